@@ -1,0 +1,1 @@
+"""Who they are: applications, membership and terms, the leaderboard."""

@@ -1,0 +1,102 @@
+"""The web application, read top to bottom: settings, database, sign-in, errors, doors."""
+
+from importlib import import_module
+
+from flask import Flask
+from flask_login import current_user
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.routing import BaseConverter
+
+import reactions
+from core import db
+from core.ids import ID_PATTERN
+from core.settings import Settings
+from hub import actions
+from web import assets, errors, formats, protection, signing_in
+from web.forms import Form
+from web.requests import SpokesFlask
+
+DOORS = (
+    "core.public",
+    "core.operators",
+    "core.console",
+    "hub.public",
+    "hub.portal",
+    "hub.console",
+    "advocates.public",
+    "advocates.portal",
+    "advocates.console",
+    "advocates.api",
+    "curriculum.public",
+    "curriculum.portal",
+    "curriculum.console",
+    "referrals.public",
+    "referrals.portal",
+    "referrals.console",
+    "referrals.api",
+    "rewards.portal",
+    "rewards.console",
+    "rewards.api",
+    "rewards.webhooks",
+)
+"""Every door of every package; each module has one `door`."""
+
+MEGABYTE = 1024 * 1024
+
+
+class IdConverter(BaseConverter):
+    """`<id:reward_id>` in an address: anything that is no id is a 404 before a view sees it."""
+
+    regex = ID_PATTERN
+
+
+def create_app(settings: Settings) -> Flask:
+    """The application over these settings; the database must be migrated already."""
+    app = SpokesFlask(__name__, static_folder=None)
+    app.config.update(
+        SECRET_KEY=settings.secret,
+        SESSION_COOKIE_NAME="spokes",
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+        SESSION_COOKIE_SECURE=settings.production,
+        WTF_CSRF_TIME_LIMIT=None,  # a form stays good as long as its session
+        MAX_CONTENT_LENGTH=MEGABYTE,
+        MAX_FORM_MEMORY_SIZE=MEGABYTE,
+        MAX_FORM_PARTS=2_000,
+        TRUSTED_HOSTS=[each.strip() for each in settings.trusted_hosts.split(",") if each.strip()] or None,
+        SPOKES=settings,
+    )
+    app.url_map.converters["id"] = IdConverter
+    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]  # Flask's way
+    db.connect(settings.database)
+    reactions.wire()
+    protection.register_protection(app, settings)
+    signing_in.register_sign_in(app)
+    formats.register_formats(app)
+    errors.register_errors(app)
+    app.context_processor(_everywhere)
+    for name in DOORS:
+        app.register_blueprint(import_module(name).door)
+    return app
+
+
+def _everywhere() -> dict[str, object]:
+    """What every template knows."""
+    signed_in = current_user if current_user.is_authenticated else None
+    return {
+        "asset": assets.asset,
+        "me": signed_in,
+        "form": Form(),
+        "theme": {"brand_name": "Spokes", "accent": None},
+        "nav_counts": _nav_counts(signed_in),
+    }
+
+
+def _nav_counts(signed_in: signing_in.SignedIn | None) -> dict[str, int]:
+    if signed_in is None or not signed_in.is_staff or not db.in_transaction():
+        return {}
+    return actions.counts_for(signed_in.actor)

@@ -1,0 +1,1 @@
+"""What knows no domain: settings, database, events, outbox, people, access, audit."""

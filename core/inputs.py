@@ -1,0 +1,79 @@
+"""What comes from outside is read into models of its own before anything else sees it."""
+
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic.types import AwareDatetime, StringConstraints
+
+from core.errors import Invalid
+
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+"""One line of text, required."""
+Paragraphs = Annotated[str, StringConstraints(max_length=5_000)]
+"""Longer text."""
+Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
+"""Somebody else's identifier: visible ASCII."""
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Moment = AwareDatetime
+
+_ALLOWED_CONTROLS = frozenset("\n\r\t")
+
+
+class Input(BaseModel):
+    """The base of every input model: only listed fields, trimmed, no control characters, no lone surrogates."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, str_max_length=20_000)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+        if not _storable(value):
+            raise ValueError("contains characters that cannot be stored")
+        return value
+
+
+def _storable(value: object) -> bool:
+    if isinstance(value, str):
+        return not any(_unprintable(each) for each in value)
+    if isinstance(value, dict):
+        return all(_storable(each) for pair in value.items() for each in pair)
+    if isinstance(value, list | tuple):
+        return all(_storable(each) for each in value)
+    return True
+
+
+def _unprintable(character: str) -> bool:
+    return unicodedata.category(character) in {"Cc", "Cs"} and character not in _ALLOWED_CONTROLS
+
+
+class InvalidInput(Invalid):
+    """Please look at the marked fields."""
+
+    def __init__(self, problems: dict[str, str]) -> None:
+        """`problems`: field name (dotted for nested ones) to a sentence."""
+        super().__init__(details={"fields": problems})
+        self.problems = problems
+
+
+def refuse(error: ValidationError) -> InvalidInput:
+    """The refusal that says in sentences what a model did not accept."""
+    problems: dict[str, str] = {}
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        name = ".".join(str(part) for part in each["loc"])[:120] or "request"
+        problems.setdefault(name, _sentence(each["type"], each["msg"]))
+    return InvalidInput(dict(list(problems.items())[:50]))
+
+
+_SENTENCES = {
+    "missing": "This is required.",
+    "string_too_short": "This is required.",
+    "extra_forbidden": "This field is not known here.",
+}
+
+
+def _sentence(kind: str, message: str) -> str:
+    if kind in _SENTENCES:
+        return _SENTENCES[kind]
+    plain = message.removeprefix("Value error, ")
+    return plain[:1].upper() + plain[1:300].rstrip(".") + "."

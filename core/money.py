@@ -1,0 +1,77 @@
+"""Money: integer minor units with their currency. No float, not even for display."""
+
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from babel import Locale, localedata, numbers
+
+from core.errors import Invalid
+
+POINTS = "PTS"
+"""Points are a currency of their own, never exchanged, without decimals."""
+
+
+class UnknownCurrency(Invalid):
+    """This currency is not known."""
+
+
+class CurrenciesDiffer(Invalid):
+    """Amounts in different currencies are never added."""
+
+
+@dataclass(frozen=True, order=False)
+class Money:
+    """`amount_minor` (may be negative) in the smallest unit of `currency` (ISO 4217, or PTS)."""
+
+    amount_minor: int
+    currency: str
+
+    def __add__(self, other: "Money") -> "Money":
+        if other.currency != self.currency:
+            raise CurrenciesDiffer
+        return Money(self.amount_minor + other.amount_minor, self.currency)
+
+    def __neg__(self) -> "Money":
+        return Money(-self.amount_minor, self.currency)
+
+    def __sub__(self, other: "Money") -> "Money":
+        return self + -other
+
+    @property
+    def major(self) -> Decimal:
+        """The amount in the currency's main unit, exact."""
+        return Decimal(self.amount_minor).scaleb(-decimals(self.currency))
+
+    def format(self, locale: str | Locale = "en") -> str:
+        """For people: `€12.90`, `¥1,200`, `350 points`, by locale."""
+        if self.currency == POINTS:
+            return f"{numbers.format_decimal(self.amount_minor, locale=locale)} points"
+        return numbers.format_currency(self.major, self.currency, locale=locale)
+
+
+def decimals(currency: str) -> int:
+    """How many decimals the minor unit of `currency` has (CLDR's table, which follows ISO 4217)."""
+    return 0 if currency == POINTS else numbers.get_currency_precision(require_currency(currency))
+
+
+def require_currency(currency: str) -> str:
+    """`currency` itself when it is a known code; raises UnknownCurrency."""
+    if currency != POINTS and currency not in _known():
+        raise UnknownCurrency(details={"currency": currency[:16]})
+    return currency
+
+
+def _known() -> set[str]:
+    return set(localedata.load("en")["currency_names"])
+
+
+def share(amount_minor: int, rate_basis_points: int) -> int:
+    """`rate_basis_points` (1/100 of a percent) of an amount, rounded half to even once."""
+    exact = Decimal(amount_minor) * rate_basis_points / 10_000
+    return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))
+
+
+def proportion(amount_minor: int, part: int, whole: int) -> int:
+    """`amount_minor` times part/whole, rounded half to even; raises ZeroDivisionError when whole is 0."""
+    exact = Decimal(amount_minor) * part / Decimal(whole)
+    return int(exact.to_integral_value(rounding=ROUND_HALF_EVEN))

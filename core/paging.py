@@ -1,0 +1,93 @@
+"""Pages by cursor: as quick at row 100,000 as at row 1."""
+
+import base64
+import binascii
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.orm import Mapped
+from sqlmodel.sql.expression import SelectOfScalar
+
+from core.db import session
+from core.errors import Malformed
+
+T = TypeVar("T")
+MAX_LIMIT = 1_000
+MAX_INTEGER = 2**63 - 1
+Sortable = Mapped[Any] | ColumnElement[Any]
+
+
+class WrongCursor(Malformed):
+    """This page address is not valid. Start from the first page."""
+
+
+@dataclass(frozen=True)
+class Page(Generic[T]):
+    """Some rows and the cursor of the next page, None at the end."""
+
+    items: Sequence[T]
+    next: str | None
+
+
+def page_of(
+    statement: SelectOfScalar[T],
+    *order: tuple[Sortable, str],
+    after: str | None = None,
+    limit: int = 50,
+    descending: bool = True,
+) -> Page[T]:
+    """One page of `statement`.
+
+    `order` names the sort columns with the attribute that holds each in a row, the last one unique, all sorted the
+    same way; `after` is the cursor of the page before. Raises WrongCursor.
+    """
+    limit = max(1, min(limit, MAX_LIMIT))
+    columns = [column for column, _ in order]
+    if after:
+        statement = statement.where(_beyond(columns, _read(after, columns), descending=descending))
+    ordered = statement.order_by(*(column.desc() if descending else column.asc() for column in columns))
+    rows = session().exec(ordered.limit(limit + 1)).all()
+    shown = rows[:limit]
+    last = [getattr(shown[-1], name) for _, name in order] if len(rows) > limit else None
+    return Page(shown, _write(last) if last else None)
+
+
+def _beyond(columns: Sequence[Sortable], values: Sequence[Any], *, descending: bool) -> ColumnElement[bool]:
+    steps = []
+    for i, (column, value) in enumerate(zip(columns, values, strict=True)):
+        same = [before == known for before, known in zip(columns[:i], values[:i], strict=True)]
+        steps.append(and_(*same, column < value if descending else column > value))
+    return or_(*steps)
+
+
+def _write(values: list[Any]) -> str:
+    plain = [{"at": each.isoformat()} if isinstance(each, datetime) else each for each in values]
+    return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
+
+
+def _read(cursor: str, columns: Sequence[Sortable]) -> list[Any]:
+    try:
+        plain = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
+        values = [datetime.fromisoformat(each["at"]) if isinstance(each, dict) else each for each in plain]
+    except (ValueError, TypeError, KeyError, binascii.Error, RecursionError) as error:
+        raise WrongCursor from error
+    if len(values) != len(columns) or not all(map(_fits, values, columns)):
+        raise WrongCursor
+    return values
+
+
+def _fits(value: object, column: Sortable) -> bool:
+    """Whether a value out of a cursor is one that this column could hold: cursors come from outside."""
+    if isinstance(value, str) and "\0" in value:
+        return False
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        return False
+    if isinstance(value, datetime) and value.tzinfo is None:
+        return False
+    return isinstance(value, cast("ColumnElement[Any]", column).type.python_type) and not isinstance(
+        value, bool
+    )

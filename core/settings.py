@@ -1,0 +1,168 @@
+"""The settings, from the environment; what is wrong is refused with a sentence."""
+
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MIN_SECRET_LENGTH = 32
+
+
+class SettingsRefused(Exception):
+    """The settings are wrong; the message says which and why, one a line."""
+
+
+class Settings(BaseSettings):
+    """Every setting, named as in the environment (see docs/operators.md)."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    spokes_env: Literal["development", "production"] = "development"
+    data_dir: Path = Path("var")
+    database_url: str = ""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65_535)
+    workers: int = Field(default=1, ge=1, le=64)
+    base_url: str = ""
+    secret_key: str = ""
+    trusted_proxies: int = Field(default=0, ge=0, le=10)
+    trusted_hosts: str = ""
+    smtp_url: str = ""
+    mail_from: str = "Spokes <programme@spokes.example>"
+    stripe_api_key: str = ""
+    stripe_api_base: str = ""
+    stripe_webhook_secret: str = ""
+    stripe_connect_webhook_secret: str = ""
+    sandbox_stripe_port: int = Field(default=0, ge=0, le=65_535)
+    sandbox_shop_port: int = Field(default=0, ge=0, le=65_535)
+    demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's, refused in production
+
+    @field_validator("base_url", "stripe_api_base")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if value.startswith("postgres://"):
+            value = "postgresql://" + value.removeprefix("postgres://")
+        if value.startswith("postgresql://"):
+            return "postgresql+psycopg://" + value.removeprefix("postgresql://")
+        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
+            raise ValueError("must start with sqlite:/// or postgresql://")
+        return value
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _smtp(cls, value: str) -> str:
+        if value and not value.startswith(("smtp://", "smtps://")):
+            raise ValueError("must start with smtp:// or smtps://")
+        return value
+
+    @model_validator(mode="after")
+    def _production_is_careful(self) -> "Settings":
+        if self.production and len(self.secret_key) < MIN_SECRET_LENGTH:
+            raise ValueError("SECRET_KEY is required in production: at least 32 characters, kept secret")
+        if self.production and not self.base_url.startswith("https://"):
+            raise ValueError("BASE_URL is required in production and starts with https://")
+        if self.production and self.stripe_api_key and not self.stripe_webhook_secret:
+            raise ValueError("STRIPE_WEBHOOK_SECRET is required beside STRIPE_API_KEY")
+        return self
+
+    @property
+    def production(self) -> bool:
+        """Whether this is the real thing."""
+        return self.spokes_env == "production"
+
+    @property
+    def database(self) -> str:
+        """The database's address; SQLite under the data folder by default."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'spokes.sqlite').absolute()}"
+
+    @property
+    def address(self) -> str:
+        """Our own address as visitors see it, without a slash at its end."""
+        return self.base_url or f"http://{self.host}:{self.port}"
+
+    @cached_property
+    def secret(self) -> str:
+        """What signs cookies and tokens; in development made once and kept in the data folder."""
+        return self.secret_key or _kept_secret(self.data_dir / "secret_key")
+
+    @property
+    def local_stripe(self) -> bool:
+        """Whether payouts go to the bundled local Stripe: development without a key."""
+        return not self.production and not self.stripe_api_key
+
+    @property
+    def stripe_port(self) -> int:
+        """The local Stripe's port."""
+        return self.sandbox_stripe_port or self.port + 1
+
+    @property
+    def shop_port(self) -> int:
+        """The sandbox shop's port."""
+        return self.sandbox_shop_port or self.port + 2
+
+    @property
+    def stripe_key(self) -> str:
+        """The key for Stripe; empty when there is no Stripe at all."""
+        return "sk_test_local" if self.local_stripe else self.stripe_api_key
+
+    @property
+    def stripe_base(self) -> str:
+        """Where Stripe's API is; empty means Stripe's own."""
+        return self.stripe_api_base or (f"http://127.0.0.1:{self.stripe_port}" if self.local_stripe else "")
+
+    @property
+    def stripe_secret(self) -> str:
+        """What signs Stripe's webhooks about the platform."""
+        return self.stripe_webhook_secret or ("whsec_local_platform" if self.local_stripe else "")
+
+    @property
+    def stripe_connect_secret(self) -> str:
+        """What signs Stripe's webhooks about connected accounts."""
+        return self.stripe_connect_webhook_secret or ("whsec_local_connect" if self.local_stripe else "")
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text()
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secrets.token_urlsafe(48))
+    return path.read_text()
+
+
+_settings: Settings | None = None
+
+
+def configure(settings: Settings | None = None) -> Settings:
+    """Read the environment (or take `settings`) and make it what `settings()` answers; raises SettingsRefused."""
+    global _settings  # noqa: PLW0603 - one process, one set of settings
+    try:
+        _settings = settings or Settings()
+    except ValidationError as error:
+        raise SettingsRefused(
+            "\n".join(_sentence(each["loc"], each["msg"]) for each in error.errors())
+        ) from None
+    return _settings
+
+
+def _sentence(where: tuple[int | str, ...], message: str) -> str:
+    name = str(where[0]).upper() if where else ""
+    return f"{name} {message.removeprefix('Value error, ')}".strip()
+
+
+def settings() -> Settings:
+    """The settings of this process."""
+    return _settings or configure()

@@ -1,0 +1,95 @@
+"""Sign-in sessions are rows: signing out, or a new password, ends them for good."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import ColumnElement, Text, update
+from sqlmodel import Field, SQLModel, col, select
+
+from core.clock import now
+from core.columns import key, moment
+from core.db import run, session
+from core.errors import Invalid
+from core.people import Person, find_person, get_person, hashed, password_fits
+
+SESSION_DAYS = 14
+SESSION_BYTES = 32
+
+
+class SignInSession(SQLModel, table=True):
+    """One signed-in browser; the cookie holds the secret, the row only its hash."""
+
+    __tablename__ = "sign_in_session"
+
+    id: str = key()
+    secret_hash: str = Field(unique=True, sa_type=Text)
+    person_id: str = Field(foreign_key="person.id", index=True, sa_type=Text)
+    user_agent: str = Field(default="", sa_type=Text)
+    began_at: datetime = moment(now)
+    expires_at: datetime = moment()
+    ended_at: datetime | None = moment(optional=True)
+
+
+class WrongSignIn(Invalid):
+    """The e-mail address or the password is not right."""
+
+
+def secret_hash(secret: str) -> str:
+    """What is kept of a random secret (no salt: 256 random bits need none)."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def sign_in(email: str, password: str, *, user_agent: str = "") -> tuple[Person, str]:
+    """Begin a session: the person and the secret for the cookie. Raises WrongSignIn, the same for unknown addresses."""
+    person = find_person(email)
+    if not password_fits(person, password) or person is None:
+        raise WrongSignIn
+    return person, begin_session(person, user_agent=user_agent)
+
+
+def begin_session(person: Person, *, user_agent: str = "") -> str:
+    """A new session of the person; the answer is the secret for the cookie."""
+    secret = secrets.token_urlsafe(SESSION_BYTES)
+    row = SignInSession(
+        secret_hash=secret_hash(secret),
+        person_id=person.id,
+        user_agent=user_agent[:200],
+        expires_at=now() + timedelta(days=SESSION_DAYS),
+    )
+    session().add(row)
+    session().flush()
+    return secret
+
+
+def person_of(secret: str) -> Person | None:
+    """Who holds this session secret, if it is still good."""
+    row = (
+        session().exec(select(SignInSession).where(SignInSession.secret_hash == secret_hash(secret))).first()
+    )
+    if row is None or row.ended_at is not None or row.expires_at <= now():
+        return None
+    person = get_person(row.person_id)
+    return person if person.disabled_at is None else None
+
+
+def sign_out(secret: str) -> None:
+    """End the session of this secret; harmless when it has none."""
+    _end(col(SignInSession.secret_hash) == secret_hash(secret))
+
+
+def end_sessions(person_id: str) -> None:
+    """End every session of a person (a new password, a disabled account)."""
+    _end(col(SignInSession.person_id) == person_id)
+
+
+def _end(whose: ColumnElement[bool]) -> None:
+    run(update(SignInSession).where(whose, col(SignInSession.ended_at).is_(None)).values(ended_at=now()))
+
+
+def set_password(person_id: str, password: str) -> None:
+    """Give the person this password and end whatever sessions they had."""
+    person = get_person(person_id)
+    person.password_hash = hashed(password)
+    session().add(person)
+    end_sessions(person_id)

@@ -1,0 +1,42 @@
+"""Counting tries per key and window, in rows, so that every worker counts together."""
+
+from datetime import UTC, timedelta
+
+from sqlalchemy import BigInteger, Text, delete
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel, col
+
+from core.clock import now
+from core.db import dialect, run, session
+from core.errors import TooManyAttempts
+
+
+class Tries(SQLModel, table=True):
+    """How often something was tried in one window."""
+
+    __tablename__ = "tries"
+
+    name: str = Field(primary_key=True, sa_type=Text)
+    window_start: int = Field(primary_key=True, sa_type=BigInteger)
+    count: int = 0
+
+
+def count(name: str, *, most: int, window_s: int) -> None:
+    """Count one try of `name`; raises TooManyAttempts after `most` in a window. Call it in a transaction of its own."""
+    seconds = int(now().timestamp())
+    start = seconds - seconds % window_s
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    statement = insert(Tries).values(name=name[:200], window_start=start, count=1)
+    upsert = statement.on_conflict_do_update(
+        index_elements=["name", "window_start"], set_={"count": Tries.count + 1}
+    )
+    tries = session().execute(upsert.returning(col(Tries.count))).scalar_one()
+    if tries > most:
+        raise TooManyAttempts(retry_after_s=start + window_s - seconds)
+
+
+def forget_old(*, keep: timedelta = timedelta(days=1)) -> int:
+    """Delete windows older than `keep`; the answer is how many."""
+    oldest = int((now() - keep).astimezone(UTC).timestamp())
+    return run(delete(Tries).where(col(Tries.window_start) < oldest))

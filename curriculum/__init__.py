@@ -1,0 +1,1 @@
+"""What they learn: releases, lessons, questions, attempts, certification."""

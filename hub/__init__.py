@@ -1,0 +1,1 @@
+"""The centre and its spokes: units, roles, programmes, policies, the scoreboard, the action list."""

@@ -1,0 +1,196 @@
+"""The scoreboard: ladder and time series, added to in the same transaction as the fact, provable against the facts.
+
+Days and periods are UTC. A metric's facts are a SELECT that its package registers here; `check` sums them again.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import BigInteger, Index, Integer, Select, Text, func
+from sqlalchemy import select as select_columns
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel, col, select
+
+from core.db import dialect, session
+from core.errors import Invalid
+
+CHUNK = 500
+
+
+class LadderStep(SQLModel, table=True):
+    """What a member has of a metric in a period: `all`, a year `2026`, a quarter `2026-Q4`, a month `2026-11`."""
+
+    __tablename__ = "ladder"
+
+    metric: str = Field(primary_key=True, sa_type=Text)
+    period: str = Field(primary_key=True, sa_type=Text)
+    member_id: str = Field(primary_key=True, sa_type=Text)
+    unit_id: str = Field(sa_type=Text)
+    value: int = Field(sa_type=BigInteger)
+
+
+Index("ix_ladder_standings", LadderStep.metric, LadderStep.period, col(LadderStep.value).desc())
+Index(
+    "ix_ladder_unit_standings",
+    LadderStep.metric,
+    LadderStep.period,
+    LadderStep.unit_id,
+    col(LadderStep.value).desc(),
+)
+
+
+class SeriesPoint(SQLModel, table=True):
+    """What a unit had of a metric on a day (YYYYMMDD)."""
+
+    __tablename__ = "time_series"
+
+    metric: str = Field(primary_key=True, sa_type=Text)
+    unit_id: str = Field(primary_key=True, sa_type=Text)
+    day: int = Field(primary_key=True, sa_type=Integer)
+    value: int = Field(sa_type=BigInteger)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """So much of a metric, for a member of a unit, on a day (YYYYMMDD); negative takes back."""
+
+    metric: str
+    member_id: str
+    unit_id: str
+    day: int
+    value: int
+
+
+Facts = Callable[[], Select[Any]]
+"""A SELECT of (metric, member_id, unit_id, day, value) over the facts behind a metric"""
+
+_facts: dict[str, Facts] = {}
+FAMILIES = ("clicks", "leads", "sales", "revenue", "points", "certifications")
+
+
+class UnknownMetric(Invalid):
+    """This metric is not known. Metrics are clicks, leads, sales, revenue, points and certifications."""
+
+
+def metric_from(family: str, facts: Facts) -> None:
+    """Say where the facts of a metric (or, like `revenue`, of a family with one metric per currency) are."""
+    _facts[family] = facts
+
+
+def metric_name(family: str, currency: str | None = None) -> str:
+    """The scoreboard's name of a metric: revenue is kept per currency, `revenue:EUR`. Raises UnknownMetric."""
+    if family not in FAMILIES:
+        raise UnknownMetric
+    if family != "revenue":
+        return family
+    if not currency:
+        raise UnknownMetric("Revenue is counted per currency: name one.")
+    return f"revenue:{currency}"
+
+
+def periods_of(day: int) -> tuple[str, str, str, str]:
+    """The periods of the ladder that a day (YYYYMMDD) falls into."""
+    year, month = day // 10_000, day // 100 % 100
+    return "all", f"{year:04d}", f"{year:04d}-Q{(month + 2) // 3}", f"{year:04d}-{month:02d}"
+
+
+def add(gains: Iterable[Gain]) -> None:
+    """Add to ladder and time series; call it in the transaction that stores the facts."""
+    ladder: dict[tuple[str, str, str], list[Any]] = {}
+    series: dict[tuple[str, str, int], int] = {}
+    for gain in gains:
+        for period in periods_of(gain.day):
+            step = ladder.setdefault((gain.metric, period, gain.member_id), [gain.unit_id, 0])
+            step[1] += gain.value
+        point = (gain.metric, gain.unit_id, gain.day)
+        series[point] = series.get(point, 0) + gain.value
+    # Sorted: two transactions that touch the same rows take them in the same order.
+    _upsert(
+        LadderStep,
+        ["metric", "period", "member_id"],
+        [
+            dict(zip(("metric", "period", "member_id", "unit_id", "value"), (*k, *v), strict=True))
+            for k, v in sorted(ladder.items())
+        ],
+    )
+    _upsert(
+        SeriesPoint,
+        ["metric", "unit_id", "day"],
+        [
+            dict(zip(("metric", "unit_id", "day", "value"), (*k, v), strict=True))
+            for k, v in sorted(series.items())
+        ],
+    )
+
+
+def _upsert(table: type[SQLModel], unique: list[str], rows: Sequence[dict[str, Any]]) -> None:
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    for start in range(0, len(rows), CHUNK):
+        statement = insert(table).values(rows[start : start + CHUNK])
+        grown = table.__table__.c.value + statement.excluded.value  # type: ignore[attr-defined]  # every table has one
+        session().execute(statement.on_conflict_do_update(index_elements=unique, set_={"value": grown}))
+
+
+def value_of(metric: str, period: str, member_id: str) -> int:
+    """What one member has of a metric in a period."""
+    step = session().get(LadderStep, (metric, period, member_id))
+    return step.value if step else 0
+
+
+def series(metric: str, unit_ids: frozenset[str], first: date, last: date) -> dict[int, int]:
+    """Day (YYYYMMDD) → value over these units, both ends included; days without anything are left out."""
+    total = select(col(SeriesPoint.day), func.sum(SeriesPoint.value)).where(
+        SeriesPoint.metric == metric,
+        col(SeriesPoint.unit_id).in_(unit_ids),
+        col(SeriesPoint.day).between(int(f"{first:%Y%m%d}"), int(f"{last:%Y%m%d}")),
+    )
+    return {day: int(value) for day, value in session().exec(total.group_by(col(SeriesPoint.day))).all()}
+
+
+def facts_between(family: str, first_day: int, last_day: int) -> Select[Any]:
+    """The facts of a family from day to day (YYYYMMDD, both included), for ranges that are no period."""
+    facts = _facts[family]().subquery()
+    return select_columns(facts).where(facts.c.day.between(first_day, last_day))
+
+
+def differences() -> list[str]:
+    """Every place where the scoreboard differs from the facts, as sentences; none is the proof."""
+    return [each for family in sorted(_facts) for each in _family_differences(family)]
+
+
+def _family_differences(family: str) -> list[str]:
+    expected: dict[tuple[str, str, str], int] = {}
+    expected_days: dict[tuple[str, str, int], int] = {}
+    facts = _facts[family]().subquery()
+    c = facts.c
+    summed = select_columns(c.metric, c.member_id, c.unit_id, c.day, func.sum(c.value)).group_by(
+        c.metric, c.member_id, c.unit_id, c.day
+    )
+    for metric, member_id, unit_id, day, value in session().execute(summed):
+        for period in periods_of(day):
+            place = (metric, period, member_id)
+            expected[place] = expected.get(place, 0) + int(value)
+        point = (metric, unit_id, day)
+        expected_days[point] = expected_days.get(point, 0) + int(value)
+    mine = (family, f"{family}:%")
+    ladder = select(LadderStep).where(
+        col(LadderStep.metric).like(mine[0]) | col(LadderStep.metric).like(mine[1])
+    )
+    stored = {(s.metric, s.period, s.member_id): s.value for s in session().exec(ladder)}
+    points = select(SeriesPoint).where(
+        col(SeriesPoint.metric).like(mine[0]) | col(SeriesPoint.metric).like(mine[1])
+    )
+    stored_days = {(p.metric, p.unit_id, p.day): p.value for p in session().exec(points)}
+    return _compare("ladder", expected, stored) + _compare("time series", expected_days, stored_days)
+
+
+def _compare(table: str, expected: dict[Any, int], stored: dict[Any, int]) -> list[str]:
+    places = sorted(expected.keys() | stored.keys())
+    return [
+        f"{table} {place}: the facts say {expected.get(place, 0)}, the scoreboard {stored.get(place, 0)}"
+        for place in places
+        if expected.get(place, 0) != stored.get(place, 0)
+    ]

@@ -1,0 +1,135 @@
+"""Policies with versions, and who has acknowledged which: dated facts, never flags."""
+
+from datetime import datetime
+
+from sqlalchemy import Text, UniqueConstraint
+from sqlmodel import Field, SQLModel, col, select
+
+from core import audit
+from core.access import Actor
+from core.clock import now
+from core.columns import key, moment
+from core.db import session
+from core.errors import Conflict, NotFound
+
+
+class Policy(SQLModel, table=True):
+    """Rules that every advocate of a programme acknowledges."""
+
+    __tablename__ = "policy"
+    __table_args__ = (UniqueConstraint("programme_id", "slug"),)
+
+    id: str = key()
+    programme_id: str = Field(foreign_key="programme.id", sa_type=Text)
+    slug: str = Field(sa_type=Text)
+    title: str = Field(sa_type=Text)
+
+
+class PolicyVersion(SQLModel, table=True):
+    """A wording of a policy; a material one must be acknowledged again."""
+
+    __tablename__ = "policy_version"
+    __table_args__ = (UniqueConstraint("policy_id", "number"),)
+
+    id: str = key()
+    policy_id: str = Field(foreign_key="policy.id", sa_type=Text)
+    number: int
+    text: str = Field(sa_type=Text)
+    """Markdown"""
+    material: bool = True
+    effective_at: datetime = moment(now)
+
+
+class Acknowledgement(SQLModel, table=True):
+    """A person has read and accepted a version; never edited."""
+
+    __tablename__ = "acknowledgement"
+    __table_args__ = (UniqueConstraint("person_id", "policy_version_id"),)
+
+    id: str = key()
+    person_id: str = Field(foreign_key="person.id", index=True, sa_type=Text)
+    policy_version_id: str = Field(foreign_key="policy_version.id", sa_type=Text)
+    at: datetime = moment(now)
+
+
+class PolicyNotFound(NotFound):
+    """There is no such policy."""
+
+
+class PolicyChanged(Conflict):
+    """This policy has a newer version. Please read that one."""
+
+
+def publish_policy(
+    programme_id: str, slug: str, title: str, text: str, *, by: Actor, material: bool = True
+) -> PolicyVersion:
+    """Publish the first or a further version of a policy, effective now."""
+    policy = (
+        session().exec(select(Policy).where(Policy.programme_id == programme_id, Policy.slug == slug)).first()
+    )
+    policy = policy or Policy(programme_id=programme_id, slug=slug, title=title)
+    policy.title = title
+    session().add(policy)
+    session().flush()
+    number = len(_versions(policy.id)) + 1
+    version = PolicyVersion(
+        policy_id=policy.id, number=number, text=text, material=material, effective_at=now()
+    )
+    session().add(version)
+    session().flush()
+    audit.record(
+        by, "policy.published", "policy", policy.id, details={"number": number, "material": material}
+    )
+    return version
+
+
+def _versions(policy_id: str) -> list[PolicyVersion]:
+    wanted = (
+        select(PolicyVersion).where(PolicyVersion.policy_id == policy_id).order_by(col(PolicyVersion.number))
+    )
+    return list(session().exec(wanted).all())
+
+
+def required_versions(programme_id: str, at: datetime) -> list[tuple[Policy, PolicyVersion]]:
+    """For each policy of a programme its material version in force at a moment."""
+    policies = (
+        session().exec(select(Policy).where(Policy.programme_id == programme_id).order_by(Policy.title)).all()
+    )
+    current = []
+    for policy in policies:
+        material = [v for v in _versions(policy.id) if v.material and v.effective_at <= at]
+        if material:
+            current.append((policy, material[-1]))
+    return current
+
+
+def unacknowledged(person_id: str, programme_id: str, at: datetime) -> list[tuple[Policy, PolicyVersion]]:
+    """What the person had not acknowledged at a moment, of the versions required then."""
+    done = select(Acknowledgement.policy_version_id).where(
+        Acknowledgement.person_id == person_id, Acknowledgement.at <= at
+    )
+    known = set(session().exec(done).all())
+    return [
+        (policy, version)
+        for policy, version in required_versions(programme_id, at)
+        if version.id not in known
+    ]
+
+
+def acknowledge(person_id: str, version_id: str) -> Acknowledgement:
+    """The person accepts this version; doing it again changes nothing. Raises PolicyNotFound, PolicyChanged."""
+    version = session().get(PolicyVersion, version_id)
+    if version is None:
+        raise PolicyNotFound
+    if version.material and _versions(version.policy_id)[-1].number != version.number:
+        raise PolicyChanged
+    done = select(Acknowledgement).where(
+        Acknowledgement.person_id == person_id, Acknowledgement.policy_version_id == version_id
+    )
+    already = session().exec(done).first()
+    if already is not None:
+        return already
+    row = Acknowledgement(person_id=person_id, policy_version_id=version_id, at=now())
+    session().add(row)
+    session().flush()
+    return row

@@ -1,0 +1,129 @@
+"""Programmes: what a unit runs, with its currency, its clockwork and its conditions."""
+
+from datetime import datetime
+from typing import Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from sqlalchemy import JSON, Text
+from sqlmodel import Field, SQLModel, col, select
+
+from core import audit
+from core.access import Actor
+from core.clock import now
+from core.columns import key, minor, moment, one_of, word
+from core.db import session
+from core.errors import Conflict, Invalid, NotFound
+from core.money import require_currency
+
+Compensation = Literal["recognition", "perks", "cash"]
+Schedule = Literal["monthly", "weekly", "manual"]
+AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click"]
+
+
+class Programme(SQLModel, table=True):
+    """One programme; everything an advocate does happens in one."""
+
+    __tablename__ = "programme"
+    __table_args__ = (
+        one_of("compensation", get_args(Compensation)),
+        one_of("payout_schedule", get_args(Schedule)),
+        one_of("attribution_rule", get_args(AttributionRule)),
+    )
+
+    id: str = key()
+    unit_id: str = Field(foreign_key="unit.id", index=True, sa_type=Text)
+    slug: str = Field(unique=True, sa_type=Text)
+    name: str = Field(sa_type=Text)
+    summary: str = Field(default="", sa_type=Text)
+    """what an applicant reads"""
+    time_zone: str = Field(default="UTC", sa_type=Text)
+    currency: str = Field(default="EUR", sa_type=Text)
+    compensation: Compensation = word("recognition")
+    term_months: int = 12
+    minimum_age: int = 18
+    decide_within_days: int = 14
+    owner_ids: list[str] = Field(sa_type=JSON)
+    """two people: a programme with one champion dies when the champion leaves"""
+    certification_slug: str = Field(default="certified-advocate", sa_type=Text)
+    allowed_hosts: list[str] = Field(sa_type=JSON)
+    """hosts (with port, where it is not the usual one) that links may lead to"""
+    home_url: str = Field(sa_type=Text)
+    """where a new link leads"""
+    attribution_rule: AttributionRule = word("last_touch")
+    attribution_days: int = 30
+    hold_days: int = 30
+    payout_schedule: Schedule = word("monthly")
+    payout_day: int = 1
+    """day of the month (29–31: its last), or ISO day of the week"""
+    payout_minimum_minor: int = minor(0)
+    four_eyes_above_minor: int = minor(100_000)
+    """a single reward above this needs a second person, with finance"""
+    open_to_applications: bool = True
+    created_at: datetime = moment(now)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The programme's own time zone."""
+        return ZoneInfo(self.time_zone)
+
+
+class ProgrammeNotFound(NotFound):
+    """There is no such programme."""
+
+
+class ProgrammeExists(Conflict):
+    """There is already a programme with this short name."""
+
+
+class UnknownTimeZone(Invalid):
+    """This time zone is not known. Choose one like Europe/Berlin."""
+
+
+class TwoOwnersNeeded(Invalid):
+    """A programme needs two different owners."""
+
+
+def create_programme(programme: Programme, *, by: Actor) -> Programme:
+    """Add a programme; raises ProgrammeExists, UnknownTimeZone, UnknownCurrency, TwoOwnersNeeded."""
+    if find_programme(programme.slug) is not None:
+        raise ProgrammeExists
+    if len(set(programme.owner_ids)) < 2:  # noqa: PLR2004 - the two of the sentence
+        raise TwoOwnersNeeded
+    _require_zone(programme.time_zone)
+    require_currency(programme.currency)
+    session().add(programme)
+    session().flush()
+    audit.record(by, "programme.created", "programme", programme.id, unit_id=programme.unit_id)
+    return programme
+
+
+def _require_zone(name: str) -> None:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise UnknownTimeZone from error
+
+
+def find_programme(slug: str) -> Programme | None:
+    """The programme with this short name."""
+    return session().exec(select(Programme).where(Programme.slug == slug)).first()
+
+
+def get_programme(programme_id: str) -> Programme:
+    """The programme with this id; raises ProgrammeNotFound."""
+    programme = session().get(Programme, programme_id)
+    if programme is None:
+        raise ProgrammeNotFound
+    return programme
+
+
+def programmes_in(unit_ids: frozenset[str]) -> list[Programme]:
+    """The programmes of these units, by name."""
+    wanted = select(Programme).where(col(Programme.unit_id).in_(unit_ids)).order_by(Programme.name)
+    return list(session().exec(wanted).all())
+
+
+def open_programmes() -> list[Programme]:
+    """The programmes that take applications, by name."""
+    wanted = select(Programme).where(col(Programme.open_to_applications).is_(True)).order_by(Programme.name)
+    return list(session().exec(wanted).all())

@@ -1,0 +1,1 @@
+"""What they bring: links, clicks, conversions, attribution."""

@@ -1,0 +1,1 @@
+"""What they are owed: rules, grants, approvals, ledger, payouts, statements."""

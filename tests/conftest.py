@@ -1,0 +1,104 @@
+"""What every test stands on: a database of its own (SQLite, or PostgreSQL with SPOKES_TEST_DATABASE=postgresql), the app, the cast."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import create_engine, text
+
+import reactions
+from core import db
+from core.settings import Settings, configure
+from tests.databases import PostgresServer, migrate
+from tests.factories import Cast, make_cast
+
+ON_POSTGRESQL = os.environ.get("SPOKES_TEST_DATABASE", "sqlite") == "postgresql"
+
+
+@pytest.fixture(scope="session")
+def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A migrated, empty database that each test gets a copy of."""
+    folder = tmp_path_factory.mktemp("database")
+    if not ON_POSTGRESQL:
+        url = f"sqlite:///{folder / 'template.sqlite'}"
+        migrate(url)
+        yield url
+        return
+    with PostgresServer(folder) as server:
+        url = server.create("template_spokes")
+        migrate(url)
+        yield url
+
+
+_made = 0
+
+
+@pytest.fixture
+def database(template_database: str, tmp_path: Path) -> Iterator[str]:
+    """This test's own database; the answer is its address."""
+    global _made
+    if not ON_POSTGRESQL:
+        shutil.copy(template_database.removeprefix("sqlite:///"), tmp_path / "spokes.sqlite")
+        url = f"sqlite:///{tmp_path / 'spokes.sqlite'}"
+        db.connect(url)
+        yield url
+        db.disconnect()
+        return
+    _made += 1
+    name = f"test_{os.getpid()}_{_made}"
+    admin = create_engine(template_database, isolation_level="AUTOCOMMIT").execution_options()
+    maintenance = admin.url.set(database="postgres")
+    admin.dispose()
+    engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_spokes STRATEGY FILE_COPY"))
+    url = maintenance.set(database=name).render_as_string(hide_password=False)
+    db.connect(url)
+    yield url
+    db.disconnect()
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(database: str, tmp_path: Path) -> Iterator[Settings]:
+    """Development settings over this test's database and a data folder of its own."""
+    made = Settings(
+        database_url=database, data_dir=tmp_path / "data", secret_key="a-secret-for-tests-of-32-characters!"
+    )
+    yield configure(made)
+    configure(Settings(secret_key="a-secret-for-tests-of-32-characters!"))
+
+
+@pytest.fixture
+def wired(settings: Settings) -> None:
+    """The reactions, registered."""
+    reactions.wire()
+
+
+@pytest.fixture
+def cast(wired: None) -> Cast:
+    """The small cast of every test: see tests/factories.py."""
+    with db.transaction():
+        return make_cast()
+
+
+@pytest.fixture
+def app(settings: Settings) -> Flask:
+    """The application, for requests without a network."""
+    from app import create_app
+
+    made = create_app(settings)
+    made.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_csrf.py turns it on
+    return made
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    """A browser that is not signed in."""
+    return app.test_client()

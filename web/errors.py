@@ -1,0 +1,128 @@
+"""Errors as people and machines read them: a sentence, the fitting status, nothing lost."""
+
+import structlog
+from flask import Flask, current_app, g, jsonify, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response
+
+from core.db import transaction
+from core.errors import (
+    Conflict,
+    Malformed,
+    NotFound,
+    NotSignedIn,
+    SpokesError,
+    TooLarge,
+    TooManyAttempts,
+    Unavailable,
+)
+
+log = structlog.get_logger()
+
+
+class FormExpired(Malformed):
+    """This form is too old or was not ours. Please go back, reload the page and try again."""
+
+
+class NotAllowedHere(SpokesError):
+    """This address does not take that kind of request."""
+
+    status = 405
+
+
+class OurFault(SpokesError):
+    """Something went wrong on our side. It is on record; please try again."""
+
+    status = 500
+
+
+_BY_STATUS: dict[int, type[SpokesError]] = {404: NotFound, 405: NotAllowedHere, 413: TooLarge}
+
+
+def register_errors(app: Flask) -> None:
+    """Hang every handler on the application."""
+    app.register_error_handler(SpokesError, answer)
+    app.register_error_handler(CSRFError, lambda _error: answer(FormExpired()))
+    app.register_error_handler(IntegrityError, _conflict)
+    app.register_error_handler(OperationalError, _busy)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _ours)
+
+
+def answer(error: SpokesError) -> ResponseReturnValue:
+    """The refusal as JSON, as the form shown again, or as a page of its own."""
+    if _for_machines():
+        return _as_json(error)
+    if isinstance(error, NotSignedIn):
+        return redirect(
+            url_for("core_public.sign_in_page", next=request.full_path if request.method == "GET" else None)
+        )
+    again = _form_again(error)
+    return _as_page(error) if again is None else (again, error.status)
+
+
+def _for_machines() -> bool:
+    return request.path.startswith(("/api/", "/webhooks/", "/openapi"))
+
+
+def _as_json(error: SpokesError) -> ResponseReturnValue:
+    body = {"error": type(error).__name__, "message": error.sentence, "details": error.details}
+    return jsonify(body), error.status, _headers(error)
+
+
+def _as_page(error: SpokesError) -> ResponseReturnValue:
+    page = render_template(
+        "layout/error.html", status=error.status, sentence=_(error.sentence), request_id=g.get("request_id")
+    )
+    return page, error.status, _headers(error)
+
+
+def _headers(error: SpokesError) -> dict[str, str]:
+    if isinstance(error, TooManyAttempts):
+        return {"Retry-After": str(error.retry_after_s)}
+    return {"Retry-After": "2"} if isinstance(error, Unavailable) else {}
+
+
+def _form_again(error: SpokesError) -> str | Response | None:
+    """The page whose form was refused, with what was typed: its GET view, run again."""
+    adapter = current_app.create_url_adapter(request)
+    if request.method != "POST" or adapter is None or error.status not in {409, 422, 429}:
+        return None
+    try:
+        endpoint, arguments = adapter.match(method="GET")
+    except HTTPException:
+        return None
+    g.typed, g.refusal = request.form, error
+    try:
+        with transaction(read_only=True):
+            page = current_app.view_functions[endpoint](**arguments)
+    except SpokesError:
+        return None
+    return page if isinstance(page, str | Response) else None
+
+
+def _conflict(error: IntegrityError) -> ResponseReturnValue:
+    log.warning("conflict", reason=str(error.orig)[:300])
+    return answer(Conflict())
+
+
+def _busy(error: OperationalError) -> ResponseReturnValue:
+    log.warning("database", reason=str(error.orig)[:300])
+    return answer(Unavailable())
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:  # noqa: PLR2004 - a redirect by the router
+        return error.get_response()
+    refusal = _BY_STATUS.get(error.code, Malformed)()
+    refusal_status = type(refusal).status
+    return answer(refusal) if refusal_status == error.code or error.code < 500 else _ours(error)  # noqa: PLR2004
+
+
+def _ours(error: BaseException) -> ResponseReturnValue:
+    log.error("failed", exc_info=error)
+    return answer(OurFault())

@@ -1,0 +1,60 @@
+"""How figures, money and moments are written: by locale, and in the reader's own time zone."""
+
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+import flask_babel
+from flask import Flask, request
+from flask_login import current_user
+
+from core.money import Money
+
+LOCALES = ("en",)
+
+
+def register_formats(app: Flask) -> None:
+    """The filters of every template: money, number, date, datetime, day."""
+    flask_babel.Babel(app, locale_selector=_locale, timezone_selector=_time_zone)
+    app.jinja_env.filters |= {
+        "money": money,
+        "number": number,
+        "date": on,
+        "datetime": moment,
+        "day": day,
+    }
+    app.jinja_env.globals["get_locale"] = flask_babel.get_locale
+
+
+def _locale() -> str:
+    return request.accept_languages.best_match(LOCALES) or LOCALES[0]
+
+
+def _time_zone() -> str:
+    return current_user.time_zone if current_user.is_authenticated else "UTC"
+
+
+def money(amount: Money) -> str:
+    """`€12.90`; points as `350 points`."""
+    return amount.format(flask_babel.get_locale() or "en")
+
+
+def number(value: int) -> str:
+    """`12,900`."""
+    return str(flask_babel.format_decimal(value))
+
+
+def on(when: datetime | date, zone: ZoneInfo | None = None) -> str:
+    """`2 November 2026`, the day in the reader's time zone (or in `zone`)."""
+    if isinstance(when, datetime) and zone is not None:
+        when = when.astimezone(zone).date()
+    return str(flask_babel.format_date(when, "d MMMM y"))
+
+
+def moment(when: datetime) -> str:
+    """`2 Nov 2026, 10:15`, in the reader's time zone."""
+    return str(flask_babel.format_datetime(when, "d MMM y, HH:mm"))
+
+
+def day(number: int) -> str:
+    """A scoreboard day YYYYMMDD as `2 Nov`."""
+    return str(flask_babel.format_date(date(number // 10_000, number // 100 % 100, number % 100), "d MMM"))
