@@ -32,7 +32,7 @@ def emit(
         "id": new_id("evt"), "object": "event", "api_version": API_VERSION, "created": box.now(), "data": data,
         "livemode": False, "pending_webhooks": 0, "type": kind,
         "request": {
-            "id": cause.request_id if cause else None,
+            "id": (cause.request_id or None) if cause else None,
             "idempotency_key": cause.idempotency_key if cause else None,
         },
     }  # fmt: skip

@@ -20,12 +20,15 @@ def note(  # noqa: PLR0913 - one column each
     )  # fmt: skip
 
 
-def calls(store: Store, *, method: str = "", path: str = "", limit: int = 1000) -> list[Json]:
-    """The newest calls, oldest of them first, whose method is this (empty: any) and whose path begins so."""
+def calls(
+    store: Store, *, method: str = "", path: str = "", request_id: str = "", limit: int = 1000
+) -> list[Json]:
+    """The newest calls, oldest of them first, by method, beginning of the path and request id (empty: any)."""
     rows = store.rows(
         "SELECT * FROM requests WHERE (:method = '' OR method = :method)"
-        " AND substr(path, 1, length(:path)) = :path ORDER BY id DESC LIMIT :limit",
-        {"method": method.upper(), "path": path, "limit": limit},
+        " AND substr(path, 1, length(:path)) = :path AND :request_id IN ('', request_id)"
+        " ORDER BY id DESC LIMIT :limit",
+        {"method": method.upper(), "path": path, "request_id": request_id, "limit": limit},
     )
     return [dict(row) | {"replayed": bool(row["replayed"])} for row in reversed(rows)]
 
