@@ -7,15 +7,18 @@ from datetime import datetime
 
 import structlog
 from sqlalchemy import Text
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import Field, SQLModel
 
 from core.clock import now
 from core.columns import moment
 from core.db import session, transaction
-from core.errors import NotFound
+from core.errors import NotFound, SpokesError
 
 log = structlog.get_logger()
 NOTED_EVERY_S = 10
+RETRIED = (SpokesError, SQLAlchemyError, OSError)
+"""what a job may meet and simply be run again after: a refusal, the database or the disk away"""
 
 
 @dataclass(frozen=True)

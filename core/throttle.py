@@ -1,5 +1,7 @@
 """Counting tries per key and window, in rows, so that every worker counts together."""
 
+import hashlib
+import hmac
 from datetime import UTC, timedelta
 
 from sqlalchemy import BigInteger, Text, delete
@@ -10,6 +12,7 @@ from sqlmodel import Field, SQLModel, col
 from core.clock import now
 from core.db import dialect, run, session
 from core.errors import TooManyAttempts
+from core.settings import settings
 
 
 class Tries(SQLModel, table=True):
@@ -34,6 +37,11 @@ def count(name: str, *, most: int, window_s: int) -> None:
     tries = session().execute(upsert.returning(col(Tries.count))).scalar_one()
     if tries > most:
         raise TooManyAttempts(retry_after_s=start + window_s - seconds)
+
+
+def masked(address: str | None) -> str:
+    """A network address as a key that cannot be read back (raw addresses are never stored)."""
+    return hmac.new(settings().secret.encode(), (address or "").encode(), hashlib.sha256).hexdigest()[:24]
 
 
 def forget_old(*, keep: timedelta = timedelta(days=1)) -> int:

@@ -1,11 +1,12 @@
 """Policies with versions, and who has acknowledged which: dated facts, never flags."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Text, UniqueConstraint
 from sqlmodel import Field, SQLModel, col, select
 
-from core import audit
+from core import audit, events
 from core.access import Actor
 from core.clock import now
 from core.columns import key, moment
@@ -50,6 +51,15 @@ class Acknowledgement(SQLModel, table=True):
     person_id: str = Field(foreign_key="person.id", index=True, sa_type=Text)
     policy_version_id: str = Field(foreign_key="policy_version.id", sa_type=Text)
     at: datetime = moment(now)
+
+
+@dataclass(frozen=True)
+class PolicyAcknowledged:
+    """Somebody accepted a policy of a programme."""
+
+    person_id: str
+    programme_id: str
+    occurred_at: datetime
 
 
 class PolicyNotFound(NotFound):
@@ -132,4 +142,6 @@ def acknowledge(person_id: str, version_id: str) -> Acknowledgement:
     row = Acknowledgement(person_id=person_id, policy_version_id=version_id, at=now())
     session().add(row)
     session().flush()
+    policy = session().get_one(Policy, version.policy_id)
+    events.publish(PolicyAcknowledged(person_id, policy.programme_id, row.at))
     return row

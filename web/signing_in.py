@@ -63,12 +63,13 @@ def _refuse() -> None:
 
 def _load(secret: str) -> SignedIn | None:
     if in_transaction():
-        return _find(secret)
+        return find_signed_in(secret)
     with transaction(read_only=True):  # an error page asks after the request's transaction is gone
-        return _find(secret)
+        return find_signed_in(secret)
 
 
-def _find(secret: str) -> SignedIn | None:
+def find_signed_in(secret: str) -> SignedIn | None:
+    """Who holds this session secret, with their rights and memberships; None when it is no longer good."""
     person = signin.person_of(secret)
     if person is None:
         return None

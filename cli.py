@@ -1,0 +1,159 @@
+"""The commands behind bin/spokes."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+import reactions
+from core import audit, db, invitations, jobs
+from core.access import COMMAND
+from core.api_keys import SCOPES, create_api_key
+from core.db import transaction
+from core.errors import SpokesError
+from core.logs import begin_logging
+from core.people import find_person, register
+from core.settings import SettingsRefused, configure, settings
+from hub.roles import ROLES, give_role
+from hub.units import UnitNotFound, find_hub, find_unit
+
+
+@click.group()
+def spokes() -> None:
+    """Spokes: the advocate programme service."""
+
+
+@contextmanager
+def service() -> Iterator[None]:
+    """Settings, logs, database and reactions, as every command needs them; refusals become a sentence and exit 1."""
+    try:
+        begin_logging(configure())
+        settings().data_dir.mkdir(parents=True, exist_ok=True)
+        db.connect(settings().database)
+        reactions.wire()
+        yield
+    except (SettingsRefused, SpokesError) as error:
+        raise click.ClickException(error.sentence if isinstance(error, SpokesError) else str(error)) from None
+    finally:
+        db.disconnect()
+
+
+def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
+    """A command that runs inside the service."""
+
+    def made(work: Callable[..., None]) -> click.Command:
+        @wraps(work)
+        def inside(*args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - click's own
+            with service():
+                work(*args, **kwargs)
+
+        return spokes.command(name)(inside)
+
+    return made
+
+
+@command("init-db")
+def init_db() -> None:
+    """Bring the database to the present shape; harmless when it is already."""
+    from migrations.run import upgrade  # Alembic is slow to load, and only this needs it
+
+    upgrade(settings().database)
+
+
+@command("create-staff")
+@click.argument("email")
+@click.option("--role", type=click.Choice(ROLES), required=True)
+@click.option("--unit", required=True, help="the unit's short name; hub for the centre")
+@click.option("--name", default="")
+def create_staff(email: str, role: Any, unit: str, name: str) -> None:  # noqa: ANN401 - a Role, checked by click
+    """Give somebody a role, with an account if they have none; prints the link that opens it."""
+    with transaction():
+        place = find_unit(unit) or (find_hub() if unit == "hub" else None)
+        if place is None:
+            raise UnitNotFound
+        person = find_person(email) or register(email, name or email.partition("@")[0])
+        give_role(person, role, place.id, by=COMMAND)
+        token = None if person.password_hash else invitations.issue(person.id, "invitation")
+    click.echo(f"{settings().address}/welcome/{token}" if token else f"{person.email} has the role now.")
+
+
+@command("create-api-key")
+@click.argument("name")
+@click.option("--scope", "scopes", multiple=True, required=True, help=", ".join(SCOPES))
+@click.option("--unit", default=None, help="the unit's short name; the hub when left out")
+@click.option("--expires", type=click.DateTime(["%Y-%m-%d"]), default=None)
+def make_api_key(name: str, scopes: tuple[str, ...], unit: str | None, expires: datetime | None) -> None:
+    """Make a key for a machine; the last line printed is the key, shown only now."""
+    with transaction():
+        place = find_unit(unit) if unit else find_hub()
+        if place is None:
+            raise UnitNotFound
+        wanted = [each for scope in scopes for each in scope.split(",")]
+        until = expires.astimezone() if expires else None
+        secret = create_api_key(name, wanted, place.id, expires_at=until)
+        audit.record(COMMAND, "api_key.created", "unit", place.id, unit_id=place.id, details={"name": name})
+    click.echo(secret)
+
+
+@command("run-job")
+@click.argument("name")
+def run_job(name: str) -> None:
+    """Run one job of the clock, now."""
+    from scheduler import find_job  # knows every package; the other commands need not
+
+    click.echo(f"{name}: {jobs.run_once(find_job(name))}")
+
+
+@command("jobs")
+def list_jobs() -> None:
+    """List the jobs of the clock and how often they run."""
+    from scheduler import SCHEDULE  # as above
+
+    for job in SCHEDULE:
+        click.echo(f"{job.name:24} every {job.every_s:g} s  {job.says}")
+
+
+@command("check")
+def check() -> None:
+    """Prove that the scoreboard equals the facts, the ledger balances, the audit log is whole, nothing is stuck."""
+    from checks import problems  # knows every package
+
+    found = 0
+    for name, look in problems():
+        with transaction(read_only=True):
+            wrong = look()
+        found += len(wrong)
+        click.echo(f"{name}: {'ok' if not wrong else f'{len(wrong)} wrong'}")
+        for sentence in wrong[:20]:
+            click.echo(f"  {sentence}")
+    if found:
+        sys.exit(1)
+
+
+@command("seed-demo")
+@click.option("--if-empty", is_flag=True, help="do nothing when there is anything yet")
+def seed_demo(if_empty: bool) -> None:
+    """Load the demo programme and print the sign-ins."""
+    from demo.story import load  # only the demo needs it
+
+    load(only_if_empty=if_empty)
+
+
+@spokes.command("sandbox-stripe", context_settings={"ignore_unknown_options": True})
+@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+def sandbox_stripe(words: tuple[str, ...]) -> None:
+    """Run the local Stripe by itself: --port P, and the other options of sandbox.stripe."""
+    import os  # this process becomes the other one
+
+    root = Path(__file__).parent
+    os.chdir(root)
+    os.execv(sys.executable, [sys.executable, "-m", "sandbox.stripe", *words])  # noqa: S606 - our own words
+
+
+if __name__ == "__main__":
+    spokes(prog_name="bin/spokes")

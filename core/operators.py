@@ -1,0 +1,79 @@
+"""Doors for operators: is the process up, is the service ready, figures for Prometheus."""
+
+from datetime import timedelta
+
+from flask import Blueprint, Response, jsonify
+from flask.typing import ResponseReturnValue
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from sqlalchemy import func, text
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from core.clock import now
+from core.db import session, transaction
+from core.jobs import JobTrace
+from core.outbox import OutboxMessage
+from core.settings import settings
+from web.requests import transacts_itself
+
+door = Blueprint("core_operators", __name__)
+
+HEARTBEAT = "heartbeat"
+HEARTBEAT_LATE = timedelta(seconds=45)
+JOURNAL_LATE_BYTES = 16 * 1024 * 1024
+
+
+@door.get("/healthz")
+@transacts_itself
+def healthz() -> ResponseReturnValue:
+    """The process answers."""
+    return jsonify(status="up")
+
+
+@door.get("/readyz")
+@transacts_itself
+def readyz() -> ResponseReturnValue:
+    """Database reachable, clock beating, journal not piling up: 200, else 503 with what is wrong."""
+    checks = _checks()
+    ready = all(each == "ok" for each in checks.values())
+    return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
+
+
+def _checks() -> dict[str, str]:
+    try:
+        with transaction(read_only=True):
+            session().execute(text("SELECT 1"))
+            beat = session().get(JobTrace, HEARTBEAT)
+    except SQLAlchemyError as error:
+        return {"database": type(error).__name__}
+    alive = beat is not None and beat.ran_at > now() - HEARTBEAT_LATE
+    lag = journal_bytes()
+    return {
+        "database": "ok",
+        "clock": "ok" if alive else "no heartbeat for 45 s",
+        "journal": "ok" if lag < JOURNAL_LATE_BYTES else f"{lag} bytes wait",
+    }
+
+
+def journal_bytes() -> int:
+    """How many bytes of clicks lie in this machine's journal."""
+    folder = settings().data_dir / "journal"
+    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if folder.is_dir() else 0
+
+
+@door.get("/metrics")
+def metrics() -> Response:
+    """Prometheus' figures, read from the database at each scrape, so they are right with any number of workers."""
+    registry = CollectorRegistry()
+    waiting = Gauge("spokes_outbox_messages", "Messages in the outbox", ["state"], registry=registry)
+    for state, count in session().exec(
+        select(col(OutboxMessage.state), func.count()).group_by(col(OutboxMessage.state))
+    ):
+        waiting.labels(state).set(count)
+    late = Gauge("spokes_job_age_seconds", "Seconds since a job last ran", ["job"], registry=registry)
+    for trace in session().exec(select(JobTrace)):
+        late.labels(trace.name).set((now() - trace.ran_at).total_seconds())
+    Gauge("spokes_journal_bytes", "Bytes of clicks in this machine's journal", registry=registry).set(
+        journal_bytes()
+    )
+    return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

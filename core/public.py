@@ -1,0 +1,127 @@
+"""Doors for anybody: sign in, sign out, the links that open an account or give a new password."""
+
+from flask import Blueprint, flash, redirect, render_template, request, session
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_login import current_user, login_user, logout_user
+from pydantic import Field
+
+from core import invitations, mail, signin, throttle
+from core.db import transaction
+from core.ids import new_id
+from core.inputs import Input, Line
+from core.people import find_person
+from web.forms import read_form
+from web.requests import transacts_itself
+from web.signing_in import SignedIn, find_signed_in
+
+door = Blueprint("core_public", __name__)
+
+TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, WINDOW_S = 10, 60, 900
+
+
+class SignInForm(Input):
+    """E-mail and password."""
+
+    email: Line
+    password: str = Field(min_length=1, max_length=1_000)
+    next: str = Field(default="", max_length=2_000)
+
+
+class NewPassword(Input):
+    """A password to set."""
+
+    password: str = Field(min_length=1, max_length=1_000)
+
+
+class WhoForgot(Input):
+    """Whose password is forgotten."""
+
+    email: Line
+
+
+@door.get("/login")
+def sign_in_page() -> str:
+    """The sign-in form."""
+    return render_template("public/core/sign_in.html", next=own_path(request.args.get("next")))
+
+
+@door.post("/login")
+@transacts_itself
+def sign_in() -> ResponseReturnValue:
+    """Sign in; a refused try is counted all the same, so it has a transaction of its own."""
+    typed = read_form(SignInForm)
+    with transaction():
+        throttle.count(f"signin:{typed.email.lower()}", most=TRIES_PER_ACCOUNT, window_s=WINDOW_S)
+    with transaction():
+        throttle.count(
+            f"signin:{throttle.masked(request.remote_addr)}", most=TRIES_PER_ADDRESS, window_s=WINDOW_S
+        )
+    with transaction():
+        _person, secret = signin.sign_in(typed.email, typed.password, user_agent=request.user_agent.string)
+        person = find_signed_in(secret)
+    start = _enter(person)
+    return redirect(own_path(typed.next) or start, 303)
+
+
+def _enter(person: SignedIn | None) -> str:
+    """Begin the browser's session and answer where this person starts."""
+    session.clear()  # whatever was there before signing in ends here
+    login_user(person)
+    return "/console" if person is not None and person.is_staff else "/portal"
+
+
+@door.post("/logout")
+def sign_out() -> ResponseReturnValue:
+    """End this browser's session."""
+    if current_user.is_authenticated:
+        signin.sign_out(current_user.secret)
+        logout_user()
+    session.clear()
+    return redirect("/", 303)
+
+
+@door.get("/welcome/<token>")
+@door.get("/reset/<token>", endpoint="reset_page")
+def password_page(token: str) -> str:
+    """Choose a password: for a new account, or a new one."""
+    return render_template("public/core/password.html", person=invitations.holder(token[:200]))
+
+
+@door.post("/welcome/<token>")
+@door.post("/reset/<token>", endpoint="reset")
+def choose_password(token: str) -> ResponseReturnValue:
+    """Use the link once, and come in."""
+    person = invitations.redeem(token[:200], read_form(NewPassword).password)
+    start = _enter(find_signed_in(signin.begin_session(person, user_agent=request.user_agent.string)))
+    flash(_("Welcome, %(name)s. You are signed in.", name=person.name), "good")
+    return redirect(start, 303)
+
+
+@door.get("/forgot")
+def forgot_page() -> str:
+    """Ask for a new password."""
+    return render_template("public/core/forgot.html")
+
+
+@door.post("/forgot")
+@transacts_itself
+def forgot() -> ResponseReturnValue:
+    """Send a link, if there is such an account; the answer is the same for everybody."""
+    typed = read_form(WhoForgot)
+    with transaction():
+        throttle.count(f"forgot:{typed.email.lower()}", most=3, window_s=WINDOW_S)
+    with transaction():
+        person = find_person(typed.email)
+        if person is not None and person.disabled_at is None:
+            token = invitations.issue(person.id, "reset")
+            mail.leave("password_reset", person.id, new_id(), to=person.email, name=person.name, token=token)
+    flash(_("If there is an account with this address, a link is on its way to it."), "good")
+    return redirect("/login", 303)
+
+
+def own_path(target: str | None) -> str:
+    """`target` when it is a path of ours, else nothing: nobody is sent elsewhere after signing in."""
+    plain = target or ""
+    own = plain.startswith("/") and not plain.startswith(("//", "/\\")) and plain.isprintable()
+    return plain if own else ""

@@ -1,0 +1,88 @@
+"""The clock: a process of its own. SCHEDULE lists every job, one line each; a job looks at the table now."""
+
+import signal
+from collections.abc import Callable
+from threading import Event
+from types import FrameType
+
+import structlog
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+import reactions
+from core import db, jobs, mail, throttle
+from core.db import transaction
+from core.jobs import Job, UnknownJob, run_once
+from core.logs import begin_logging
+from core.settings import configure
+
+log = structlog.get_logger()
+THREADS = 8
+
+
+def _in_one_transaction(work: Callable[[], int]) -> Callable[[], int]:
+    def step() -> int:
+        with transaction():
+            return work()
+
+    return step
+
+
+SCHEDULE: tuple[Job, ...] = (
+    Job("heartbeat", 5, lambda: 1, "says that the clock is alive"),
+    Job("send-mail", 2, mail.send_due, "sends the mails that are due"),
+    Job("forget-tries", 3600, _in_one_transaction(throttle.forget_old), "deletes old counts of tries"),
+)
+
+
+def find_job(name: str) -> Job:
+    """The job of this name; raises UnknownJob."""
+    for job in SCHEDULE:
+        if job.name == name:
+            return job
+    raise UnknownJob
+
+
+def _quietly(job: Job) -> None:
+    """Run a job; what it raises is on record, and the next run is a new try."""
+    try:
+        run_once(job)
+    except jobs.RETRIED as error:
+        log.warning("job failed", job=job.name, why=f"{type(error).__name__}: {error}"[:500])
+
+
+def start() -> BackgroundScheduler:
+    """A running scheduler over SCHEDULE; late runs are made up once, never two of a job at a time."""
+    scheduler = BackgroundScheduler(
+        executors={"default": ThreadPoolExecutor(THREADS)},
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        timezone="UTC",
+    )
+    for job in SCHEDULE:
+        scheduler.add_job(_quietly, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=None)
+        scheduler.resume_job(job.name)
+    scheduler.start()
+    return scheduler
+
+
+def main() -> None:
+    """Run until somebody says stop."""
+    settings = configure()
+    begin_logging(settings)
+    db.connect(settings.database)
+    reactions.wire()
+    stop = Event()
+
+    def stopping(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    signal.signal(signal.SIGTERM, stopping)
+    signal.signal(signal.SIGINT, stopping)
+    scheduler = start()
+    log.info("the clock runs", jobs=len(SCHEDULE))
+    stop.wait()
+    scheduler.shutdown(wait=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,209 @@
+"""What bin/serve runs: database, demo, then web, clock and (in development) the stand-ins, kept alive until Ctrl-C."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from urllib.error import URLError
+from urllib.request import urlopen
+
+from core.settings import Settings, SettingsRefused, configure
+
+ROOT = Path(__file__).parent
+BLOCKING_THREADS = 4  # one slow view must not stall redirects
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 10
+RESTART_AFTER_S = 1.0
+PR_SET_PDEATHSIG = 1
+
+
+@dataclass
+class Child:
+    """A process we keep alive; each leads a process group, so that nothing of it is left behind."""
+
+    name: str
+    words: Sequence[str]
+    process: subprocess.Popen[bytes] | None = None
+    restarts: int = 0
+    started_at: float = field(default=0.0)
+
+    def start(self) -> None:
+        """Start the process; it ends when we do, even when we are killed."""
+        self.started_at = time.monotonic()
+        self.process = subprocess.Popen(  # noqa: S603 - our own words
+            self.words,
+            cwd=ROOT,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one prctl call, no threads yet
+        )
+
+    def signal(self, number: int) -> None:
+        """Tell the whole group."""
+        if self.process is not None:
+            try:
+                os.killpg(self.process.pid, number)
+            except ProcessLookupError:
+                return
+
+    def keep_alive(self) -> None:
+        """Start it again when it has ended on its own, the rest of its group first gone."""
+        if (
+            self.process is None
+            or self.process.poll() is None
+            or time.monotonic() - self.started_at < RESTART_AFTER_S
+        ):
+            return
+        print(
+            f"{self.name} ended with {self.process.returncode}; starting it again",
+            file=sys.stderr,
+            flush=True,
+        )
+        self.signal(signal.SIGKILL)
+        self.restarts += 1
+        self.start()
+
+
+def _die_with_parent() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def children(settings: Settings) -> list[Child]:
+    """Everything that runs, in the order of starting."""
+    python, here = sys.executable, "127.0.0.1"
+    web = [
+        *(
+            python,
+            "-m",
+            "granian",
+            "--interface",
+            "wsgi",
+            "--host",
+            settings.host,
+            "--port",
+            str(settings.port),
+        ),
+        *("--workers", str(settings.workers), "--blocking-threads", str(BLOCKING_THREADS), "--no-ws"),
+        *("--respawn-failed-workers", "--log-level", "warning", "wsgi:app"),
+    ]
+    started = [Child("clock", [python, "-m", "scheduler"]), Child("web", web)]
+    if settings.local_stripe:
+        started.insert(0, local_stripe(settings))
+    if not settings.production:
+        shop = ["--port", str(settings.shop_port), "--spokes-url", f"http://{here}:{settings.port}"]
+        files = [
+            "--api-key-file",
+            str(settings.data_dir / "shop-api-key"),
+            "--state",
+            str(settings.data_dir / "shop.sqlite"),
+        ]
+        started.append(Child("shop", [python, "-m", "sandbox.shop", *shop, *files]))
+    return started
+
+
+def local_stripe(settings: Settings) -> Child:
+    """The bundled local Stripe, as a child."""
+    return Child(
+        "local Stripe",
+        [
+            *(sys.executable, "-m", "sandbox.stripe", "--port", str(settings.stripe_port)),
+            *("--state", str(settings.data_dir / "stripe.sqlite")),
+            *(
+                "--webhook-url",
+                f"http://127.0.0.1:{settings.port}/webhooks/stripe",
+                "--webhook-secret",
+                settings.stripe_secret,
+            ),
+            *("--connect-webhook-url", f"http://127.0.0.1:{settings.port}/webhooks/stripe-connect"),
+            *("--connect-webhook-secret", settings.stripe_connect_secret),
+        ],
+    )
+
+
+def answers(url: str) -> bool:
+    """Whether there is a good answer at this address."""
+    try:
+        with urlopen(url, timeout=2) as answer:  # noqa: S310 - our own address
+            return bool(answer.status == 200)  # noqa: PLR2004 - OK
+    except (URLError, OSError):
+        return False
+
+
+def wait_for(url: str, child: Child) -> None:
+    """Wait until a child answers; raises SystemExit with a sentence when it does not."""
+    until = time.monotonic() + START_TIMEOUT_S
+    while not answers(url):
+        if time.monotonic() > until or (child.process is not None and child.process.poll() is not None):
+            raise SystemExit(f"{child.name} did not start; its last words are above.")
+        time.sleep(0.05)
+
+
+def run(*words: str) -> None:
+    """Run one of our own commands to its end."""
+    subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, check=True)  # noqa: S603 - our own words
+
+
+def main() -> None:
+    """Prepare, start everything, keep it alive, stop it cleanly."""
+    try:
+        settings = configure()
+    except SettingsRefused as error:
+        raise SystemExit(str(error)) from None
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    run("init-db")
+    running = children(settings)
+    stopping: list[int] = []
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        stopping.append(number)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    try:
+        _start(running, settings)
+        while not stopping:
+            for child in running:
+                child.keep_alive()
+            time.sleep(0.2)
+    finally:
+        _stop(running)
+
+
+def _start(running: list[Child], settings: Settings) -> None:
+    for child in running:
+        if child.name == "local Stripe":
+            child.start()
+            wait_for(f"{settings.stripe_base}/_sandbox/health", child)
+            break
+    if not settings.production:
+        run("seed-demo", "--if-empty")
+    for child in running:
+        if child.process is None:
+            child.start()
+    web = next(child for child in running if child.name == "web")
+    wait_for(f"http://{settings.host}:{settings.port}/healthz", web)
+    print(f"Spokes is at {settings.address} (Ctrl-C stops it)", flush=True)  # noqa: T201 - it says where to look
+    if not settings.production:
+        print(f"The shop of the demo is at http://127.0.0.1:{settings.shop_port}", flush=True)  # noqa: T201
+
+
+def _stop(running: list[Child]) -> None:
+    for child in reversed(running):
+        child.signal(signal.SIGTERM)
+    until = time.monotonic() + STOP_TIMEOUT_S
+    for child in running:
+        if child.process is not None:
+            try:
+                child.process.wait(max(0.1, until - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                child.signal(signal.SIGKILL)
+                child.process.wait()
+
+
+if __name__ == "__main__":
+    main()
