@@ -100,6 +100,22 @@ def _versions(policy_id: str) -> list[PolicyVersion]:
     return list(session().exec(wanted).all())
 
 
+def get_version(version_id: str, programme_id: str) -> tuple[Policy, PolicyVersion]:
+    """A version of one of the programme's policies; raises PolicyNotFound."""
+    version = session().get(PolicyVersion, version_id)
+    policy = session().get(Policy, version.policy_id) if version is not None else None
+    if version is None or policy is None or policy.programme_id != programme_id:
+        raise PolicyNotFound
+    return policy, version
+
+
+def policies_of(programme_id: str) -> list[Policy]:
+    """The policies of a programme, by title."""
+    return list(
+        session().exec(select(Policy).where(Policy.programme_id == programme_id).order_by(Policy.title)).all()
+    )
+
+
 def required_versions(programme_id: str, at: datetime) -> list[tuple[Policy, PolicyVersion]]:
     """For each policy of a programme its material version in force at a moment."""
     policies = (

@@ -1,7 +1,9 @@
 """Programmes: what a unit runs, with its currency, its clockwork and its conditions."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import JSON, Text
@@ -95,6 +97,25 @@ def create_programme(programme: Programme, *, by: Actor) -> Programme:
     session().flush()
     audit.record(by, "programme.created", "programme", programme.id, unit_id=programme.unit_id)
     return programme
+
+
+class HostMissing(Invalid):
+    """The address where links lead must be on one of the allowed hosts."""
+
+
+def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> None:
+    """Set these columns of a programme; raises HostMissing. Before and after go to the audit log."""
+    before = {name: getattr(programme, name) for name in values}
+    for name, value in values.items():
+        setattr(programme, name, value)
+    if urlsplit(programme.home_url).netloc not in programme.allowed_hosts:
+        raise HostMissing
+    session().add(programme)
+    session().flush()
+    differs = {name: [before[name], value] for name, value in values.items() if before[name] != value}
+    audit.record(
+        by, "programme.changed", "programme", programme.id, unit_id=programme.unit_id, details=differs
+    )
 
 
 def _require_zone(name: str) -> None:

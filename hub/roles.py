@@ -42,6 +42,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "payout.run": frozenset({"finance"}),
     "leaderboard.see": EVERYONE,
     "leaderboard.export": frozenset({"hub_admin", "manager", "marketing"}),
+    "leaderboard.emails": frozenset({"hub_admin", "manager"}),
     "audit.see": frozenset({"hub_admin"}),
     "settings.see": frozenset({"hub_admin"}),
     "settings.manage": frozenset({"hub_admin"}),
@@ -73,6 +74,17 @@ def give_role(person: Person, role: Role, unit_id: str, *, by: Actor) -> RoleGra
     session().flush()
     audit.record(by, "role.given", "person", person.id, unit_id=unit_id, details={"role": role})
     return grant
+
+
+def end_role(grant: RoleGrant, *, by: Actor) -> None:
+    """End a role now; one that has ended stays as it is."""
+    if grant.ends_at is not None and grant.ends_at <= now():
+        return
+    grant.ends_at = now()
+    session().add(grant)
+    audit.record(
+        by, "role.ended", "person", grant.person_id, unit_id=grant.unit_id, details={"role": grant.role}
+    )
 
 
 def current_roles(person_id: str) -> list[RoleGrant]:
