@@ -20,7 +20,7 @@ from core.inputs import Input, Line, Paragraphs
 from core.people import Person, find_person, register
 from hub import actions, metrics, policies, roles, units
 from hub.actions import Action
-from hub.programmes import get_programme, programmes_in
+from hub.programmes import change, get_programme, programmes_in
 from hub.roles import ROLES, Role, RoleGrant
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff

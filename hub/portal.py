@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 
 from core.clock import now
 from core.errors import Invalid
-from curriculum.markdown import to_html
+from curriculum.markdown import render_markdown
 from hub import policies
 from hub.home_page import home_of
 from web.signing_in import advocate
@@ -32,7 +32,11 @@ def policy(version_id: str) -> str:
     open_ones = policies.unacknowledged(member.person_id, member.programme_id, now())
     waiting = any(each.id == version.id for _policy, each in open_ones)
     return render_template(
-        "portal/hub/policy.html", policy=held, version=version, html=to_html(version.text), waiting=waiting
+        "portal/hub/policy.html",
+        policy=held,
+        version=version,
+        html=render_markdown(version.text),
+        waiting=waiting,
     )
 
 
