@@ -18,7 +18,8 @@
     buttons.append(no, yes);
     dialog.setAttribute("aria-labelledby", title.id);
     dialog.append(title);
-    if (about) dialog.append(element("p", { textContent: about.textContent.trim() }));
+    const lines = about ? about.innerText.split("\n").filter((line) => line.trim()) : [];
+    dialog.append(...lines.map((line) => element("p", { textContent: line, className: "mb-1" })));
     dialog.append(buttons);
     return dialog;
   };
