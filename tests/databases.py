@@ -7,6 +7,7 @@ from types import TracebackType
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
 
+import advocates.application_links
 import advocates.applications
 import core.api_keys
 import core.audit
