@@ -96,7 +96,12 @@ def _everywhere() -> dict[str, object]:
     }
 
 
+NAVIGATION = {"application.review": "applications", "reward.approve": "rewards"}
+"""which entry of the console's menu counts which kind of waiting things"""
+
+
 def _nav_counts(signed_in: signing_in.SignedIn | None) -> dict[str, int]:
     if signed_in is None or not signed_in.is_staff or not db.in_transaction():
         return {}
-    return actions.counts_for(signed_in.actor)
+    counts = actions.counts_for(signed_in.actor)
+    return {"console": sum(counts.values())} | {NAVIGATION.get(kind, kind): count for kind, count in counts.items()}
