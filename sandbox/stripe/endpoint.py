@@ -12,6 +12,7 @@ from sandbox.stripe.box import Box
 from sandbox.stripe.call import Call, View
 from sandbox.stripe.errors import StripeRefusal, server_error
 from sandbox.stripe.faults import Fault
+from sandbox.stripe.idempotency import FirstAnswer
 from sandbox.stripe.ids import new_id
 from sandbox.stripe.store import Json
 
@@ -32,10 +33,10 @@ def answer(box: Box, view: View, path_args: dict[str, str]) -> Response:
     call, fault, outcome = _received(box, request), None, Answer(0, {})
     try:
         keys.check(request.authorization)
-        with box.store.transaction():
-            fault = faults.take(box.store, request.method, request.path)
-        if not (fault and fault.kind == "hang_before"):
-            outcome = _answered(call, view, path_args, fault)
+        sent = request.args if call.method in {"GET", "DELETE"} else request.form
+        call.params.update(form.decode(sent.items(multi=True)))
+        fault, first = _begun(call)
+        outcome = _outcome(call, view, path_args, fault, first)
     except StripeRefusal as refused:
         outcome = Answer(refused.status, _error_body(call, refused))
     _log(call, outcome, fault)
@@ -55,11 +56,28 @@ def _received(box: Box, asked: Request) -> Call:
     )
 
 
-def _answered(call: Call, view: View, path_args: dict[str, str], fault: Fault | None) -> Answer:
+def _begun(call: Call) -> tuple[Fault | None, FirstAnswer | None]:
+    """The fault waiting for this call, and what its idempotency key was answered before; else the key is claimed."""
+    with call.store.transaction():
+        fault = faults.take(call.store, call.method, call.path)
+        if call.idempotency_key is None or (fault and fault.kind in {"hang_before", "rate_limit_429"}):
+            return fault, None
+        print_ = idempotency.fingerprint(call.method, call.path, call.params)
+        first = idempotency.claim(
+            call.store, call.idempotency_key, call.owner, print_, call.request_id, call.now
+        )
+        return fault, first
+
+
+def _outcome(
+    call: Call, view: View, path_args: dict[str, str], fault: Fault | None, first: FirstAnswer | None
+) -> Answer:
+    if fault and fault.kind == "hang_before":
+        return Answer(0, {})
     if fault and fault.kind == "rate_limit_429":
         raise StripeRefusal("Request rate limit exceeded.", status=429, code="rate_limit")
-    sent = request.args if call.method in {"GET", "DELETE"} else request.form
-    call.params.update(form.decode(sent.items(multi=True)))
+    if first is not None:
+        return Answer(first.status, first.body, first.request_id)
     return (
         _executed(call, view, path_args, fault)
         if call.idempotency_key is None
@@ -68,24 +86,18 @@ def _answered(call: Call, view: View, path_args: dict[str, str], fault: Fault | 
 
 
 def _once(call: Call, view: View, path_args: dict[str, str], fault: Fault | None) -> Answer:
-    """Execute under the idempotency key, or replay what it got before."""
-    key, store = call.idempotency_key or "", call.store
-    print_ = idempotency.fingerprint(call.method, call.path, call.params)
-    with store.transaction():
-        first = idempotency.claim(store, key, call.owner, print_, call.request_id, call.now)
-    if first is not None:
-        return Answer(first.status, first.body, first.request_id)
-    finished = False
+    """Execute under the claimed idempotency key; a refusal is kept under it or gives it back."""
+    key, finished = call.idempotency_key or "", False
     try:
         outcome = _executed(call, view, path_args, fault)
         finished = True
     except StripeRefusal as refused:
         if finished := refused.remembered:
-            idempotency.keep(store, key, call.owner, refused.status, _error_body(call, refused))
+            idempotency.keep(call.store, key, call.owner, refused.status, _error_body(call, refused))
         raise
     finally:
         if not finished:
-            idempotency.release(store, key, call.owner)
+            idempotency.release(call.store, key, call.owner)
     return outcome
 
 

@@ -92,8 +92,9 @@ def _changed(call: Call, before: Json, kind: str, changes: Json) -> Json:
 def pay_out_everything(call: Call) -> list[Json]:
     """As Stripe does daily: every account not on a manual schedule gets all it holds, landed at once."""
     rows = call.store.rows(
-        "SELECT owner, currency, amount, body FROM funds JOIN objects ON objects.id = owner AND kind = 'account'"
-        " WHERE amount > 0 ORDER BY owner, currency"
+        "SELECT funds.owner AS owner, currency, amount, body FROM funds"
+        " JOIN objects ON objects.id = funds.owner AND kind = 'account'"
+        " WHERE amount > 0 ORDER BY funds.owner, currency"
     )
     done = []
     for row in rows:

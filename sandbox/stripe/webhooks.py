@@ -6,13 +6,13 @@ import json
 import threading
 import time
 
-import httpx
+import requests
 
 from sandbox.stripe.box import Box, Delivery, Endpoint
 from sandbox.stripe.store import Json, Store, decoded
 
 TIMEOUT_S = 10.0
-IDLE_S = 0.5
+IDLE_S = 0.1
 DUE = """
 SELECT deliveries.id, event, endpoint, attempts, body FROM deliveries JOIN objects ON objects.id = deliveries.event
 WHERE state = 'waiting' AND due_at <= :now
@@ -62,16 +62,17 @@ def start(box: Box) -> threading.Thread:
 
 
 def _deliver_until_stopped(box: Box) -> None:
-    with httpx.Client(timeout=TIMEOUT_S, trust_env=False) as client:
+    with requests.Session() as session:
+        session.trust_env = False
         while not box.stopping.is_set():
-            if not deliver_next(box, client):
+            if not deliver_next(box, session):
                 box.wake.wait(IDLE_S)
                 box.wake.clear()
 
 
-def deliver_next(box: Box, client: httpx.Client) -> bool:
+def deliver_next(box: Box, session: requests.Session) -> bool:
     """Post the next delivery that is due; False when none is."""
-    if box.delivery.paused:
+    if box.delivery.paused or not box.delivery.endpoints:
         return False
     with box.store.transaction():
         row = box.store.row(NEWEST_DUE if box.delivery.newest_first else OLDEST_DUE, {"now": time.time()})
@@ -79,19 +80,22 @@ def deliver_next(box: Box, client: httpx.Client) -> bool:
         return False
     endpoint = box.delivery.endpoints.get(row["endpoint"])
     event = decoded(row["body"]) | {"pending_webhooks": pending(box.store, row["event"])}
-    status = _post(client, endpoint, event, box.delivery) if endpoint else 0
+    status = _post(session, endpoint, event, box.delivery) if endpoint else 0
     _note(box, row["id"], row["attempts"] + 1, status)
     return True
 
 
-def _post(client: httpx.Client, endpoint: Endpoint, event: Json, delivery: Delivery) -> int:
+def _post(session: requests.Session, endpoint: Endpoint, event: Json, delivery: Delivery) -> int:
     payload = json.dumps(event, indent=2).encode()
     signed = signature(payload, endpoint.secret, int(time.time() + delivery.skew_s))
     headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signed}
     try:
-        return client.post(endpoint.url, content=payload, headers=headers).status_code
-    except httpx.HTTPError:
+        answer = session.post(
+            endpoint.url, data=payload, headers=headers, timeout=TIMEOUT_S, allow_redirects=False
+        )
+    except requests.RequestException:
         return 0
+    return answer.status_code
 
 
 def _note(box: Box, delivery_id: int, attempts: int, status: int) -> None:
