@@ -21,6 +21,7 @@ import hub.actions
 import hub.metrics
 import hub.policies
 import referrals.conversions
+import referrals.links
 import rewards
 
 
