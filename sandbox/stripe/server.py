@@ -6,26 +6,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask
-from werkzeug.serving import ThreadedWSGIServer, WSGIRequestHandler
-
+from sandbox.serving import serving
 from sandbox.stripe import webhooks
 from sandbox.stripe.app import create_app
 from sandbox.stripe.box import Box, Delivery
 from sandbox.stripe.call import Call
 from sandbox.stripe.payouts import pay_out_everything
-
-HOST = "127.0.0.1"
-POLL_S = 0.02
-
-
-class QuietHandler(WSGIRequestHandler):
-    """Writes no line per request, and lets go of connections that stay silent."""
-
-    timeout = 3.0
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing; `/_sandbox/requests` has it all."""
 
 
 @dataclass(frozen=True)
@@ -34,13 +20,6 @@ class RunningStripe:
 
     url: str
     box: Box
-
-
-def listen(app: Flask, port: int) -> ThreadedWSGIServer:
-    """A threaded server on this port (0: a free one), not yet serving; closing it waits for open requests."""
-    server = ThreadedWSGIServer(HOST, port, app, handler=QuietHandler)
-    server.daemon_threads = False
-    return server
 
 
 @contextmanager
@@ -54,24 +33,23 @@ def running(
     """Serve in background threads until the block ends; `payout_every_s` > 0 pays accounts out that often."""
     app = create_app(str(state), delivery=delivery)
     box: Box = app.extensions["local_stripe"]
-    server = listen(app, port)
-    threads = [threading.Thread(target=server.serve_forever, args=(POLL_S,), daemon=True)]
+    threads = [webhooks.start(box)]
     if payout_every_s > 0:
         threads.append(
             threading.Thread(target=_pay_out_until_stopped, args=(box, payout_every_s), daemon=True)
         )
-    for thread in threads:
-        thread.start()
-    threads.append(webhooks.start(box))
+        threads[-1].start()
     try:
-        yield RunningStripe(f"http://{HOST}:{server.port}", box)
+        with serving(app, port) as url:
+            try:
+                yield RunningStripe(url, box)
+            finally:
+                box.stopping.set()  # lets go of requests that a fault holds
+                box.wake.set()
     finally:
         box.stopping.set()
-        box.wake.set()
-        server.shutdown()
         for thread in threads:
             thread.join()
-        server.server_close()  # waits for the requests under way
         box.store.close()
 
 

@@ -1,0 +1,20 @@
+"""Serving the shop on a port, in this process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sandbox.serving import serving
+from sandbox.shop.app import create_app
+from sandbox.shop.reports import Spokes
+
+
+@contextmanager
+def running(spokes: Spokes, state: str | Path = ":memory:", *, port: int = 0) -> Iterator[str]:
+    """Serve in the background until the block ends; the answer is the address."""
+    app = create_app(str(state), spokes)
+    try:
+        with serving(app, port) as url:
+            yield url
+    finally:
+        app.extensions["orders"].close()
