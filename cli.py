@@ -1,5 +1,6 @@
 """The commands behind bin/spokes."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,18 +8,19 @@ from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from urllib.request import Request, urlopen
 
 import click
 
 import reactions
-from core import audit, db, invitations, jobs
+from core import audit, clock, db, invitations, jobs
 from core.access import COMMAND
 from core.api_keys import SCOPES, create_api_key
 from core.db import transaction
 from core.errors import SpokesError
 from core.logs import begin_logging
 from core.people import find_person, register
-from core.settings import SettingsRefused, configure, settings
+from core.settings import CLOCK_FILE, SettingsRefused, configure, settings
 from hub.roles import ROLES, give_role
 from hub.units import UnitNotFound, find_hub, find_unit
 
@@ -133,6 +135,24 @@ def check() -> None:
             click.echo(f"  {sentence}")
     if found:
         sys.exit(1)
+
+
+@command("travel")
+@click.argument("days", type=click.FloatRange(min=0, max=400))
+def travel(days: float) -> None:
+    """Move a development service ahead in time, to see a hold pass or a payout period close."""
+    if settings().production:
+        raise click.ClickException("Only a development service travels in time.")
+    ahead = clock.travel(settings().data_dir / CLOCK_FILE, days)
+    if settings().local_stripe:
+        body = json.dumps({"offset_s": int(ahead.total_seconds())}).encode()
+        request = Request(
+            f"{settings().stripe_base}/_sandbox/clock", body, {"Content-Type": "application/json"}
+        )  # noqa: S310 - our own
+        urlopen(request, timeout=5).close()  # noqa: S310 - our own local Stripe
+    click.echo(
+        f"The clock is now {ahead.total_seconds() / 86_400:g} days ahead: {clock.now():%Y-%m-%d %H:%M} UTC"
+    )
 
 
 @command("seed-demo")

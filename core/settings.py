@@ -9,7 +9,10 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core import clock
+
 MIN_SECRET_LENGTH = 32
+CLOCK_FILE = "clock-ahead-s"
 
 
 class SettingsRefused(Exception):
@@ -155,6 +158,7 @@ def configure(settings: Settings | None = None) -> Settings:
         raise SettingsRefused(
             "\n".join(_sentence(each["loc"], each["msg"]) for each in error.errors())
         ) from None
+    clock.follow(None if _settings.production else _settings.data_dir / CLOCK_FILE)
     return _settings
 
 
