@@ -85,8 +85,20 @@ def _toml(text: str) -> dict[str, Any]:
 
 
 def _toml_text(fields: dict[str, Any]) -> str:
-    plain = {key: value for key, value in fields.items() if value not in ("", None)}
-    return tomli_w.dumps(plain, multiline_strings=True)
+    return tomli_w.dumps(_plain(fields), multiline_strings=True)
+
+
+def _plain(fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields worth writing down; a whole decimal is written as a whole number."""
+    plain = {
+        key: _plain(value) if isinstance(value, dict) else value
+        for key, value in fields.items()
+        if value != ""
+    }
+    return {
+        key: int(value) if isinstance(value, Decimal) and value == value.to_integral_value() else value
+        for key, value in plain.items()
+    }
 
 
 def _yaml(text: str) -> dict[str, Any]:
