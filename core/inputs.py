@@ -3,12 +3,21 @@
 import unicodedata
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
 from pydantic.types import AwareDatetime, StringConstraints
 
 from core.errors import Invalid
 
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+def _one_line(text: str) -> str:
+    """Refuse line breaks and tabs: a name goes into the head of a mail and into cells of tables."""
+    if any(each in _LINE_BREAKS for each in text):
+        raise ValueError("must be a single line")
+    return text
+
+
+_LINE_BREAKS = frozenset("\n\r\t\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
+Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
 """One line of text, required."""
 Paragraphs = Annotated[str, StringConstraints(max_length=5_000)]
 """Longer text."""
@@ -69,6 +78,7 @@ _SENTENCES = {
     "missing": "This is required.",
     "string_too_short": "This is required.",
     "extra_forbidden": "This field is not known here.",
+    "string_pattern_mismatch": "This does not have the form that is needed here.",
 }
 
 

@@ -2,8 +2,10 @@
 
 import os
 import secrets
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -136,14 +138,19 @@ class Settings(BaseSettings):
 
 
 def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return path.read_text()
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(48))
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _keep_one(secrets.token_urlsafe(48), path)
     return path.read_text()
+
+
+def _keep_one(secret: str, path: Path) -> None:
+    """Write all of it elsewhere, then give it its name: of processes that start together the first wins, whole."""
+    with NamedTemporaryFile("w", dir=path.parent, prefix=".secret_key-") as file:  # mode 600
+        file.write(secret)
+        file.flush()
+        with suppress(FileExistsError):
+            os.link(file.name, path)
 
 
 _settings: Settings | None = None

@@ -1,0 +1,147 @@
+"""Transactions: one at a time, all or nothing, and reading cannot write."""
+
+import pytest
+from sqlalchemy import text, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlmodel import col, select
+
+from core import db
+from core.clock import now
+from core.db import in_transaction, run, session, transaction, update_one
+from core.people import Person, register
+from core.signin import SignInSession
+from tests.at_once import at_once
+
+
+def names() -> list[str]:
+    with transaction(read_only=True):
+        return sorted(session().exec(select(Person.name)).all())
+
+
+def test_what_a_transaction_wrote_is_there_afterwards(database: str) -> None:
+    with transaction():
+        register("ana@example.org", "Ana")
+    assert names() == ["Ana"]
+
+
+def test_what_raises_leaves_no_row_and_is_raised_on(database: str) -> None:
+    def act() -> None:
+        register("ana@example.org", "Ana")
+        raise RuntimeError("thought better of it")
+
+    with pytest.raises(RuntimeError, match="thought better of it"), transaction():
+        act()
+    assert names() == []
+    assert not in_transaction()
+
+
+def test_second_row_that_breaks_a_constraint_takes_the_first_with_it(database: str) -> None:
+    with pytest.raises(IntegrityError), transaction():
+        session().add_all(
+            [Person(email="a@example.org", name="One"), Person(email="a@example.org", name="Two")]
+        )
+    assert names() == []
+
+
+def test_read_only_transaction_is_refused_by_the_database_itself(database: str) -> None:
+    with pytest.raises(DBAPIError), transaction(read_only=True):
+        register("ana@example.org", "Ana")
+    with pytest.raises(DBAPIError), transaction(read_only=True):
+        run(text("DELETE FROM person"))
+    assert names() == []
+
+
+def test_read_only_mode_does_not_stick_to_the_connection(database: str) -> None:
+    for turn in range(3):
+        assert len(names()) == turn
+        with transaction():
+            register(f"{turn}@example.org", str(turn))
+    assert names() == ["0", "1", "2"]
+
+
+def test_transaction_inside_a_transaction_is_refused_and_the_outer_one_goes_on(database: str) -> None:
+    with transaction():
+        with pytest.raises(RuntimeError, match="already open"), transaction():
+            pass
+        with pytest.raises(RuntimeError, match="already open"), transaction(read_only=True):
+            pass
+        register("ana@example.org", "Ana")
+    assert names() == ["Ana"]
+
+
+def test_session_outside_a_transaction_says_who_opens_one(database: str) -> None:
+    with pytest.raises(RuntimeError, match="the edge opens one"):
+        session()
+
+
+def test_without_a_database_the_reason_is_said() -> None:
+    db.disconnect()
+    with pytest.raises(RuntimeError, match=r"connect\(\) was not called"):
+        db.engine()
+
+
+def test_rows_stay_readable_after_their_transaction(database: str) -> None:
+    with transaction():
+        person = register("ana@example.org", "Ana")
+    assert person.name == "Ana"
+
+
+def test_before_commit_hook_writes_in_the_same_transaction_and_its_failure_undoes_it(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[bool] = []
+
+    def hook() -> None:
+        ran.append(in_transaction())
+        if len(ran) > 1:
+            raise RuntimeError("the hook failed")
+
+    monkeypatch.setattr(db, "_before_commit", [])
+    assert db.before_commit(hook) is hook
+    with transaction():
+        register("ana@example.org", "Ana")
+    with pytest.raises(RuntimeError, match="the hook failed"), transaction():
+        register("ben@example.org", "Ben")
+    with transaction(read_only=True):
+        pass
+    assert ran == [True, True], "and it does not run where nothing can be written"
+    assert names() == ["Ana"]
+
+
+def test_hook_does_not_run_when_the_block_raised(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(db, "_before_commit", [lambda: ran.append("ran")])
+    with pytest.raises(KeyError), transaction():
+        raise KeyError
+    assert ran == []
+
+
+def test_update_one_is_true_for_exactly_one_row(database: str) -> None:
+    with transaction():
+        for name in ("Ana", "Ben"):
+            register(f"{name}@example.org", name)
+        rename = update(Person).values(name="Cleo")
+        assert not update_one(rename.where(col(Person.name) == "Nobody"))
+        assert update_one(rename.where(col(Person.name) == "Ana"))
+        assert not update_one(rename)
+
+
+def test_of_many_claims_at_once_one_succeeds(database: str) -> None:
+    with transaction():
+        person_id = register("ana@example.org", "Ana").id
+
+    def claim() -> bool:
+        with transaction():
+            free = update(Person).where(col(Person.id) == person_id, col(Person.locale) == "en")
+            return update_one(free.values(locale="de"))
+
+    assert sorted(at_once(*[claim] * 6)) == [False] * 5 + [True]  # type: ignore[type-var]  # all of them bool
+
+
+def test_foreign_keys_are_enforced(database: str) -> None:
+    with pytest.raises(IntegrityError), transaction():
+        session().add(SignInSession(secret_hash="h", person_id="nobody", expires_at=now()))
+
+
+def test_dialect_is_the_one_of_the_address(database: str) -> None:
+    assert database.startswith(db.dialect())

@@ -1,0 +1,109 @@
+"""Input models: only listed fields, nothing that cannot be stored, refusals in sentences."""
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import StrictInt, ValidationError
+
+from core.inputs import Currency, Input, InvalidInput, Key, Line, Moment, Paragraphs, refuse
+
+
+class Typed(Input):
+    """What somebody typed."""
+
+    name: Line
+    about: Paragraphs = ""
+    reference: Key = "none"
+    currency: Currency = "EUR"
+    amount_minor: StrictInt = 0
+    at: Moment | None = None
+    more: dict[str, list[str]] | None = None
+
+
+def read(**values: object) -> Typed:
+    try:
+        return Typed.model_validate(values)
+    except ValidationError as error:
+        raise refuse(error) from error
+
+
+def problems(**values: object) -> dict[str, str]:
+    with pytest.raises(InvalidInput) as refused:
+        read(**values)
+    assert refused.value.status == 422
+    assert refused.value.details == {"fields": refused.value.problems}
+    return refused.value.problems
+
+
+def test_text_is_trimmed_and_kept_as_it_is() -> None:
+    assert (
+        read(name="  Zoë \N{RIGHT-TO-LEFT MARK}李 \U0001f600 ").name
+        == "Zoë \N{RIGHT-TO-LEFT MARK}李 \U0001f600"
+    )
+    assert read(name="A", about="two\nlines\tand a tab").about == "two\nlines\tand a tab"
+
+
+@pytest.mark.parametrize("wrong", ["a\0b", "\x1b[31m", "\x7f", "\x85", "a\ud800b", "\udfff"])
+def test_text_that_cannot_be_stored_is_refused_wherever_it_hides(wrong: str) -> None:
+    sentence = "Contains characters that cannot be stored."
+    assert problems(name=wrong) == {"name": sentence}
+    assert problems(name="A", about=wrong) == {"about": sentence}
+    assert problems(name="A", more={"list": ["fine", wrong]}) == {"more": sentence}
+    assert problems(name="A", more={wrong: []}) == {"more": sentence}
+
+
+@pytest.mark.parametrize(
+    "wrong", ["two\nlines", "two\rlines", "a\tb", "a\N{LINE SEPARATOR}b", "a\N{PARAGRAPH SEPARATOR}b"]
+)
+def test_one_line_has_no_line_breaks(wrong: str) -> None:
+    assert problems(name=wrong) == {"name": "Must be a single line."}
+
+
+@pytest.mark.parametrize("empty", ["", "   ", "\n"])
+def test_empty_line_is_a_missing_one(empty: str) -> None:
+    assert problems(name=empty) == {"name": "This is required."}
+    assert problems() == {"name": "This is required."}
+
+
+def test_fields_that_are_not_listed_are_refused_by_name() -> None:
+    found = problems(name="A", role="hub_admin", unit_id="x")
+    assert found == {"role": "This field is not known here.", "unit_id": "This field is not known here."}
+
+
+@pytest.mark.parametrize(
+    ("field", "wrong"),
+    [("reference", "two words"), ("reference", "é"), ("reference", "x\n"), ("currency", "eur"), ("currency", "EUR\n"),
+     ("currency", "ＥＵＲ"), ("amount_minor", "5"), ("amount_minor", 5.0), ("amount_minor", True),
+     ("at", "2026-01-01T00:00:00"), ("at", "soon"), ("about", "x" * 5001), ("name", "x" * 201), ("name", 7), ("name", None)],
+)  # fmt: skip
+def test_values_of_another_kind_are_refused_with_a_sentence(field: str, wrong: object) -> None:
+    if isinstance(wrong, str) and wrong.endswith("\n"):
+        assert read(**{"name": "A", field: wrong}), "space around text is taken off, line breaks too"
+        return
+    sentence = problems(**{"name": "A", field: wrong})[field]
+    assert sentence[0].isupper()
+    assert sentence.endswith(".")
+    assert "pattern" not in sentence
+
+
+def test_what_was_read_does_not_change() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        read(name="A").name = "B"  # type: ignore[misc]  # frozen on purpose
+
+
+def test_refusal_names_nested_fields_with_dots_and_at_most_fifty() -> None:
+    assert list(problems(name="A", more={"key": ["fine", 5]})) == ["more.key.1"]
+    many = problems(name="A", **{f"field{number}": 1 for number in range(200)})
+    assert len(many) == 50
+
+
+@given(st.dictionaries(st.sampled_from(["name", "about", "reference", "more", "at", "other"]), st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(exclude_categories=[])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3), max_leaves=6)))  # fmt: skip
+def test_whatever_is_sent_is_read_or_refused_and_what_is_read_can_be_stored(sent: dict[str, object]) -> None:
+    with suppress(InvalidInput):
+        typed = read(**sent)
+        assert "\0" not in typed.name
+        assert typed.model_dump_json().encode()
