@@ -1,5 +1,6 @@
 """The web application, read top to bottom: settings, database, sign-in, errors, doors."""
 
+from collections import Counter
 from importlib import import_module
 
 from flask import Flask
@@ -77,6 +78,7 @@ def create_app(settings: Settings) -> Flask:
     protection.register_protection(app, settings)
     signing_in.register_sign_in(app)
     formats.register_formats(app)
+    app.jinja_env.globals["asset"] = assets.asset  # macros are imported without context
     errors.register_errors(app)
     app.context_processor(_everywhere)
     for name in DOORS:
@@ -88,7 +90,6 @@ def _everywhere() -> dict[str, object]:
     """What every template knows."""
     signed_in = current_user if current_user.is_authenticated else None
     return {
-        "asset": assets.asset,
         "me": signed_in,
         "form": Form(),
         "theme": {"brand_name": "Spokes", "accent": None},
@@ -96,7 +97,11 @@ def _everywhere() -> dict[str, object]:
     }
 
 
-NAVIGATION = {"application.review": "applications", "reward.approve": "rewards"}
+NAVIGATION = {
+    "application.review": "applications",
+    "reward.approve": "rewards",
+    "reward.approve_second": "rewards",
+}
 """which entry of the console's menu counts which kind of waiting things"""
 
 
@@ -104,4 +109,7 @@ def _nav_counts(signed_in: signing_in.SignedIn | None) -> dict[str, int]:
     if signed_in is None or not signed_in.is_staff or not db.in_transaction():
         return {}
     counts = actions.counts_for(signed_in.actor)
-    return {"console": sum(counts.values())} | {NAVIGATION.get(kind, kind): count for kind, count in counts.items()}
+    shown = Counter(todo=sum(counts.values()))
+    for kind, count in counts.items():
+        shown[NAVIGATION.get(kind, kind)] += count
+    return dict(shown)

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from core.clock import now
 from core.columns import key, moment, one_of, word
-from core.db import session, update_one
+from core.db import run, session, update_one
 from core.errors import NotFound
 from core.people import Person, get_person
 from core.signin import secret_hash, set_password
@@ -53,7 +53,10 @@ def holder(secret: str) -> Person:
     row = session().exec(select(MailedToken).where(MailedToken.secret_hash == secret_hash(secret))).first()
     if row is None or row.used_at is not None or row.expires_at <= now():
         raise LinkSpent
-    return get_person(row.person_id)
+    person = get_person(row.person_id)
+    if person.disabled_at is not None:
+        raise LinkSpent
+    return person
 
 
 def redeem(secret: str, password: str) -> Person:
@@ -65,4 +68,13 @@ def redeem(secret: str, password: str) -> Person:
     if not update_one(spend.values(used_at=now())):
         raise LinkSpent
     set_password(person.id, password)
+    _spend_others(person.id)
     return person
+
+
+def _spend_others(person_id: str) -> None:
+    """A password was chosen: whatever other links went out are good for nothing any more."""
+    others = update(MailedToken).where(
+        col(MailedToken.person_id) == person_id, col(MailedToken.used_at).is_(None)
+    )
+    run(others.values(used_at=now()))

@@ -54,6 +54,18 @@ def decimals(currency: str) -> int:
     return 0 if currency == POINTS else numbers.get_currency_precision(require_currency(currency))
 
 
+class TooManyDecimals(Invalid):
+    """This sum has more decimals than its currency."""
+
+
+def to_minor(major: Decimal, currency: str) -> int:
+    """A sum in the main unit as minor units, exact; raises TooManyDecimals."""
+    minor = major.scaleb(decimals(currency))
+    if minor != minor.to_integral_value():
+        raise TooManyDecimals
+    return int(minor)
+
+
 def require_currency(currency: str) -> str:
     """`currency` itself when it is a known code; raises UnknownCurrency."""
     if currency != POINTS and currency not in _known():

@@ -17,7 +17,7 @@ from web.signing_in import SignedIn, find_signed_in
 
 door = Blueprint("core_public", __name__)
 
-TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, WINDOW_S = 10, 60, 900
+TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LINKS_PER_ACCOUNT, WINDOW_S = 10, 60, 3, 900
 
 
 class SignInForm(Input):
@@ -58,6 +58,8 @@ def sign_in() -> ResponseReturnValue:
             f"signin:{throttle.masked(request.remote_addr)}", most=TRIES_PER_ADDRESS, window_s=WINDOW_S
         )
     with transaction():
+        if current_user.is_authenticated:
+            signin.sign_out(current_user.secret)
         _person, secret = signin.sign_in(typed.email, typed.password, user_agent=request.user_agent.string)
         person = find_signed_in(secret)
     start = _enter(person)
@@ -110,7 +112,11 @@ def forgot() -> ResponseReturnValue:
     """Send a link, if there is such an account; the answer is the same for everybody."""
     typed = read_form(WhoForgot)
     with transaction():
-        throttle.count(f"forgot:{typed.email.lower()}", most=3, window_s=WINDOW_S)
+        throttle.count(f"forgot:{typed.email.lower()}", most=LINKS_PER_ACCOUNT, window_s=WINDOW_S)
+    with transaction():
+        throttle.count(
+            f"forgot:{throttle.masked(request.remote_addr)}", most=TRIES_PER_ADDRESS, window_s=WINDOW_S
+        )
     with transaction():
         person = find_person(typed.email)
         if person is not None and person.disabled_at is None:

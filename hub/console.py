@@ -1,6 +1,7 @@
 """Doors for staff: what waits for them, the units and who does what in them, the settings."""
 
 from datetime import date
+from decimal import Decimal
 from typing import Annotated, Any
 
 from flask import Blueprint, flash, redirect, render_template
@@ -17,10 +18,11 @@ from core.db import session
 from core.errors import Forbidden, NotFound
 from core.ids import new_id
 from core.inputs import Input, Line, Paragraphs
+from core.money import Money, to_minor
 from core.people import Person, find_person, register
 from hub import actions, metrics, policies, roles, units
 from hub.actions import Action
-from hub.programmes import change, get_programme, programmes_in
+from hub.programmes import Programme, change, get_programme, programmes_in
 from hub.roles import ROLES, Role, RoleGrant
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
@@ -30,6 +32,7 @@ door = Blueprint("hub_console", __name__)
 ACTION_ADDRESSES = {
     "application.review": "/console/applications/{}",
     "reward.approve": "/console/rewards/{}",
+    "reward.approve_second": "/console/rewards/{}",
 }
 """where each kind of action is done; {} is the subject's id"""
 
@@ -271,8 +274,17 @@ def programme_page(programme_id: str) -> str:
         owners=[session().get_one(Person, each) for each in programme.owner_ids],
         policies=policies.required_versions(programme.id, now()),
         manage=actor.may("programme.manage", programme.unit_id),
-        form=Form(programme.model_dump() | {"allowed_hosts": "\n".join(programme.allowed_hosts)}),
+        form=Form(_as_typed(programme)),
     )
+
+
+def _as_typed(programme: Programme) -> dict[str, object]:
+    """The programme's settings as the form shows them: hosts one a line, sums in the currency's main unit."""
+    return programme.model_dump() | {
+        "allowed_hosts": "\n".join(programme.allowed_hosts),
+        "payout_minimum": Money(programme.payout_minimum_minor, programme.currency).major,
+        "four_eyes_above": Money(programme.four_eyes_above_minor, programme.currency).major,
+    }
 
 
 class ProgrammeChange(Input):
@@ -284,8 +296,8 @@ class ProgrammeChange(Input):
     allowed_hosts: Paragraphs
     hold_days: int = Field(ge=0, le=365)
     attribution_days: int = Field(ge=1, le=365)
-    payout_minimum_minor: int = Field(ge=0, le=10**12)
-    four_eyes_above_minor: int = Field(ge=0, le=10**12)
+    payout_minimum: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+    four_eyes_above: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
     decide_within_days: int = Field(ge=1, le=90)
     open_to_applications: bool = False
 
@@ -298,6 +310,8 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
     authorize(actor, "programme.manage", programme.unit_id)
     wanted = read_form(ProgrammeChange).model_dump()
     wanted["allowed_hosts"] = wanted["allowed_hosts"].lower().split()
+    for name in ("payout_minimum", "four_eyes_above"):
+        wanted[f"{name}_minor"] = to_minor(wanted.pop(name), programme.currency)
     change(programme, wanted, by=actor)
     flash(_("Saved."), "good")
     return redirect(f"/console/settings/programmes/{programme_id}", 303)
@@ -312,14 +326,25 @@ class NewPolicyVersion(Input):
     material: bool = False
 
 
+class PolicyQuery(Input):
+    """Which policy gets its next version; empty for a new one."""
+
+    policy: str = Field(default="", max_length=40)
+
+
 @door.get("/console/settings/programmes/<id:programme_id>/policy")
 def policy_form(programme_id: str) -> str:
     """Write a policy, or its next version."""
     actor = staff("programme.manage")
     programme = get_programme(programme_id)
     authorize(actor, "programme.manage", programme.unit_id)
+    slug = read_query(PolicyQuery).policy
+    known = policies.latest_version(programme_id, slug) if slug else None
     return render_template(
-        "console/hub/policy.html", programme=programme, known=policies.policies_of(programme_id)
+        "console/hub/policy.html",
+        programme=programme,
+        known=policies.policies_of(programme_id),
+        form=Form({"slug": known[0].slug, "title": known[0].title, "text": known[1].text} if known else None),
     )
 
 

@@ -109,6 +109,13 @@ def get_version(version_id: str, programme_id: str) -> tuple[Policy, PolicyVersi
     return policy, version
 
 
+def latest_version(programme_id: str, slug: str) -> tuple[Policy, PolicyVersion] | None:
+    """The newest wording of one of the programme's policies, None when there is no such policy."""
+    wanted = select(Policy).where(Policy.programme_id == programme_id, Policy.slug == slug)
+    policy = session().exec(wanted).first()
+    return None if policy is None else (policy, _versions(policy.id)[-1])
+
+
 def policies_of(programme_id: str) -> list[Policy]:
     """The policies of a programme, by title."""
     return list(

@@ -14,8 +14,9 @@ from core.api_keys import ApiKey
 from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import session
+from core.errors import Invalid
 from core.people import Person
-from hub.units import all_units, reach
+from hub.units import all_units, get_unit, reach
 
 Role = Literal["hub_admin", "manager", "reviewer", "finance", "marketing"]
 ROLES: tuple[Role, ...] = get_args(Role)
@@ -64,8 +65,14 @@ class RoleGrant(SQLModel, table=True):
     ends_at: datetime | None = moment(optional=True)
 
 
+class OnlyInTheHub(Invalid):
+    """A hub admin acts everywhere, so the role exists in the hub only. Choose another for this unit."""
+
+
 def give_role(person: Person, role: Role, unit_id: str, *, by: Actor) -> RoleGrant:
-    """Give a person a role in a unit from now on; giving it twice changes nothing."""
+    """Give a person a role in a unit from now on; giving it twice changes nothing. Raises OnlyInTheHub."""
+    if role == "hub_admin" and get_unit(unit_id).parent_id is not None:
+        raise OnlyInTheHub
     for held in current_roles(person.id):
         if held.role == role and held.unit_id == unit_id:
             return held

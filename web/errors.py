@@ -58,9 +58,8 @@ def answer(error: SpokesError) -> ResponseReturnValue:
     if _for_machines():
         return _as_json(error)
     if isinstance(error, NotSignedIn):
-        return redirect(
-            url_for("core_public.sign_in_page", next=request.full_path if request.method == "GET" else None)
-        )
+        wanted = request.full_path.removesuffix("?") if request.method == "GET" else None
+        return redirect(url_for("core_public.sign_in_page", next=wanted))
     again = _form_again(error)
     return _as_page(error) if again is None else (again, error.status)
 
