@@ -141,7 +141,7 @@ def test_nobody_decides_about_themselves(cast: Cast) -> None:
                 applications.accept,
             ):
                 with pytest.raises(OwnApplication):
-                    verb(own, by=acting(cast.manager), reason="Because.")  # type: ignore[operator]  # alike
+                    verb(own, by=acting(cast.manager), reason="Because.")
             with pytest.raises(OwnApplication):
                 applications.take_up(own, by=acting(cast.manager))
         applications.accept(made, by=acting(cast.hub_admin))
