@@ -1,68 +1,202 @@
-"""Conversions: leads, sales and refunds that arrive, each stored once."""
+"""Conversions: leads and sales that arrive, each stored once, whose it was decided and explained."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, get_args
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Select, literal
+from sqlalchemy import select as select_columns
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
 
-from core.clock import now
-from core.columns import key, minor, moment, one_of, word
+from core import events
+from core.access import Actor
+from core.clock import day_number, now
+from core.db import session
+from core.errors import Conflict, NotFound
+from hub import metrics
+from hub.metrics import Gain, metric_name
+from referrals import refunds, touches
+from referrals.attribution import Attribution, Happened, decide
+from referrals.conversion_input import NewConversion, NewRefund, content_hash
+from referrals.conversion_rows import AttributionCandidate, Conversion, Kind, Refund
+from referrals.refunds import RefundRecorded, find_conversion, refund
 
-Kind = Literal["lead", "sale"]
-
-
-class Conversion(SQLModel, table=True):
-    """A lead or a sale, and whose it was."""
-
-    __tablename__ = "conversion"
-    __table_args__ = (UniqueConstraint("unit_id", "external_id"), one_of("kind", get_args(Kind)))
-
-    id: str = key()
-    unit_id: str = Field(foreign_key="unit.id", sa_type=Text)
-    """the unit of the key that brought it"""
-    external_id: str = Field(sa_type=Text)
-    content_hash: str = Field(sa_type=Text)
-    """SHA-256 of the canonical request: the same order with other content is a conflict"""
-    kind: Kind = word()
-    occurred_at: datetime = moment(index=True)
-    received_at: datetime = moment(now)
-    day: int
-    """YYYYMMDD of occurred_at, UTC, for the scoreboard"""
-    amount_minor: int = minor(0)
-    currency: str = Field(default="", sa_type=Text)
-    """empty for leads without an amount"""
-    customer_id: str = Field(default="", sa_type=Text)
-    email_sha256: str = Field(default="", sa_type=Text)
-    lines: list[dict[str, Any]] = Field(sa_type=JSON)
-    details: dict[str, Any] = Field(sa_type=JSON)
-    """the request's metadata"""
-    membership_id: str | None = Field(default=None, foreign_key="membership.id", index=True, sa_type=Text)
-    """whose it was; None when nobody's"""
-    programme_id: str | None = Field(default=None, foreign_key="programme.id", index=True, sa_type=Text)
-    link_id: str | None = Field(default=None, foreign_key="link.id", index=True, sa_type=Text)
-    reason: str = Field(default="", sa_type=Text)
-    """why it was theirs or nobody's, as a sentence"""
-    answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
-    """what the API answered first, given again to every repetition"""
+__all__ = [
+    "AttributionCandidate", "Conversion", "ConversionDiffers", "ConversionNotFound", "ConversionRecorded", "Kind",
+    "NewConversion", "NewRefund", "Refund", "RefundRecorded", "candidates_of", "facts_leads", "facts_revenue",
+    "facts_sales", "find_conversion", "get_conversion", "record", "refund",
+]  # fmt: skip
 
 
-class Refund(SQLModel, table=True):
-    """Money given back on a sale."""
+class ConversionNotFound(NotFound):
+    """There is no such conversion."""
 
-    __tablename__ = "refund"
-    __table_args__ = (UniqueConstraint("unit_id", "external_id"),)
 
-    id: str = key()
-    unit_id: str = Field(foreign_key="unit.id", sa_type=Text)
-    external_id: str = Field(sa_type=Text)
-    content_hash: str = Field(sa_type=Text)
-    conversion_id: str | None = Field(default=None, foreign_key="conversion.id", index=True, sa_type=Text)
-    """None while parked: it arrived before its sale"""
-    conversion_external_id: str = Field(index=True, sa_type=Text)
-    amount_minor: int = Field(sa_type=BigInteger)
-    reason: str = Field(default="", sa_type=Text)
-    occurred_at: datetime = moment()
-    day: int
-    received_at: datetime = moment(now)
-    answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+class ConversionDiffers(Conflict):
+    """A conversion with this external_id was recorded before, with other content."""
+
+
+@dataclass(frozen=True)
+class ConversionRecorded:
+    """A conversion was stored and somebody won it."""
+
+    conversion_id: str
+    occurred_at: datetime
+
+
+def record(new: NewConversion, *, by: Actor, unit_id: str) -> tuple[Conversion, bool]:
+    """Store a conversion that the unit's shop brought, decide whose it is, and whether it is new.
+
+    The same external_id and content again answers what is stored; other content raises ConversionDiffers. Candidates
+    are only links of the unit and those below it. Refunds that waited for it are applied.
+    """
+    before = find_conversion(unit_id, new.external_id)
+    if before is None:
+        conversion = _row(new, by, unit_id)
+        try:
+            with session().begin_nested():
+                session().add(conversion)
+        except IntegrityError:  # the same order at the same time: the other one was first
+            before = find_conversion(unit_id, new.external_id)
+    if before is not None:
+        if before.content_hash != content_hash(new):
+            raise ConversionDiffers
+        return before, False
+    _attribute(conversion, new)
+    refunds.apply_parked(conversion)
+    return conversion, True
+
+
+def _row(new: NewConversion, by: Actor, unit_id: str) -> Conversion:
+    customer = new.customer
+    return Conversion(
+        unit_id=unit_id,
+        external_id=new.external_id,
+        content_hash=content_hash(new),
+        kind=new.kind,
+        occurred_at=new.occurred_at,
+        received_at=now(),
+        brought_by=by.id,
+        day=day_number(new.occurred_at),
+        amount_minor=new.amount_minor or 0,
+        currency=new.currency or "",
+        customer_id=(customer and customer.external_id) or "",
+        email_sha256=(customer and customer.email_sha256) or "",
+        lines=[line.model_dump(mode="json") for line in new.lines],
+        details=dict(new.metadata),
+    )
+
+
+def _attribute(conversion: Conversion, new: NewConversion) -> None:
+    """Decide whose it is; keep every candidate; score and announce it when it is somebody's."""
+    found = touches.of(new, conversion.unit_id, _earlier_of_customer(conversion))
+    happened = Happened(conversion.occurred_at, conversion.email_sha256)
+    decided = decide(happened, found.touches, found.rules, touches.right)
+    _keep(conversion, decided)
+    if decided.winner is None:
+        return
+    conversion.membership_id = decided.winner.membership_id
+    conversion.programme_id = decided.winner.programme_id
+    conversion.link_id = decided.winner.link_id
+    conversion.earning_unit_id = found.units[decided.winner.programme_id]
+    session().flush()
+    metrics.add(gains_of(conversion))
+    events.publish(ConversionRecorded(conversion.id, conversion.occurred_at))
+
+
+def _keep(conversion: Conversion, decided: Attribution) -> None:
+    conversion.reason = decided.reason
+    session().add(conversion)
+    for position, judged in enumerate(decided.candidates):
+        touch = judged.touch
+        session().add(
+            AttributionCandidate(
+                conversion_id=conversion.id,
+                position=position,
+                source=touch.source,
+                given=touch.given,
+                at=touch.at,
+                link_id=touch.link_id,
+                membership_id=touch.membership_id or None,
+                won=judged.won,
+                verdict=judged.verdict,
+            )
+        )
+    session().flush()
+
+
+def _earlier_of_customer(conversion: Conversion) -> Conversion | None:
+    """The latest earlier conversion of the same customer that was somebody's."""
+    if not conversion.customer_id:
+        return None
+    earlier = select(Conversion).where(
+        Conversion.unit_id == conversion.unit_id,
+        Conversion.customer_id == conversion.customer_id,
+        col(Conversion.membership_id).is_not(None),
+        Conversion.id != conversion.id,
+        Conversion.occurred_at <= conversion.occurred_at,
+    )
+    return session().exec(earlier.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
+
+
+def gains_of(conversion: Conversion) -> list[Gain]:
+    """What a won conversion adds to the scoreboard: a lead, or a sale and its revenue, on its day."""
+    if conversion.membership_id is None or conversion.earning_unit_id is None:
+        return []
+    whose = (conversion.membership_id, conversion.earning_unit_id, conversion.day)
+    if conversion.kind == "lead":
+        return [Gain("leads", *whose, 1)]
+    revenue = metric_name("revenue", conversion.currency)
+    return [Gain("sales", *whose, 1), Gain(revenue, *whose, conversion.amount_minor)]
+
+
+def get_conversion(conversion_id: str) -> Conversion:
+    """The conversion with this id; raises ConversionNotFound."""
+    conversion = session().get(Conversion, conversion_id)
+    if conversion is None:
+        raise ConversionNotFound
+    return conversion
+
+
+def candidates_of(conversion_ids: Sequence[str]) -> dict[str, list[AttributionCandidate]]:
+    """Conversion → its candidates, in the order in which they were given."""
+    wanted = select(AttributionCandidate).where(col(AttributionCandidate.conversion_id).in_(conversion_ids))
+    found: dict[str, list[AttributionCandidate]] = {each: [] for each in conversion_ids}
+    for row in session().exec(wanted.order_by(col(AttributionCandidate.position))):
+        found[row.conversion_id].append(row)
+    return found
+
+
+def facts_leads() -> Select[Any]:
+    """(metric, member_id, unit_id, day, value) of every won lead."""
+    return _won(literal("leads"), literal(1), "lead")
+
+
+def facts_sales() -> Select[Any]:
+    """The same of every won sale, less those that were refunded in full, on the day of the refund that did."""
+    return _both(_won(literal("sales"), literal(1), "sale"), refunds.facts_unsold())
+
+
+def facts_revenue() -> Select[Any]:
+    """The same of the revenue per currency, less refunds on their own day."""
+    name = literal("revenue:") + col(Conversion.currency)
+    return _both(_won(name, col(Conversion.amount_minor), "sale"), refunds.facts_given_back())
+
+
+def _won(metric: Any, value: Any, kind: Kind) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
+    columns: list[Any] = [
+        metric.label("metric"),
+        col(Conversion.membership_id).label("member_id"),
+        col(Conversion.earning_unit_id).label("unit_id"),
+        col(Conversion.day).label("day"),
+        value.label("value"),
+    ]
+    return select_columns(*columns).where(
+        col(Conversion.membership_id).is_not(None), col(Conversion.kind) == kind
+    )
+
+
+def _both(one: Select[Any], other: Select[Any]) -> Select[Any]:
+    return select_columns(one.union_all(other).subquery())

@@ -1,12 +1,25 @@
-"""Share links: a code, where it leads, whose it is."""
+"""Share links: a code, where it leads, whose it is, from when until when."""
 
 from datetime import datetime
 
-from sqlalchemy import Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, Text, or_, update
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Field, SQLModel, col, func, select
 
+from advocates.membership import Membership, get_membership
+from core import audit
+from core.access import RULE, Actor
 from core.clock import now
 from core.columns import key, moment
+from core.db import run, session, update_one
+from core.errors import Conflict, NotFound
+from core.people import get_person
+from hub.programmes import get_programme
+from referrals import codes, destinations
+from referrals.rights import right_to_earn
+
+MOST_LINKS = 200
+TRIES = 8
 
 
 class Link(SQLModel, table=True):
@@ -26,3 +39,151 @@ class Link(SQLModel, table=True):
     campaign: str = Field(default="", sa_type=Text)
     starts_at: datetime = moment(now)
     ends_at: datetime | None = moment(optional=True)
+    version: int = Field(index=True, sa_type=BigInteger)
+    """grows with every change of any link, so that a web process reads only what it does not know yet"""
+
+    def runs_at(self, at: datetime) -> bool:
+        """Whether the link forwards at a moment."""
+        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+class LinkChange(SQLModel, table=True):
+    """The version of the last changed link; its one row makes versions visible in their order."""
+
+    __tablename__ = "link_change"
+
+    id: int = Field(primary_key=True)
+    version: int = Field(sa_type=BigInteger)
+
+
+class LinkNotFound(NotFound):
+    """There is no such link."""
+
+
+class NoRightToEarn(Conflict):
+    """A link needs an active term, a current certification and every policy acknowledged."""
+
+
+class CodeTaken(Conflict):
+    """This code is already in use. Please choose another."""
+
+
+class CouponTaken(Conflict):
+    """This coupon is already in use. Please choose another."""
+
+
+class TooManyLinks(Conflict):
+    """That is more links than one advocate can have. End one that is not used any more."""
+
+
+class AlreadyEnded(Conflict):
+    """This link has ended already."""
+
+
+def open_link(
+    membership: Membership,
+    *,
+    by: Actor,
+    code: str | None = None,
+    destination: str | None = None,
+    coupon: str | None = None,
+    campaign: str = "",
+) -> Link:
+    """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
+
+    Raises NoRightToEarn, TooManyLinks, CodeTaken, CouponTaken, and what codes and destinations refuse.
+    """
+    right = right_to_earn(membership.id, now())
+    if not right.earns:
+        raise NoRightToEarn(details={"missing": list(right.missing)})
+    if _how_many(membership.id) >= MOST_LINKS:
+        raise TooManyLinks
+    programme = get_programme(membership.programme_id)
+    wanted = Link(
+        code="",
+        membership_id=membership.id,
+        programme_id=programme.id,
+        unit_id=programme.unit_id,
+        destination=destinations.allowed(destination or programme.home_url, programme.allowed_hosts),
+        coupon=None if coupon is None else codes.require_coupon(coupon),
+        campaign=campaign,
+        starts_at=now(),
+        version=_next_version(),
+    )
+    link = _stored(wanted, code=code, name=get_person(membership.person_id).name)
+    audit.record(by, "link.opened", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
+    return link
+
+
+def open_first_link(membership_id: str) -> Link | None:
+    """The first link of a member as soon as they may earn; None while they may not, or when they have one."""
+    if links_of(membership_id) or not right_to_earn(membership_id, now()).earns:
+        return None
+    return open_link(get_membership(membership_id), by=RULE)
+
+
+def end_link(link: Link, *, by: Actor) -> None:
+    """End a link now: it stops forwarding, and what it brought stays. Raises AlreadyEnded."""
+    version = _next_version()
+    running = update(Link).where(
+        col(Link.id) == link.id, or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
+    )
+    if not update_one(running.values(ends_at=now(), version=version)):
+        raise AlreadyEnded
+    session().refresh(link)
+    audit.record(by, "link.ended", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
+
+
+def find_link(code: str) -> Link | None:
+    """The link with this code, in upper or lower case."""
+    return session().exec(select(Link).where(Link.code == code.lower())).first()
+
+
+def get_link(code: str) -> Link:
+    """The link with this code; raises LinkNotFound."""
+    link = find_link(code)
+    if link is None:
+        raise LinkNotFound
+    return link
+
+
+def find_coupon(coupon: str) -> Link | None:
+    """The link that a coupon belongs to."""
+    return session().exec(select(Link).where(Link.coupon == coupon.upper())).first()
+
+
+def links_of(membership_id: str) -> list[Link]:
+    """All links of a member, the newest first."""
+    held = select(Link).where(Link.membership_id == membership_id)
+    return list(session().exec(held.order_by(col(Link.id).desc()).limit(MOST_LINKS)).all())
+
+
+def _how_many(membership_id: str) -> int:
+    return session().exec(select(func.count()).where(Link.membership_id == membership_id)).one()
+
+
+def _next_version() -> int:
+    """One more than any link has; the row stays locked until the commit, so versions appear in their order."""
+    if run(update(LinkChange).where(col(LinkChange.id) == 1).values(version=LinkChange.version + 1)) == 0:
+        session().add(LinkChange(id=1, version=1))
+        session().flush()
+    return session().exec(select(LinkChange.version).where(LinkChange.id == 1)).one()
+
+
+def _stored(link: Link, *, code: str | None, name: str) -> Link:
+    """The link under its code, or under the first generated one that is free; raises CodeTaken, CouponTaken."""
+    candidates = [codes.require_code(code)] if code else [codes.generate(name) for _ in range(TRIES)]
+    for candidate in candidates:
+        if find_link(candidate) is None:
+            link.code = candidate
+            break
+    else:
+        raise CodeTaken
+    if link.coupon is not None and find_coupon(link.coupon) is not None:
+        raise CouponTaken
+    try:
+        with session().begin_nested():
+            session().add(link)
+    except IntegrityError as error:  # two at once chose the same
+        raise CodeTaken from error
+    return link

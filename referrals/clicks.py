@@ -1,0 +1,228 @@
+"""Clicks in the database: moved from the journal in batches, each exactly once, with the scoreboard in the same step."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import structlog
+from sqlalchemy import BigInteger, CursorResult, Integer, Select, Table, Text, delete, literal, update
+from sqlalchemy import select as select_columns
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel, col, select
+
+from core.clock import day_number
+from core.db import dialect, session, transaction, update_one
+from core.settings import settings
+from hub import metrics
+from hub.metrics import Gain
+from referrals import journal
+from referrals.journal import ClickRecord, Piece
+
+log = structlog.get_logger()
+
+BATCH = 5_000
+BATCHES_PER_SEGMENT = 200
+CHUNK = 500
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Click(SQLModel, table=True):
+    """A visit by a link; also those that do not count, with the flags that say why."""
+
+    __tablename__ = "click"
+    # No second index: a time-ordered key keeps the cost of a click the same from the first to the ten-millionth.
+    __table_args__ = {"sqlite_with_rowid": False}
+
+    id: str = Field(primary_key=True, sa_type=Text)
+    link_id: str = Field(sa_type=Text)
+    code: str = Field(sa_type=Text)
+    membership_id: str = Field(sa_type=Text)
+    unit_id: str = Field(sa_type=Text)
+    occurred_ms: int = Field(sa_type=BigInteger)
+    """milliseconds since 1970"""
+    day: int = Field(sa_type=Integer)
+    counted: bool
+    flags: str = Field(default="", sa_type=Text)
+    """of head, prefetch, bot, private, separated by commas"""
+    visitor_hash: str = Field(default="", sa_type=Text)
+    device: str = Field(default="", sa_type=Text)
+    referrer_host: str = Field(default="", sa_type=Text)
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it was."""
+        return moment_of(self.occurred_ms)
+
+
+class LinkTally(SQLModel, table=True):
+    """How many counted clicks a link has; grows in the step that stores the clicks."""
+
+    __tablename__ = "link_tally"
+
+    link_id: str = Field(primary_key=True, sa_type=Text)
+    clicks: int = Field(sa_type=BigInteger)
+
+
+class JournalOffset(SQLModel, table=True):
+    """How far a segment of the journal is in the database."""
+
+    __tablename__ = "journal_offset"
+
+    segment: str = Field(primary_key=True, sa_type=Text)
+    offset: int = Field(sa_type=BigInteger)
+
+
+class _Beaten(Exception):
+    """Another ingester was here first."""
+
+
+def moment_of(ms: int) -> datetime:
+    """The moment of milliseconds since 1970."""
+    return _EPOCH + timedelta(milliseconds=ms)
+
+
+def folder() -> Path:
+    """Where this machine's journal is."""
+    return settings().data_dir / "journal"
+
+
+def ingest() -> int:
+    """Move what the journal has into the database; answers how many clicks. Safe to run twice at once."""
+    return sum(_take(segment) for segment in journal.segments(folder()))
+
+
+def journal_lag() -> int:
+    """How many bytes of the journal are not in the database yet; call it in a transaction."""
+    offsets = {row.segment: row.offset for row in session().exec(select(JournalOffset))}
+    lag = 0
+    for segment in journal.segments(folder()):
+        try:
+            lag += max(0, segment.stat().st_size - offsets.get(segment.name, 0))
+        except FileNotFoundError:  # taken in just now
+            continue
+    return lag
+
+
+def facts() -> Select[Any]:
+    """(metric, member_id, unit_id, day, value) of every counted click; whether it earned is another question."""
+    columns: list[Any] = [
+        literal("clicks").label("metric"),
+        col(Click.membership_id).label("member_id"),
+        col(Click.unit_id).label("unit_id"),
+        col(Click.day).label("day"),
+        literal(1).label("value"),
+    ]
+    return select_columns(*columns).where(col(Click.counted).is_(True))
+
+
+def clicks_of_links(link_ids: Sequence[str]) -> dict[str, int]:
+    """Link → how many counted clicks it has."""
+    tallies = select(LinkTally).where(col(LinkTally.link_id).in_(link_ids))
+    return {row.link_id: row.clicks for row in session().exec(tallies)}
+
+
+def store(records: Sequence[ClickRecord]) -> int:
+    """Put clicks into the database, scoreboard and tallies with them; answers how many were new."""
+    fresh = list(records)
+    if not fresh:
+        return 0
+    attempt = session().begin_nested()
+    if _inserted(Click, [_row(each) for each in fresh]) == len(fresh):
+        attempt.commit()
+    else:  # a segment was read again: rare, so only now it is asked which of its clicks are new
+        attempt.rollback()
+        fresh = _unknown(fresh)
+        _inserted(Click, [_row(each) for each in fresh])
+    _add_up([each for each in fresh if each.counted])
+    return len(fresh)
+
+
+def _take(segment: Path) -> int:
+    taken = 0
+    try:
+        finished = journal.is_finished(segment)
+        offset = _offset(segment.name)
+        for _ in range(BATCHES_PER_SEGMENT):
+            piece = journal.read(segment, offset, finished=finished, most=BATCH)
+            if piece.end == offset:
+                break
+            _step(segment.name, offset, piece)
+            taken, offset = taken + len(piece.records), piece.end
+        if finished and offset >= segment.stat().st_size:
+            _put_away(segment)
+    except (_Beaten, FileNotFoundError):  # another ingester has it: nothing is lost, nothing is twice
+        return taken
+    return taken
+
+
+def _step(segment: str, offset: int, piece: Piece) -> None:
+    """One batch: the offset moves on from exactly where it was, or everything is undone."""
+    if piece.broken:
+        log.error("broken lines in the journal", segment=segment, lines=piece.broken)
+    with transaction():
+        if not _move_on(segment, offset, piece.end):
+            raise _Beaten
+        store(piece.records)
+
+
+def _offset(segment: str) -> int:
+    with transaction(read_only=True):
+        row = session().get(JournalOffset, segment)
+        return row.offset if row else 0
+
+
+def _move_on(segment: str, offset: int, end: int) -> bool:
+    if offset:
+        here = update(JournalOffset).where(
+            col(JournalOffset.segment) == segment, col(JournalOffset.offset) == offset
+        )
+        return update_one(here.values(offset=end))
+    return _inserted(JournalOffset, [{"segment": segment, "offset": end}]) == 1
+
+
+def _put_away(segment: Path) -> None:
+    """The clicks are committed: the file goes first, then what was known about it."""
+    journal.remove(segment)
+    with transaction():
+        session().execute(delete(JournalOffset).where(col(JournalOffset.segment) == segment.name))
+
+
+def _row(record: ClickRecord) -> dict[str, Any]:
+    return {**record._asdict(), "day": day_number(moment_of(record.occurred_ms))}
+
+
+def _unknown(records: Sequence[ClickRecord]) -> list[ClickRecord]:
+    """Those that are not in the database, each once."""
+    by_id = {each.id: each for each in records}
+    ids = sorted(by_id)
+    for start in range(0, len(ids), CHUNK):
+        known = select(Click.id).where(col(Click.id).in_(ids[start : start + CHUNK]))
+        for each in session().exec(known).all():
+            del by_id[each]
+    return list(by_id.values())
+
+
+def _inserted(table: type[SQLModel], rows: list[dict[str, Any]]) -> int:
+    """Insert what is not there yet; answers how many rows that was."""
+    if not rows:
+        return 0
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    statement = insert(cast("Table", table.__table__)).on_conflict_do_nothing()  # type: ignore[attr-defined]  # every table has one
+    done = session().execute(statement, rows, execution_options={"preserve_rowcount": True})
+    return cast("CursorResult[Any]", done).rowcount
+
+
+def _add_up(clicks: Sequence[ClickRecord]) -> None:
+    """Scoreboard and tallies of counted clicks."""
+    days = Counter((each.membership_id, each.unit_id, day_number(moment_of(each.occurred_ms))) for each in clicks)
+    metrics.add(Gain("clicks", member, unit, day, number) for (member, unit, day), number in days.items())
+    links = sorted(Counter(each.link_id for each in clicks).items())
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    for start in range(0, len(links), CHUNK):
+        rows = [{"link_id": link, "clicks": number} for link, number in links[start : start + CHUNK]]
+        tally = insert(LinkTally).values(rows)
+        grown = col(LinkTally.clicks) + tally.excluded.clicks
+        session().execute(tally.on_conflict_do_update(index_elements=["link_id"], set_={"clicks": grown}))

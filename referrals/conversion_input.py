@@ -1,0 +1,113 @@
+"""What a shop may say of a conversion or a refund, and nothing else."""
+
+import hashlib
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic.types import StringConstraints
+
+from core.clock import now
+from core.errors import SpokesError
+from core.inputs import Currency, Input, Key, Moment
+from core.money import POINTS, require_currency
+
+MOST_MINOR = 10**12
+MOST_LINES = 200
+MOST_METADATA = 50
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = timedelta(days=1)
+
+
+def _text(value: object) -> object:
+    if not isinstance(value, str):
+        raise ValueError("must be a text like 2026-11-02T10:15:00Z")  # noqa: TRY004 - pydantic wants a ValueError
+    return value
+
+
+def _plausible(value: datetime) -> datetime:
+    if not EARLIEST <= value <= now() + LATEST:
+        raise ValueError("must not be before 2000 or more than a day ahead")
+    return value.astimezone(UTC)
+
+
+def _known(value: str) -> str:
+    try:
+        require_currency(value)
+    except SpokesError as error:
+        raise ValueError(error.sentence) from error
+    if value == POINTS:
+        raise ValueError("points are no currency")
+    return value
+
+
+Occurred = Annotated[Moment, BeforeValidator(_text), AfterValidator(_plausible)]
+Amount = Annotated[StrictInt, Field(ge=0, le=MOST_MINOR)]
+KnownCurrency = Annotated[Currency, AfterValidator(_known)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+Short = Annotated[StrictStr, StringConstraints(max_length=100, min_length=1)]
+Value = StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=500)] | None
+
+
+class NewCustomer(Input):
+    """Who bought: the shop's own id, and a SHA-256 of the lower-case e-mail address, never the address."""
+
+    external_id: Key | None = None
+    email_sha256: Digest | None = None
+
+    @model_validator(mode="after")
+    def _somebody(self) -> "NewCustomer":
+        if not (self.external_id or self.email_sha256):
+            raise ValueError("a customer has an external_id or an email_sha256")
+        return self
+
+
+class NewLine(Input):
+    """One position of an order."""
+
+    sku: Key
+    amount_minor: Amount
+    quantity: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
+
+
+class NewConversion(Input):
+    """A lead or a sale as it arrives."""
+
+    external_id: Key
+    kind: Literal["lead", "sale"]
+    occurred_at: Occurred
+    click: Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)] | None = None
+    code: Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)] | None = None
+    coupon: Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)] | None = None
+    amount_minor: Amount | None = None
+    currency: KnownCurrency | None = None
+    customer: NewCustomer | None = None
+    lines: list[NewLine] = Field(default_factory=list, max_length=MOST_LINES)
+    metadata: dict[Short, Value] = Field(default_factory=dict, max_length=MOST_METADATA)
+
+    @model_validator(mode="after")
+    def _whole(self) -> "NewConversion":
+        if not (self.click or self.code or self.coupon or self.customer):
+            raise ValueError("at least one of click, code, coupon and customer is needed")
+        if (self.amount_minor is None) != (self.currency is None):
+            raise ValueError("amount_minor and currency belong together")
+        if self.kind == "sale" and self.amount_minor is None:
+            raise ValueError("a sale has an amount_minor and a currency")
+        return self
+
+
+class NewRefund(Input):
+    """Money given back on a sale, as it arrives."""
+
+    external_id: Key
+    conversion_external_id: Key
+    amount_minor: Annotated[StrictInt, Field(ge=1, le=MOST_MINOR)]
+    reason: Annotated[str, StringConstraints(max_length=500)] = ""
+    occurred_at: Occurred
+
+
+def content_hash(given: Input) -> str:
+    """SHA-256 over the canonical form: the same content in other words (zones, order of fields) has the same."""
+    plain: dict[str, Any] = given.model_dump(mode="json")
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,138 @@
+"""Every link in memory, for the click path: read once, then only what changed; a database that is away changes nothing."""
+
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+from sqlmodel import col, select
+
+from core.clock import day_number, now
+from core.db import session, transaction
+from hub.programmes import Programme
+from referrals.destinations import around_token
+from referrals.links import Link
+from referrals.visitor import salts
+
+log = structlog.get_logger()
+
+REFRESH_S = 0.4
+LOOK_UPS_PER_S = 20
+NEVER_MS = 2**62
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class KnownLink(NamedTuple):
+    """What the click path needs of a link."""
+
+    code: str
+    fields: str
+    """the link's part of a journal line: link, code, member, unit"""
+    before: str
+    after: str
+    """what stands around the token in the visitor's new address"""
+    starts_ms: int
+    ends_ms: int
+    cookie_s: int
+    """how long a click counts"""
+
+
+class LinkTable:
+    """Links by code and the days' salts; a thread of its own keeps them fresh from the first look on."""
+
+    def __init__(self) -> None:
+        self._links: dict[str, KnownLink] = {}
+        self._version = 0
+        self._salts: dict[int, bytes] = {}
+        self._reading = threading.Lock()
+        self._began = False
+        self._stopped = threading.Event()
+        self._looks: list[float] = []
+
+    def find(self, code: str) -> KnownLink | None:
+        """The link of a lower-case code; one that is not known yet is looked up at once, within a budget."""
+        if not self._began:
+            self._begin()
+        known = self._links.get(code)
+        if known is None and self._may_look_up():
+            self.refresh()
+            known = self._links.get(code)
+        return known
+
+    def salt(self, day: int) -> bytes:
+        """The salt of a day (YYYYMMDD); empty while the database cannot be asked."""
+        return self._salts.get(day, b"")
+
+    def refresh(self) -> None:
+        """Read what changed since the last time; keeps what is known when the database is away."""
+        with self._reading:
+            try:
+                self._read_links()
+            except SQLAlchemyError as error:
+                log.warning("links not refreshed", reason=type(error).__name__)
+
+    def stop(self) -> None:
+        """End the refreshing."""
+        self._stopped.set()
+
+    def _begin(self) -> None:
+        with self._reading:
+            if self._began:
+                return
+            self._began = True
+        self.refresh()
+        self._prepare_salts()
+        threading.Thread(target=self._keep_fresh, name="links", daemon=True).start()
+
+    def _keep_fresh(self) -> None:
+        while not self._stopped.wait(REFRESH_S):
+            self.refresh()
+            self._prepare_salts()
+
+    def _may_look_up(self) -> bool:
+        """At most so many look-ups a second: unknown codes must not become the database's load."""
+        at = time.monotonic()
+        self._looks = [each for each in self._looks if at - each < 1]
+        if len(self._looks) >= LOOK_UPS_PER_S:
+            return False
+        self._looks.append(at)
+        return True
+
+    def _prepare_salts(self) -> None:
+        """Have the salts of today and tomorrow at hand, so that midnight finds one there."""
+        days = day_number(now()), day_number(now() + timedelta(days=1))
+        if all(day in self._salts for day in days):
+            return
+        try:
+            with transaction():
+                self._salts = salts(*days)
+        except SQLAlchemyError as error:
+            log.warning("salts not ready", reason=type(error).__name__)
+
+    def _read_links(self) -> None:
+        changed = (
+            select(Link, Programme.slug, Programme.attribution_days)
+            .where(Link.programme_id == Programme.id, Link.version > self._version)
+            .order_by(col(Link.version))
+            .execution_options(yield_per=1_000)
+        )
+        with transaction(read_only=True):
+            for link, slug, days in session().exec(changed):
+                self._links[link.code] = _known(link, slug, days)
+                self._version = link.version
+
+
+def _known(link: Link, programme_slug: str, attribution_days: int) -> KnownLink:
+    before, after = around_token(link.destination, link.campaign or programme_slug)
+    fields = f"{link.id}\t{link.code}\t{link.membership_id}\t{link.unit_id}"
+    ends_ms = NEVER_MS if link.ends_at is None else milliseconds(link.ends_at)
+    return KnownLink(
+        link.code, fields, before, after, milliseconds(link.starts_at), ends_ms, attribution_days * 86_400
+    )
+
+
+def milliseconds(moment: datetime) -> int:
+    """Milliseconds since 1970, whole."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -1,0 +1,161 @@
+"""Refunds: money given back on a sale, each stored once; one that is before its sale waits for it.
+
+The rule of the scoreboard: revenue goes down on the refund's own day, and a sale stays a sale until it is given back
+in full; then it counts one less, on the day of the refund that completed it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, literal, update
+from sqlalchemy import select as select_columns
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import col, select
+
+from core import events
+from core.access import Actor
+from core.clock import day_number, now
+from core.db import session, update_one
+from core.errors import Conflict, Invalid
+from hub import metrics
+from hub.metrics import Gain, metric_name
+from referrals.conversion_input import NewRefund, content_hash
+from referrals.conversion_rows import Conversion, Refund
+
+
+class RefundDiffers(Conflict):
+    """A refund with this external_id was recorded before, with other content."""
+
+
+class RefundTooLarge(Invalid):
+    """All refunds of a sale together cannot be more than the sale."""
+
+
+@dataclass(frozen=True)
+class RefundRecorded:
+    """A refund was applied to its sale."""
+
+    refund_id: str
+    conversion_id: str
+    occurred_at: datetime
+
+
+def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
+    """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
+
+    The same external_id and content again answers what is stored. Raises RefundDiffers, RefundTooLarge.
+    """
+    before = _find(unit_id, new.external_id)
+    if before is None:
+        row = _row(new, by, unit_id)
+        try:
+            with session().begin_nested():
+                session().add(row)
+        except IntegrityError:  # the same refund at the same time: the other one was first
+            before = _find(unit_id, new.external_id)
+    if before is not None:
+        if before.content_hash != content_hash(new):
+            raise RefundDiffers
+        return before, False
+    conversion = find_conversion(unit_id, new.conversion_external_id)
+    if conversion is not None and not _apply(row, conversion):
+        raise RefundTooLarge
+    return row, True
+
+
+def apply_parked(conversion: Conversion) -> None:
+    """Apply the refunds that waited for this sale, in the order in which they happened."""
+    parked = select(Refund).where(
+        Refund.unit_id == conversion.unit_id,
+        Refund.conversion_external_id == conversion.external_id,
+        Refund.state == "parked",
+    )
+    for row in session().exec(parked.order_by(col(Refund.occurred_at), col(Refund.id))).all():
+        if not _apply(row, conversion):
+            row.state, row.conversion_id = "refused", conversion.id
+            session().add(row)
+    session().flush()
+
+
+def _row(new: NewRefund, by: Actor, unit_id: str) -> Refund:
+    return Refund(
+        unit_id=unit_id,
+        external_id=new.external_id,
+        content_hash=content_hash(new),
+        conversion_external_id=new.conversion_external_id,
+        amount_minor=new.amount_minor,
+        reason=new.reason,
+        occurred_at=new.occurred_at,
+        day=day_number(new.occurred_at),
+        received_at=now(),
+        brought_by=by.id,
+    )
+
+
+def _apply(row: Refund, conversion: Conversion) -> bool:
+    """Take the refund off what is left of the sale; False when it is more than that."""
+    sum_after = col(Conversion.refunded_minor) + row.amount_minor
+    fits = update(Conversion).where(
+        col(Conversion.id) == conversion.id,
+        col(Conversion.kind) == "sale",
+        sum_after <= col(Conversion.amount_minor),
+    )
+    # The database decides, so that two refunds at once cannot both take the rest.
+    if not update_one(fits.values(refunded_minor=sum_after).execution_options(synchronize_session=False)):
+        return False
+    session().refresh(conversion)
+    row.conversion_id, row.state = conversion.id, "applied"
+    row.completes = conversion.refunded_minor == conversion.amount_minor
+    session().add(row)
+    session().flush()
+    metrics.add(_gains(row, conversion))
+    events.publish(RefundRecorded(row.id, conversion.id, row.occurred_at))
+    return True
+
+
+def _gains(row: Refund, conversion: Conversion) -> list[Gain]:
+    if conversion.membership_id is None or conversion.earning_unit_id is None:
+        return []
+    whose = (conversion.membership_id, conversion.earning_unit_id, row.day)
+    unsold = [Gain("sales", *whose, -1)] if row.completes else []
+    return [Gain(metric_name("revenue", conversion.currency), *whose, -row.amount_minor), *unsold]
+
+
+def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
+    """The conversion that a unit's shop knows by this id."""
+    known = select(Conversion).where(Conversion.unit_id == unit_id, Conversion.external_id == external_id)
+    return session().exec(known).first()
+
+
+def refunds_of(conversion_id: str) -> list[Refund]:
+    """The refunds of a conversion, in the order in which they happened."""
+    wanted = select(Refund).where(Refund.conversion_id == conversion_id)
+    return list(session().exec(wanted.order_by(col(Refund.occurred_at), col(Refund.id))).all())
+
+
+def facts_given_back() -> Select[Any]:
+    """(metric, member_id, unit_id, day, value) of every refund of a won sale: revenue, negative."""
+    return _applied(literal("revenue:") + col(Conversion.currency), -col(Refund.amount_minor))
+
+
+def facts_unsold() -> Select[Any]:
+    """The same of every refund that completed its sale's return: one sale less."""
+    return _applied(literal("sales"), literal(-1)).where(col(Refund.completes).is_(True))
+
+
+def _find(unit_id: str, external_id: str) -> Refund | None:
+    known = select(Refund).where(Refund.unit_id == unit_id, Refund.external_id == external_id)
+    return session().exec(known).first()
+
+
+def _applied(metric: Any, value: Any) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
+    columns: list[Any] = [
+        metric.label("metric"),
+        col(Conversion.membership_id).label("member_id"),
+        col(Conversion.earning_unit_id).label("unit_id"),
+        col(Refund.day).label("day"),
+        value.label("value"),
+    ]
+    joined = select_columns(*columns).join(Conversion, col(Conversion.id) == col(Refund.conversion_id))
+    return joined.where(col(Refund.state) == "applied", col(Conversion.membership_id).is_not(None))
