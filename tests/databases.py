@@ -22,7 +22,8 @@ import hub.metrics
 import hub.policies
 import referrals.conversions
 import referrals.links
-import rewards
+import rewards.payouts
+import rewards.stripe_events
 
 
 def migrate(url: str) -> None:
@@ -42,6 +43,8 @@ class PostgresServer:
 
     def __enter__(self) -> "PostgresServer":
         if not self._base:
+            # pgserver keeps its locks there, and would warn where a machine names no such folder
+            os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
             import pgserver
 
             self._server = pgserver.get_server(self._folder / "pg", cleanup_mode="stop")

@@ -1,0 +1,148 @@
+"""Where an advocate is paid: their Stripe account, and what Stripe said about it when we last asked."""
+
+from datetime import datetime, timedelta
+from typing import Literal
+
+from sqlalchemy import JSON, Text, update
+from sqlmodel import Field, SQLModel, col, select
+
+from core import audit
+from core.access import RULE
+from core.clock import now
+from core.columns import key, moment
+from core.db import session, update_one
+from core.errors import Invalid
+from rewards.stripe_gateway import AccountFacts
+
+FRESH = timedelta(hours=1)
+COUNTRIES = (
+    "AE", "AT", "AU", "BE", "BG", "CA", "CH", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GB", "GI", "GR", "HK",
+    "HR", "HU", "IE", "IS", "IT", "JP", "KW", "LI", "LT", "LU", "LV", "MT", "MX", "NL", "NO", "NZ", "PL", "PT", "RO",
+    "SE", "SG", "SI", "SK", "TH", "TW", "UG", "US",
+)  # fmt: skip
+"""where an advocate's account can be"""
+
+Standing = Literal["none", "unfinished", "checking", "restricted", "ready", "gone"]
+
+
+class PayoutAccount(SQLModel, table=True):
+    """A person's account at Stripe, with the facts as of `read_at`; one for all their programmes."""
+
+    __tablename__ = "payout_account"
+
+    id: str = key()
+    person_id: str = Field(unique=True, foreign_key="person.id", sa_type=Text)
+    country: str = Field(sa_type=Text)
+    stripe_account_id: str | None = Field(default=None, unique=True, sa_type=Text)
+    """None until Stripe has answered"""
+    transfers: str = Field(default="", sa_type=Text)
+    payouts_enabled: bool = False
+    details_submitted: bool = False
+    disabled_reason: str = Field(default="", sa_type=Text)
+    due: list[str] = Field(default_factory=list, sa_type=JSON)
+    """what Stripe still asks for"""
+    made_at: datetime = moment(now)
+    read_at: datetime | None = moment(optional=True)
+    gone_at: datetime | None = moment(optional=True)
+    """Stripe says that we have no access any more"""
+
+
+class UnknownCountry(Invalid):
+    """We cannot pay out to this country yet."""
+
+
+def account_of(person_id: str) -> PayoutAccount | None:
+    """The person's payout account."""
+    return session().exec(select(PayoutAccount).where(PayoutAccount.person_id == person_id)).first()
+
+
+def find_account(stripe_account_id: str) -> PayoutAccount | None:
+    """The account with this id at Stripe."""
+    wanted = select(PayoutAccount).where(PayoutAccount.stripe_account_id == stripe_account_id)
+    return session().exec(wanted).first()
+
+
+def begin(person_id: str, country: str) -> PayoutAccount:
+    """The row that comes before the account: its id makes asking Stripe twice harmless. Raises UnknownCountry."""
+    known = account_of(person_id)
+    if known is not None and (known.gone_at is None):
+        return known
+    if country not in COUNTRIES:
+        raise UnknownCountry
+    if known is not None:  # a new account in place of the one that was disconnected
+        session().delete(known)
+        session().flush()
+    account = PayoutAccount(person_id=person_id, country=country, made_at=now())
+    session().add(account)
+    session().flush()
+    return account
+
+
+def connect(account_id: str, stripe_account_id: str) -> None:
+    """Keep the id that Stripe gave; doing it again changes nothing."""
+    unset = update(PayoutAccount).where(
+        col(PayoutAccount.id) == account_id, col(PayoutAccount.stripe_account_id).is_(None)
+    )
+    if update_one(unset.values(stripe_account_id=stripe_account_id)):
+        audit.record(RULE, "payout_account.connected", "payout_account", account_id)
+
+
+def note_facts(facts: AccountFacts) -> PayoutAccount | None:
+    """Keep what Stripe says about an account now; None when it is not ours."""
+    account = find_account(facts.account_id)
+    if account is None:
+        return None
+    before = able(account)
+    account.transfers, account.payouts_enabled = facts.transfers, facts.payouts_enabled
+    account.details_submitted, account.disabled_reason = facts.details_submitted, facts.disabled_reason
+    account.due, account.country = list(facts.due), facts.country or account.country
+    account.read_at, account.gone_at = now(), None
+    session().add(account)
+    session().flush()
+    if able(account) != before:
+        seen = {"able": able(account), "disabled_reason": account.disabled_reason}
+        audit.record(RULE, "payout_account.changed", "payout_account", account.id, details=seen)
+    return account
+
+
+def note_gone(stripe_account_id: str) -> None:
+    """Stripe says that this account is not connected to us any more."""
+    account = find_account(stripe_account_id)
+    if account is not None and account.gone_at is None:
+        account.gone_at = account.read_at = now()
+        session().add(account)
+        session().flush()
+        audit.record(RULE, "payout_account.gone", "payout_account", account.id)
+
+
+def able(account: PayoutAccount) -> bool:
+    """Whether a transfer may be sent: gate on capability, payouts and disabled_reason (money.md, Stripe facts)."""
+    return standing(account) == "ready"
+
+
+def standing(account: PayoutAccount | None) -> Standing:
+    """Where an account stands, from the facts last read."""
+    if account is None or account.stripe_account_id is None:
+        return "none"
+    if account.gone_at is not None:
+        return "gone"
+    if not account.details_submitted:
+        return "unfinished"
+    if account.transfers == "active" and account.payouts_enabled and not account.disabled_reason:
+        return "ready"
+    return "restricted" if account.disabled_reason or account.due else "checking"
+
+
+WHY_NOT: dict[Standing, str] = {
+    "none": "No payout account has been set up.",
+    "gone": "The payout account was disconnected from us at Stripe.",
+    "unfinished": "The payout account's set-up at Stripe was not finished.",
+    "checking": "Stripe is still checking the payout account.",
+    "restricted": "Stripe has restricted the payout account and asks for more information.",
+    "ready": "",
+}
+
+
+def is_fresh(account: PayoutAccount) -> bool:
+    """Whether the facts were read within the hour."""
+    return account.read_at is not None and account.read_at > now() - FRESH

@@ -1,0 +1,264 @@
+"""Approval is explicit, never by silence: it binds the exact content that was seen, and nobody approves their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import update
+from sqlalchemy.sql.dml import Update
+from sqlmodel import col, select
+
+from advocates.membership import get_membership
+from core import audit
+from core.access import Actor, authorize
+from core.clock import now
+from core.db import session, update_one
+from core.errors import Conflict, Forbidden, Invalid
+from core.money import Money
+from hub import actions
+from hub.programmes import Programme, get_programme
+from rewards import ledger
+from rewards.asking import APPROVE, APPROVE_SECOND, ask_first, ask_second
+from rewards.ledger import Entry, Movement
+from rewards.reward import UNDECIDED, Reward
+
+MOST = 1_000
+"""rewards in one act"""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A reward with the hash of the content that was shown."""
+
+    reward_id: str
+    content_hash: str
+
+
+@dataclass(frozen=True)
+class Approved:
+    """What an approval did: rewards that are now payable, and those that wait for a second person."""
+
+    payable: tuple[Reward, ...]
+    waiting: tuple[Reward, ...]
+
+    def totals(self) -> list[Money]:
+        """What became payable, per currency."""
+        sums: dict[str, int] = {}
+        for each in self.payable:
+            sums[each.currency] = sums.get(each.currency, 0) + each.amount_minor
+        return [Money(amount, currency) for currency, amount in sorted(sums.items())]
+
+
+class RewardsChanged(Conflict):
+    """Something changed since you saw it, so nothing was approved. Please look again."""
+
+
+class OwnReward(Forbidden):
+    """Nobody decides about their own rewards."""
+
+
+class SamePerson(Forbidden):
+    """The second approval has to come from somebody else."""
+
+
+class NotUndecided(Conflict):
+    """This reward was already decided."""
+
+
+class NotUndoable(Conflict):
+    """This cannot be undone any more: it is in a payout, or a refund already took part of it back."""
+
+
+class ReasonNeeded(Invalid):
+    """Please give a reason: the advocate reads it."""
+
+
+class TooMany(Invalid):
+    """Please pick between 1 and 1,000 rewards at once."""
+
+
+def approve(picked: Sequence[Seen], *, by: Actor) -> Approved:
+    """Approve all of these or none.
+
+    A reward above its programme's four-eyes threshold becomes payable with the approval of a second person who holds
+    reward.approve_second. Raises RewardsChanged (also when decided meanwhile), OwnReward, SamePerson, TooMany,
+    NotFound or Forbidden by unit.
+    """
+    if not 0 < len(picked) <= MOST:
+        raise TooMany
+    wanted = {each.reward_id: each.content_hash for each in picked}
+    # By id: two approvals of the same rewards take them in the same order.
+    found = session().exec(select(Reward).where(col(Reward.id).in_(wanted)).order_by(col(Reward.id))).all()
+    changed = wanted.keys() - {each.id for each in found}
+    changed |= {each.id for each in found if not _as_seen(each, wanted[each.id])}
+    payable: list[Reward] = []
+    waiting: list[Reward] = []
+    for reward in found:
+        _authorize(reward, by)
+        if reward.id in changed:
+            continue
+        if not _give(reward, by):
+            changed.add(reward.id)
+        (payable if reward.state == "approved" else waiting).append(reward)
+    if changed:
+        raise RewardsChanged(details={"changed": sorted(changed)})
+    return Approved(tuple(payable), tuple(waiting))
+
+
+def _as_seen(reward: Reward, content_hash: str) -> bool:
+    return reward.state == "approvable" and reward.content_hash == content_hash
+
+
+def waits_for_second(reward: Reward) -> bool:
+    """Whether the first person approved and the second is still missing."""
+    return reward.state == "approvable" and reward.approved_by is not None
+
+
+def needs_second(reward: Reward, programme: Programme) -> bool:
+    """Whether a second person is needed: above the threshold, or in a currency it does not speak about."""
+    return reward.currency != programme.currency or reward.amount_minor > programme.four_eyes_above_minor
+
+
+def _authorize(reward: Reward, by: Actor) -> None:
+    authorize(by, APPROVE_SECOND if waits_for_second(reward) else APPROVE, reward.unit_id)
+    _require_not_own(reward, by)
+
+
+def _require_not_own(reward: Reward, by: Actor) -> None:
+    if by.person_id == get_membership(reward.membership_id).person_id:
+        raise OwnReward
+
+
+def _give(reward: Reward, by: Actor) -> bool:
+    """Give the approval that is missing; False when somebody was quicker."""
+    if waits_for_second(reward):
+        if reward.approved_by == by.id:
+            raise SamePerson
+        return _become_payable(reward, by, second=True)
+    if needs_second(reward, get_programme(reward.programme_id)):
+        return _first_of_two(reward, by)
+    return _become_payable(reward, by, second=False)
+
+
+def _exactly(reward: Reward) -> Update:
+    """An UPDATE of the reward as it was read: any change in between leaves it without effect."""
+    same = update(Reward).where(
+        col(Reward.id) == reward.id,
+        col(Reward.state) == reward.state,
+        col(Reward.content_hash) == reward.content_hash,
+        col(Reward.round) == reward.round,
+        col(Reward.reversed_minor) == reward.reversed_minor,
+        col(Reward.approved_by).is_not_distinct_from(reward.approved_by),
+        col(Reward.run_id).is_(None),
+    )
+    return same.execution_options(synchronize_session=False)
+
+
+def _change(reward: Reward, **values: object) -> bool:
+    done = update_one(_exactly(reward).values(**values))
+    session().refresh(reward)
+    return done
+
+
+def _first_of_two(reward: Reward, by: Actor) -> bool:
+    if not _change(reward, approved_by=by.id, approved_at=now()):
+        return False
+    actions.done(APPROVE, reward.id, by=by)
+    ask_second(reward)
+    _note(reward, "reward.approved_first", by)
+    return True
+
+
+def _become_payable(reward: Reward, by: Actor, *, second: bool) -> bool:
+    given: dict[str, object] = {"state": "approved", "round": reward.round + 1, "payable_at": now()}
+    names = ("second_approved_by", "second_approved_at") if second else ("approved_by", "approved_at")
+    if not _change(reward, **given, **dict(zip(names, (by.id, now()), strict=True))):
+        return False
+    _move(
+        reward, "reward.approved", ledger.pending(reward.membership_id), ledger.payable(reward.membership_id)
+    )
+    actions.done(APPROVE_SECOND if second else APPROVE, reward.id, by=by)
+    _note(reward, "reward.approved", by)
+    return True
+
+
+def _move(reward: Reward, kind: str, source: str, goal: str) -> None:
+    move = Movement(source, goal, reward.amount_minor, reward.currency)
+    ledger.post(Entry(f"{kind}:{reward.id}:{reward.round}", kind, reward.id, (move,)))
+
+
+def _note(reward: Reward, act: str, by: Actor, **more: object) -> None:
+    facts = {
+        "amount_minor": reward.amount_minor,
+        "currency": reward.currency,
+        "content_hash": reward.content_hash,
+        **more,
+    }
+    audit.record(by, act, "reward", reward.id, unit_id=reward.unit_id, details=facts)
+
+
+def deny(reward: Reward, *, by: Actor, reason: str) -> None:
+    """Deny an undecided reward with a reason; raises NotUndecided, ReasonNeeded, OwnReward, NotFound or Forbidden."""
+    said = _may_decide(reward, by, reason)
+    if not _change(
+        reward, state="denied", state_reason=said, round=reward.round + 1, approved_by=None, approved_at=None
+    ):
+        raise NotUndecided
+    _move(reward, "reward.denied", ledger.pending(reward.membership_id), ledger.expense(reward.programme_id))
+    _off_the_list(reward, by)
+    _note(reward, "reward.denied", by, reason=said)
+
+
+def hold(reward: Reward, *, by: Actor, reason: str) -> None:
+    """Hold an undecided reward back for review; raises as `deny` does."""
+    said = _may_decide(reward, by, reason)
+    if not _change(reward, state="held", state_reason=said, approved_by=None, approved_at=None):
+        raise NotUndecided
+    _off_the_list(reward, by)
+    _note(reward, "reward.held", by, reason=said)
+
+
+def release(reward: Reward, *, by: Actor) -> None:
+    """End a review: the reward waits for approval; raises NotUndecided when it is not held."""
+    authorize(by, APPROVE, reward.unit_id)
+    _require_not_own(reward, by)
+    if reward.state != "held" or not _change(reward, state="approvable", state_reason=""):
+        raise NotUndecided
+    ask_first(reward)
+    _note(reward, "reward.released", by)
+
+
+def undo(reward: Reward, *, by: Actor) -> None:
+    """Take an approval back, as long as the reward is in no payout; raises NotUndoable, OwnReward."""
+    authorize(by, APPROVE, reward.unit_id)
+    _require_not_own(reward, by)
+    clawed_back = select(Reward.id).where(Reward.parent_id == reward.id)
+    decided = reward.state == "approved" or waits_for_second(reward)
+    if reward.kind != "earned" or not decided or session().exec(clawed_back).first() is not None:
+        raise NotUndoable
+    was_payable = reward.state == "approved"
+    nobody = dict.fromkeys(
+        ("approved_by", "approved_at", "second_approved_by", "second_approved_at", "payable_at")
+    )
+    if not _change(reward, state="approvable", **nobody):
+        raise NotUndoable
+    if was_payable:
+        goal = ledger.pending(reward.membership_id)
+        _move(reward, "reward.approval_undone", ledger.payable(reward.membership_id), goal)
+    _off_the_list(reward, by)
+    ask_first(reward)
+    _note(reward, "reward.approval_undone", by)
+
+
+def _may_decide(reward: Reward, by: Actor, reason: str) -> str:
+    authorize(by, APPROVE_SECOND if waits_for_second(reward) else APPROVE, reward.unit_id)
+    _require_not_own(reward, by)
+    if not reason.strip():
+        raise ReasonNeeded
+    if reward.state not in UNDECIDED:
+        raise NotUndecided
+    return reason.strip()
+
+
+def _off_the_list(reward: Reward, by: Actor) -> None:
+    actions.done(APPROVE, reward.id, by=by)
+    actions.done(APPROVE_SECOND, reward.id, by=by)

@@ -1,0 +1,320 @@
+"""The ledger: double entry, append-only, integer minor units.
+
+A posting moves an amount from one account to another, so every transaction balances by construction. A mistake gets
+an opposite transaction that names the first. Balances are cached in the same transaction and can be rebuilt.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import DDL, BigInteger, CheckConstraint, Text, event, func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel, col
+
+from core.clock import now
+from core.columns import key, minor, moment
+from core.db import dialect, session, update_one
+from core.errors import Conflict
+from core.ids import new_id
+
+CHUNK = 500
+STRIPE = "stripe:transferred"
+"""what left us through Stripe"""
+_NEVER_NEGATIVE = ":reserved"
+
+
+class LedgerTransaction(SQLModel, table=True):
+    """Why money moved; `key` says it only once."""
+
+    __tablename__ = "ledger_transaction"
+
+    id: str = key()
+    key: str = Field(unique=True, sa_type=Text)
+    kind: str = Field(sa_type=Text)
+    """reward.granted, payout.sent …"""
+    subject: str = Field(index=True, sa_type=Text)
+    """the id of the reward or payout"""
+    occurred_at: datetime = moment()
+    posted_at: datetime = moment(now)
+    reverses_id: str | None = Field(default=None, foreign_key="ledger_transaction.id", sa_type=Text)
+
+
+class Posting(SQLModel, table=True):
+    """One movement from account to account."""
+
+    __tablename__ = "posting"
+    __table_args__ = (
+        CheckConstraint("amount_minor > 0", name="amount"),
+        CheckConstraint("source <> destination", name="moves"),
+    )
+
+    id: str = key()
+    transaction_id: str = Field(foreign_key="ledger_transaction.id", index=True, sa_type=Text)
+    source: str = Field(index=True, sa_type=Text)
+    destination: str = Field(index=True, sa_type=Text)
+    amount_minor: int = minor()
+    currency: str = Field(sa_type=Text)
+
+
+class CachedBalance(SQLModel, table=True):
+    """What an account holds, kept beside the journal; `version` counts the postings behind it."""
+
+    __tablename__ = "ledger_balance"
+    __table_args__ = (
+        CheckConstraint(f"account NOT LIKE '%{_NEVER_NEGATIVE}' OR balance_minor >= 0", name="overdraft"),
+    )
+
+    account: str = Field(primary_key=True, sa_type=Text)
+    currency: str = Field(primary_key=True, sa_type=Text)
+    balance_minor: int = minor(0)
+    version: int = Field(default=0, sa_type=BigInteger)
+
+
+@dataclass(frozen=True)
+class Movement:
+    """So much from `source` to `destination`."""
+
+    source: str
+    destination: str
+    amount_minor: int
+    currency: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A transaction to post."""
+
+    key: str
+    kind: str
+    subject: str
+    movements: tuple[Movement, ...]
+    occurred_at: datetime = field(default_factory=now)
+    reverses_id: str | None = None
+
+
+class Overdraft(Conflict):
+    """There is not enough on this account."""
+
+
+class KeyReused(Conflict):
+    """This ledger key was already used for something else."""
+
+
+def expense(programme_id: str) -> str:
+    """Where a programme's rewards come from; its balance is minus what they cost."""
+    return f"programme:{programme_id}:expense"
+
+
+def pending(membership_id: str) -> str:
+    """Earned, not approved."""
+    return f"advocate:{membership_id}:pending"
+
+
+def payable(membership_id: str) -> str:
+    """Approved, not yet in a payout; negative when more was clawed back than is owed."""
+    return f"advocate:{membership_id}:payable"
+
+
+def reserved(membership_id: str) -> str:
+    """In a payout that has not been sent; never negative."""
+    return f"advocate:{membership_id}:reserved"
+
+
+def points(membership_id: str) -> str:
+    """Points credited."""
+    return f"advocate:{membership_id}:points"
+
+
+def accounts_of(membership_id: str) -> tuple[str, str, str, str]:
+    """Every account of an advocate."""
+    return pending(membership_id), payable(membership_id), reserved(membership_id), points(membership_id)
+
+
+def post(entry: Entry) -> bool:
+    """Post one transaction; False when its key was posted before. Raises Overdraft, KeyReused."""
+    return post_all([entry]) == 1
+
+
+def post_all(entries: Sequence[Entry]) -> int:
+    """Post many transactions at once; those whose key is known are left out. Answers how many were new.
+
+    Raises Overdraft when an account that must not go negative would, KeyReused when a known key means another thing.
+    """
+    new: list[Entry] = []
+    for start in range(0, len(entries), CHUNK):
+        new += _store(entries[start : start + CHUNK])
+    _move_balances(new)
+    return len(new)
+
+
+def _store(entries: Sequence[Entry]) -> list[Entry]:
+    ids = {entry.key: new_id() for entry in entries}
+    rows = [
+        {
+            "id": ids[each.key],
+            "key": each.key,
+            "kind": each.kind,
+            "subject": each.subject,
+            "occurred_at": each.occurred_at,
+            "posted_at": now(),
+            "reverses_id": each.reverses_id,
+        }
+        for each in entries
+    ]
+    add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(LedgerTransaction).values(rows)
+    fresh = add.on_conflict_do_nothing(index_elements=["key"]).returning(col(LedgerTransaction.key))
+    keys = set(session().execute(fresh).scalars())
+    for known in (each for each in entries if each.key not in keys):
+        _require_same(known)
+    new = [each for each in entries if each.key in keys]
+    if new:
+        session().execute(insert(Posting), [_row(ids[e.key], each) for e in new for each in e.movements])
+    return new
+
+
+def _row(transaction_id: str, movement: Movement) -> dict[str, Any]:
+    return {
+        "id": new_id(),
+        "transaction_id": transaction_id,
+        "source": movement.source,
+        "destination": movement.destination,
+        "amount_minor": movement.amount_minor,
+        "currency": movement.currency,
+    }
+
+
+def _require_same(entry: Entry) -> None:
+    journal = (
+        select(Posting.source, Posting.destination, Posting.amount_minor, Posting.currency)  # type: ignore[call-overload]  # SQLAlchemy's select over SQLModel attributes
+        .join(LedgerTransaction, col(LedgerTransaction.id) == col(Posting.transaction_id))
+        .where(col(LedgerTransaction.key) == entry.key)
+    )
+    stored = Counter(Movement(*row) for row in session().execute(journal))
+    if stored != Counter(entry.movements):
+        raise KeyReused(details={"key": entry.key})
+
+
+def _move_balances(entries: Iterable[Entry]) -> None:
+    changes: dict[tuple[str, str], list[int]] = {}
+    for movement in (each for entry in entries for each in entry.movements):
+        for account, amount in (
+            (movement.source, -movement.amount_minor),
+            (movement.destination, movement.amount_minor),
+        ):
+            change = changes.setdefault((account, movement.currency), [0, 0])
+            change[0] += amount
+            change[1] += 1
+    # Sorted: two transactions that touch the same accounts take them in the same order.
+    free = [
+        {"account": account, "currency": currency, "balance_minor": amount, "version": count}
+        for (account, currency), (amount, count) in sorted(changes.items())
+        if not (account.endswith(_NEVER_NEGATIVE) and amount < 0)
+    ]
+    for start in range(0, len(free), CHUNK):
+        _upsert(free[start : start + CHUNK])
+    for (account, currency), (amount, count) in sorted(changes.items()):
+        if account.endswith(_NEVER_NEGATIVE) and amount < 0:
+            _take(account, currency, -amount, count)
+
+
+def _upsert(rows: list[dict[str, Any]]) -> None:
+    add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(CachedBalance).values(rows)
+    grown = {
+        "balance_minor": CachedBalance.balance_minor + add.excluded.balance_minor,
+        "version": CachedBalance.version + add.excluded.version,
+    }
+    session().execute(add.on_conflict_do_update(index_elements=["account", "currency"], set_=grown))
+
+
+def _take(account: str, currency: str, amount_minor: int, count: int) -> None:
+    enough = update(CachedBalance).where(
+        col(CachedBalance.account) == account,
+        col(CachedBalance.currency) == currency,
+        col(CachedBalance.balance_minor) >= amount_minor,
+    )
+    taken = enough.values(
+        balance_minor=CachedBalance.balance_minor - amount_minor, version=CachedBalance.version + count
+    )
+    if not update_one(taken.execution_options(synchronize_session=False)):
+        raise Overdraft(details={"account": account, "currency": currency})
+
+
+def balance(account: str, currency: str) -> int:
+    """What an account holds, in minor units: one row, however many postings are behind it."""
+    held = select(col(CachedBalance.balance_minor)).where(
+        col(CachedBalance.account) == account, col(CachedBalance.currency) == currency
+    )
+    return session().execute(held).scalar() or 0
+
+
+def balances(accounts: Sequence[str]) -> dict[tuple[str, str], int]:
+    """(account, currency) → balance of these accounts, where anything was ever posted."""
+    held = select(
+        col(CachedBalance.account), col(CachedBalance.currency), col(CachedBalance.balance_minor)
+    ).where(col(CachedBalance.account).in_(accounts))
+    return {(account, currency): amount for account, currency, amount in session().execute(held)}
+
+
+def journal_balances() -> dict[tuple[str, str], int]:
+    """(account, currency) → balance summed from the journal, for proving and rebuilding the cache."""
+    summed: dict[tuple[str, str], int] = {}
+    for side, sign in ((col(Posting.source), -1), (col(Posting.destination), 1)):
+        total = select(side, col(Posting.currency), func.sum(col(Posting.amount_minor))).group_by(
+            side, col(Posting.currency)
+        )
+        for account, currency, amount in session().execute(total):
+            place = (account, currency)
+            summed[place] = summed.get(place, 0) + sign * int(amount)
+    return summed
+
+
+def problems() -> list[str]:
+    """Where cached balances differ from the journal, or a transaction moves nothing, as sentences; none is the proof."""
+    journal = journal_balances()
+    cached = {
+        (row.account, row.currency): row.balance_minor
+        for row in session().execute(select(CachedBalance)).scalars()
+    }
+    found = [
+        f"account {account} in {currency}: the journal says {journal.get((account, currency), 0)}, "
+        f"the balance {cached.get((account, currency), 0)}"
+        for account, currency in sorted(journal.keys() | cached.keys())
+        if journal.get((account, currency), 0) != cached.get((account, currency), 0)
+    ]
+    moved = select(col(Posting.transaction_id))
+    empty = select(col(LedgerTransaction.id)).where(col(LedgerTransaction.id).not_in(moved))
+    return found + [f"transaction {each} moves nothing" for each in session().execute(empty).scalars()]
+
+
+def _append_only(table: type[SQLModel]) -> None:
+    name = str(table.__tablename__)
+    for act in ("UPDATE", "DELETE"):
+        refuse = (
+            f"CREATE TRIGGER {name}_no_{act.lower()} BEFORE {act} ON {name} "
+            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
+        )
+        _after_create(table, refuse, "sqlite")
+    function = (
+        "CREATE OR REPLACE FUNCTION ledger_refuses() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$"
+    )
+    _after_create(table, function, "postgresql")
+    trigger = (
+        f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
+        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuses()"
+    )
+    _after_create(table, trigger, "postgresql")
+
+
+def _after_create(table: type[SQLModel], statement: str, on: str) -> None:
+    made = table.__table__  # type: ignore[attr-defined]  # every table has one
+    ddl = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
+    event.listen(made, "after_create", ddl.execute_if(dialect=on))
+
+
+_append_only(LedgerTransaction)
+_append_only(Posting)

@@ -1,0 +1,96 @@
+"""What finance decides about a payout that did not go out: try again, or take the money back."""
+
+from sqlalchemy import update
+from sqlmodel import col, select
+
+from advocates.membership import get_membership
+from core import audit
+from core.access import Actor, authorize
+from core.clock import now
+from core.db import run, session, update_one
+from core.errors import Conflict, NotFound
+from hub import actions
+from rewards import accounts, ledger
+from rewards.ledger import Entry, Movement
+from rewards.payout_outcomes import LOOK
+from rewards.reward import Reward
+from rewards.runs import Payout, PayoutAttempt
+
+
+class PayoutNotFound(NotFound):
+    """There is no such payout."""
+
+
+class NotStopped(Conflict):
+    """This payout is neither held nor rejected."""
+
+
+class NotSettled(Conflict):
+    """It is not certain yet that the last attempt failed. Please wait: this is looked up by itself."""
+
+
+class AccountNotReady(Conflict):
+    """The advocate's payout account cannot receive money yet."""
+
+
+def get_payout(payout_id: str) -> Payout:
+    """The payout with this id; raises PayoutNotFound."""
+    payout = session().get(Payout, payout_id)
+    if payout is None:
+        raise PayoutNotFound
+    return payout
+
+
+def retry(payout: Payout, *, by: Actor) -> None:
+    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, AccountNotReady."""
+    _require_stopped(payout, by)
+    account = accounts.account_of(get_membership(payout.membership_id).person_id)
+    if account is None or not accounts.able(account) or not account.stripe_account_id:
+        raise AccountNotReady
+    _stop(
+        payout,
+        by,
+        "payout.retried",
+        state="reserved",
+        destination=account.stripe_account_id,
+        due_at=now(),
+        reason="",
+    )
+
+
+def take_back(payout: Payout, *, by: Actor) -> None:
+    """Release the reserve: the lines wait for the next run. Raises NotStopped, NotSettled."""
+    _require_stopped(payout, by)
+    _stop(payout, by, "payout.taken_back", state="taken_back")
+    lines = update(Reward).where(col(Reward.payout_id) == payout.id, col(Reward.state) == "in_payout")
+    freed = lines.values(state="approved", payout_id=None, run_id=None)
+    run(freed.execution_options(synchronize_session=False))
+    member = payout.membership_id
+    move = Movement(ledger.reserved(member), ledger.payable(member), payout.amount_minor, payout.currency)
+    ledger.post(Entry(f"payout.taken_back:{payout.id}", "payout.taken_back", payout.id, (move,)))
+
+
+def _require_stopped(payout: Payout, by: Actor) -> None:
+    authorize(by, "payout.run", payout.unit_id)
+    if payout.state not in {"held", "rejected"}:
+        raise NotStopped
+    unsettled = select(PayoutAttempt.id).where(
+        PayoutAttempt.payout_id == payout.id, PayoutAttempt.outcome == "open"
+    )
+    if session().exec(unsettled).first() is not None:
+        raise NotSettled
+
+
+def _stop(payout: Payout, by: Actor, act: str, **values: object) -> None:
+    same = update(Payout).where(
+        col(Payout.id) == payout.id, col(Payout.state) == payout.state, col(Payout.fence) == payout.fence
+    )
+    before = payout.state
+    if not update_one(
+        same.values(fence=Payout.fence + 1, **values).execution_options(synchronize_session=False)
+    ):
+        raise NotStopped
+    session().refresh(payout)
+    actions.done(LOOK, payout.id, by=by)
+    facts = {"from": before, "reason": payout.reason}
+    audit.record(by, act, "payout", payout.id, unit_id=payout.unit_id, details=facts)

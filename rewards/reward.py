@@ -1,0 +1,155 @@
+"""The reward: one line of what an advocate is owed, its content's hash, and its booking."""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy import CheckConstraint, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel, col, select
+
+from core.clock import now
+from core.columns import key, minor, moment, one_of, word
+from core.db import session
+from core.errors import NotFound
+from core.money import POINTS, Money
+from hub import metrics
+from rewards import ledger, runs
+from rewards.ledger import Entry, Movement
+
+Kind = Literal["earned", "points", "clawback", "carry"]
+State = Literal[
+    "pending", "approvable", "approved", "in_payout", "paid", "held", "denied", "reversed", "credited"
+]
+UNDECIDED: tuple[State, ...] = ("pending", "approvable", "held")
+DECIDED: tuple[State, ...] = ("approved", "in_payout", "paid")
+
+
+class Reward(SQLModel, table=True):
+    """One line: what an advocate is owed for a fact, or has to give back (negative)."""
+
+    __tablename__ = "reward"
+    __table_args__ = (
+        one_of("kind", get_args(Kind)),
+        one_of("state", get_args(State)),
+        CheckConstraint("reversed_minor BETWEEN 0 AND abs(granted_minor)", name="reversed"),
+        CheckConstraint("kind IN ('clawback', 'carry') OR amount_minor >= 0", name="amount"),
+    )
+
+    id: str = key()
+    grant_key: str = Field(unique=True, sa_type=Text)
+    """what it is for: the same fact is rewarded once"""
+    membership_id: str = Field(foreign_key="membership.id", index=True, sa_type=Text)
+    programme_id: str = Field(foreign_key="programme.id", sa_type=Text)
+    unit_id: str = Field(foreign_key="unit.id", index=True, sa_type=Text)
+    kind: Kind = word("earned")
+    conversion_id: str | None = Field(default=None, foreign_key="conversion.id", index=True, sa_type=Text)
+    award_id: str | None = Field(default=None, sa_type=Text)
+    parent_id: str | None = Field(default=None, foreign_key="reward.id", index=True, sa_type=Text)
+    """the reward that a clawback takes from"""
+    rule_id: str | None = Field(default=None, foreign_key="reward_rule.id", sa_type=Text)
+    rule_version: int = 0
+    base_minor: int = minor(0)
+    rate_basis_points: int = 0
+    currency: str = Field(sa_type=Text)
+    granted_minor: int = minor()
+    """as computed at first; never changes"""
+    reversed_minor: int = minor(0)
+    """how much of it refunds took back, before or after approval"""
+    amount_minor: int = minor()
+    """what the line stands for now; negative for clawbacks"""
+    arithmetic: str = Field(sa_type=Text)
+    state: State = word("pending", index=True)
+    state_reason: str = Field(default="", sa_type=Text)
+    """why it is held or denied"""
+    hold_until: datetime | None = moment(optional=True, index=True)
+    content_hash: str = Field(default="", sa_type=Text)
+    """what an approval binds; any change of the content voids it"""
+    round: int = 0
+    """counts approvals, so that one after an undo is a posting of its own"""
+    approved_by: str | None = Field(default=None, sa_type=Text)
+    approved_at: datetime | None = moment(optional=True)
+    second_approved_by: str | None = Field(default=None, sa_type=Text)
+    second_approved_at: datetime | None = moment(optional=True)
+    payable_at: datetime | None = moment(optional=True)
+    """when every approval it needs was there: the moment that puts it into a payout period"""
+    run_id: str | None = Field(default=None, foreign_key="payout_run.id", index=True, sa_type=Text)
+    payout_id: str | None = Field(default=None, foreign_key="payout.id", index=True, sa_type=Text)
+    occurred_at: datetime = moment()
+    day: int
+    """YYYYMMDD, UTC, for the scoreboard"""
+    made_at: datetime = moment(now, index=True)
+
+    @property
+    def amount(self) -> Money:
+        """What the line stands for now."""
+        return Money(self.amount_minor, self.currency)
+
+
+class RewardReversal(SQLModel, table=True):
+    """A refund was held against a reward, once."""
+
+    __tablename__ = "reward_reversal"
+    __table_args__ = (UniqueConstraint("reward_id", "refund_id"),)
+
+    id: str = key()
+    reward_id: str = Field(foreign_key="reward.id", sa_type=Text)
+    refund_id: str = Field(foreign_key="refund.id", index=True, sa_type=Text)
+    amount_minor: int = minor()
+    arithmetic: str = Field(sa_type=Text)
+    at: datetime = moment(now)
+
+
+class RewardNotFound(NotFound):
+    """There is no such reward."""
+
+
+def get_reward(reward_id: str) -> Reward:
+    """The reward with this id; raises RewardNotFound."""
+    reward = session().get(Reward, reward_id)
+    if reward is None:
+        raise RewardNotFound
+    return reward
+
+
+def rewards_of_conversion(conversion_id: str) -> list[Reward]:
+    """Every line that a conversion led to, clawbacks included, the oldest first."""
+    wanted = select(Reward).where(Reward.conversion_id == conversion_id)
+    return list(session().exec(wanted.order_by(col(Reward.id))).all())
+
+
+def book(reward: Reward) -> Reward:
+    """Store a new line with the posting and the scoreboard's share of it."""
+    reward.content_hash = content_hash(reward)
+    session().add(reward)
+    session().flush()
+    source, amount = ledger.expense(reward.programme_id), abs(reward.amount_minor)
+    if reward.currency == POINTS:
+        goal, kind = ledger.points(reward.membership_id), "points.credited"
+        gain = metrics.Gain("points", reward.membership_id, reward.unit_id, reward.day, reward.amount_minor)
+        metrics.add([gain])
+    elif reward.kind == "clawback":
+        goal, kind = ledger.payable(reward.membership_id), "reward.clawed_back"
+    else:
+        goal, kind = ledger.pending(reward.membership_id), "reward.granted"
+    if reward.amount_minor < 0:
+        source, goal = goal, source
+    move = Movement(source, goal, amount, reward.currency)
+    ledger.post(Entry(f"book:{reward.id}", kind, reward.id, (move,), occurred_at=reward.occurred_at))
+    return reward
+
+
+def content_hash(reward: Reward) -> str:
+    """SHA-256 over everything an approver sees of a line: whose, for what, how much, and why so much."""
+    seen = {
+        "id": reward.id,
+        "membership": reward.membership_id,
+        "conversion": reward.conversion_id,
+        "rule": [reward.rule_id, reward.rule_version, reward.base_minor, reward.rate_basis_points],
+        "amount": [reward.granted_minor, reward.reversed_minor, reward.amount_minor, reward.currency],
+        "arithmetic": reward.arithmetic,
+    }
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+
+
+_tables = runs  # the tables that a reward's foreign keys name

@@ -1,0 +1,115 @@
+"""What a payout run is made of: the run, its payouts, their attempts, and who got nothing and why."""
+
+from datetime import datetime
+from typing import Literal, get_args
+
+from sqlalchemy import BigInteger, CheckConstraint, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+from core.clock import now
+from core.columns import key, minor, moment, one_of, word
+
+State = Literal[
+    "reserved", "sending", "sent", "landed", "rejected", "ambiguous", "bank_failed", "reversed", "held", "taken_back"
+]  # fmt: skip
+Outcome = Literal["open", "sent", "refused", "absent"]
+Reason = Literal["below_minimum", "negative", "nothing_left", "no_account", "account_restricted"]
+OWED: tuple[State, ...] = ("reserved", "sending", "ambiguous", "rejected", "held")
+"""states in which the money is still reserved"""
+GONE: tuple[State, ...] = ("sent", "landed", "bank_failed", "reversed")
+"""states in which the transfer has happened"""
+
+
+class PayoutRun(SQLModel, table=True):
+    """A closed period of a programme; (programme, period) makes two clocks make one run."""
+
+    __tablename__ = "payout_run"
+    __table_args__ = (UniqueConstraint("programme_id", "period"),)
+
+    id: str = key()
+    programme_id: str = Field(foreign_key="programme.id", sa_type=Text)
+    unit_id: str = Field(foreign_key="unit.id", index=True, sa_type=Text)
+    period: str = Field(sa_type=Text)
+    """the local date on which it closed; manual ones add the minute and who"""
+    ends_at: datetime = moment()
+    """lines approved before this moment belong to it"""
+    made_at: datetime = moment(now)
+    made_by: str = Field(default="clock", sa_type=Text)
+
+
+class Payout(SQLModel, table=True):
+    """What one advocate gets from a run in one currency; its money is reserved until it is sent or taken back."""
+
+    __tablename__ = "payout"
+    __table_args__ = (
+        UniqueConstraint("run_id", "membership_id", "currency"),
+        one_of("state", get_args(State)),
+        CheckConstraint("amount_minor > 0", name="amount"),
+    )
+
+    id: str = key()
+    run_id: str = Field(foreign_key="payout_run.id", sa_type=Text)
+    programme_id: str = Field(foreign_key="programme.id", sa_type=Text)
+    unit_id: str = Field(foreign_key="unit.id", index=True, sa_type=Text)
+    membership_id: str = Field(foreign_key="membership.id", index=True, sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    amount_minor: int = minor()
+    lines: int = 0
+    state: State = word("reserved", index=True)
+    destination: str = Field(sa_type=Text)
+    """the account it was meant for when the run was made; another one now means: held"""
+    attempts: int = 0
+    tries: int = 0
+    """how often in a row nobody could tell, for the growing pause"""
+    fence: int = Field(default=0, sa_type=BigInteger)
+    """counts claims: a sender that was overtaken may not write"""
+    due_at: datetime = moment(now, index=True)
+    """look at it again then; while sending, the end of the lease"""
+    sent_at: datetime | None = moment(optional=True)
+    transfer_id: str | None = Field(default=None, unique=True, sa_type=Text)
+    reason: str = Field(default="", sa_type=Text)
+    """why it is held, rejected or unclear, as a sentence"""
+    made_at: datetime = moment(now)
+
+    @property
+    def group(self) -> str:
+        """Stripe's transfer_group: one per payout, so that looking one up is short."""
+        return f"payout_{self.id}"
+
+
+class PayoutAttempt(SQLModel, table=True):
+    """One try at Stripe with everything frozen: sent again only with exactly this key, destination and amount."""
+
+    __tablename__ = "payout_attempt"
+    __table_args__ = (UniqueConstraint("payout_id", "number"), one_of("outcome", get_args(Outcome)))
+
+    id: str = key()
+    payout_id: str = Field(foreign_key="payout.id", sa_type=Text)
+    number: int
+    key: str = Field(unique=True, sa_type=Text)
+    destination: str = Field(sa_type=Text)
+    amount_minor: int = minor()
+    currency: str = Field(sa_type=Text)
+    sent_at: datetime = moment(now)
+    """committed before the call"""
+    outcome: Outcome = word("open")
+    answered_at: datetime | None = moment(optional=True)
+    answer: str = Field(default="", sa_type=Text)
+
+
+class PayoutSkip(SQLModel, table=True):
+    """Who got nothing from a run in a currency, and why; the lines wait for the next one."""
+
+    __tablename__ = "payout_skip"
+    __table_args__ = (
+        UniqueConstraint("run_id", "membership_id", "currency"),
+        one_of("reason", get_args(Reason)),
+    )
+
+    id: str = key()
+    run_id: str = Field(foreign_key="payout_run.id", sa_type=Text)
+    membership_id: str = Field(foreign_key="membership.id", index=True, sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    amount_minor: int = minor()
+    reason: Reason = word()
+    sentence: str = Field(sa_type=Text)

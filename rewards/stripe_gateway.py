@@ -1,0 +1,237 @@
+"""Stripe, and nothing else knows it: accounts, onboarding, transfers, balance, signatures.
+
+Every call may raise three kinds of answers: Refused (Stripe did nothing and will not), TryLater (Stripe did nothing
+now), Unsure (nobody can tell: a lost answer, a 5xx, a key in use).
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import stripe
+
+from core.clock import now
+from core.errors import Malformed, SpokesError, Unavailable
+from core.settings import settings
+
+TIMEOUT_S = 12
+RETRIES = 2
+SKEW_S = 300
+PAGE = 100
+WITH_TWO_ZEROS = frozenset({"ISK", "UGX"})
+"""zero-decimal currencies that Stripe takes with two decimals, always 00 (Stripe, Supported currencies)"""
+STEPS = {"HUF": 100, "TWD": 100, "KWD": 10, "BHD": 10, "JOD": 10, "OMR": 10, "TND": 10}
+"""what a payout's amount has to be a multiple of, in minor units (Stripe, Supported currencies)"""
+_TIMESTAMP = re.compile(r"(?:^|,)\s*t=(\d{1,12})(?:,|$)")
+
+
+class StripeError(Exception):
+    """What Stripe said, or did not say."""
+
+    def __init__(self, message: str, code: str = "") -> None:
+        super().__init__(message)
+        self.message, self.code = message, code
+
+
+class Refused(StripeError):
+    """A definitive no: nothing was done."""
+
+
+class TryLater(StripeError):
+    """Turned away before anything was done: the same request may be sent again."""
+
+
+class Unsure(StripeError):
+    """Nobody can tell whether it was done."""
+
+
+class NoStripe(Unavailable):
+    """Payouts through Stripe are not set up here."""
+
+
+class WebhookRefused(Malformed):
+    """This is not a message from Stripe."""
+
+
+class StripeBusy(SpokesError):
+    """Stripe does not answer just now. Please try again in a few minutes."""
+
+    status = 503
+
+
+@dataclass(frozen=True)
+class AccountFacts:
+    """What Stripe says about a connected account."""
+
+    account_id: str
+    country: str
+    transfers: str
+    """the capability: active, inactive, pending, or empty when it was never asked for"""
+    payouts_enabled: bool
+    details_submitted: bool
+    disabled_reason: str
+    due: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """A transfer as Stripe has it; `amount` in Stripe's units."""
+
+    transfer_id: str
+    destination: str
+    amount: int
+    currency: str
+    attempt: str
+    reversed: bool
+
+
+def stripe_amount(amount_minor: int, currency: str) -> int:
+    """An amount in the unit that Stripe's API takes."""
+    return amount_minor * 100 if currency in WITH_TWO_ZEROS else amount_minor
+
+
+def payable_part(amount_minor: int, currency: str) -> int:
+    """The largest part of an amount that Stripe pays out in this currency."""
+    return amount_minor - amount_minor % STEPS.get(currency, 1)
+
+
+@cache
+def _client(key: str, base: str) -> stripe.StripeClient:
+    addresses: Any = {"base_addresses": {"api": base}} if base else {}
+    http = stripe.new_default_http_client(timeout=TIMEOUT_S)
+    return stripe.StripeClient(key, max_network_retries=RETRIES, http_client=http, **addresses)
+
+
+def _v1() -> Any:  # noqa: ANN401 - the SDK's services type their parameters as closed dictionaries
+    if not settings().stripe_key:
+        raise NoStripe
+    return _client(settings().stripe_key, settings().stripe_base).v1
+
+
+def _meaning(error: stripe.StripeError) -> StripeError:
+    """Which of the three an SDK error is (money.md, Stripe facts that matter)."""
+    code = (error.error.code if error.error else None) or error.code or ""
+    message = error.user_message or type(error).__name__
+    if isinstance(error, stripe.RateLimitError):
+        return TryLater(message, code)
+    if isinstance(error, stripe.InvalidRequestError | stripe.PermissionError | stripe.CardError):
+        return Unsure(message, code) if error.http_status == 409 else Refused(message, code)  # noqa: PLR2004
+    return Unsure(message, code)  # APIError, APIConnectionError, AuthenticationError, IdempotencyError
+
+
+def create_account(key: str, *, country: str, email: str, metadata: dict[str, str]) -> str:
+    """Make an Express account that can receive transfers; the answer is its id."""
+    wanted = {
+        "type": "express",
+        "country": country,
+        "email": email,
+        "capabilities": {"transfers": {"requested": True}},
+        "metadata": metadata,
+    }
+    try:
+        return str(_v1().accounts.create(wanted, {"idempotency_key": key}).id)
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+
+
+def onboarding_link(account_id: str, *, return_url: str, refresh_url: str) -> str:
+    """A single-use address of Stripe's onboarding for an account."""
+    wanted = {
+        "account": account_id,
+        "type": "account_onboarding",
+        "return_url": return_url,
+        "refresh_url": refresh_url,
+    }
+    try:
+        return str(_v1().account_links.create(wanted).url)
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+
+
+def read_account(account_id: str) -> AccountFacts:
+    """What Stripe says about an account now; Refused when we have no access to it any more."""
+    try:
+        account = _v1().accounts.retrieve(account_id).to_dict()
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+    requirements = account.get("requirements") or {}
+    return AccountFacts(
+        account_id=account["id"],
+        country=account.get("country") or "",
+        transfers=(account.get("capabilities") or {}).get("transfers") or "",
+        payouts_enabled=bool(account.get("payouts_enabled")),
+        details_submitted=bool(account.get("details_submitted")),
+        disabled_reason=requirements.get("disabled_reason") or "",
+        due=tuple(requirements.get("currently_due") or ()),
+    )
+
+
+def send_transfer(
+    key: str, *, amount: int, currency: str, destination: str, group: str, payout_id: str
+) -> Transfer:
+    """Transfer `amount` (Stripe's units) under this idempotency key."""
+    wanted = {
+        "amount": amount,
+        "currency": currency.lower(),
+        "destination": destination,
+        "transfer_group": group,
+        "metadata": {"payout": payout_id, "attempt": key},
+    }
+    try:
+        return _transfer(_v1().transfers.create(wanted, {"idempotency_key": key}).to_dict())
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+
+
+def find_transfer(group: str, payout_id: str) -> Transfer | None:
+    """The transfer that was made for a payout, whichever attempt it was; None is proof that there is none."""
+    try:
+        listed = _v1().transfers.list({"transfer_group": group, "limit": PAGE})
+        for each in listed.auto_paging_iter():
+            transfer = each.to_dict()
+            if (transfer.get("metadata") or {}).get("payout") == payout_id:
+                return _transfer(transfer)
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+    return None
+
+
+def _transfer(body: dict[str, Any]) -> Transfer:
+    return Transfer(
+        transfer_id=body["id"],
+        destination=str(body["destination"]),
+        amount=int(body["amount"]),
+        currency=str(body["currency"]).upper(),
+        attempt=str((body.get("metadata") or {}).get("attempt", "")),
+        reversed=bool(body.get("reversed")),
+    )
+
+
+def balance() -> dict[str, int]:
+    """Currency → what the platform can transfer now, in Stripe's units."""
+    try:
+        body = _v1().balance.retrieve().to_dict()
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+    return {str(each["currency"]).upper(): int(each["amount"]) for each in body["available"]}
+
+
+def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:
+    """The event in a signed request, no more than 300 s off our clock either way; raises WebhookRefused."""
+    sent = _TIMESTAMP.search(header)
+    if sent is None or not header.isascii() or not secret:
+        raise WebhookRefused
+    if abs(now().timestamp() - int(sent[1])) > SKEW_S:
+        raise WebhookRefused("This message is too old, or comes from the future.")
+    try:
+        stripe.WebhookSignature.verify_header(payload, header, secret, None)
+        event = json.loads(payload)
+    except (stripe.SignatureVerificationError, ValueError, RecursionError) as error:
+        raise WebhookRefused from error
+    if not isinstance(event, dict) or event.get("object") != "event":
+        raise WebhookRefused
+    if not all(isinstance(event.get(name), str) and 0 < len(event[name]) <= PAGE for name in ("id", "type")):
+        raise WebhookRefused
+    return event
