@@ -344,7 +344,10 @@ def policy_form(programme_id: str) -> str:
         "console/hub/policy.html",
         programme=programme,
         known=policies.policies_of(programme_id),
-        form=Form({"slug": known[0].slug, "title": known[0].title, "text": known[1].text} if known else None),
+        form=Form(
+            {"material": True}
+            | ({"slug": known[0].slug, "title": known[0].title, "text": known[1].text} if known else {})
+        ),
     )
 
 
