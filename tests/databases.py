@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import TracebackType
 
 from sqlalchemy import create_engine, text
@@ -16,12 +17,14 @@ import core.invitations
 import core.jobs
 import core.outbox
 import core.throttle
-import curriculum
+import curriculum.certification
 import hub.actions
 import hub.metrics
 import hub.policies
+import referrals.clicks
 import referrals.conversions
 import referrals.links
+import referrals.visitor
 import rewards.payouts
 import rewards.stripe_events
 
@@ -36,8 +39,11 @@ def migrate(url: str) -> None:
 class PostgresServer:
     """A PostgreSQL 16 from pgserver, for this test run; or the one that SPOKES_TEST_POSTGRESQL names."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
+        # Not below pytest's folder: it is closed to others whenever another run begins, and PostgreSQL runs as another
+        # user where the tests run as root.
+        self._place = TemporaryDirectory(prefix="spokes-postgresql-", ignore_cleanup_errors=True)
+        self._folder = Path(self._place.name)
         self._server = None
         self._base = os.environ.get("SPOKES_TEST_POSTGRESQL", "")
 
@@ -49,13 +55,26 @@ class PostgresServer:
 
             self._server = pgserver.get_server(self._folder / "pg", cleanup_mode="stop")
             self._base = self._server.get_uri()
+            self._hurry()
         return self
+
+    def _hurry(self) -> None:
+        """These databases live for minutes: do not wait for the disk."""
+        engine = create_engine(
+            self._base.replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
+        )
+        with engine.connect() as connection:
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
+            connection.execute(text("SELECT pg_reload_conf()"))
+        engine.dispose()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._server is not None:
             self._server.cleanup()
+        self._place.cleanup()
 
     def create(self, name: str) -> str:
         """A new empty database; the answer is its address."""
