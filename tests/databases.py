@@ -26,6 +26,7 @@ import referrals.conversions
 import referrals.links
 import referrals.visitor
 import rewards.payouts
+import rewards.rules
 import rewards.stripe_events
 
 
