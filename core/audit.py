@@ -7,12 +7,14 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import JSON, BigInteger, Text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
 from core.access import Actor
 from core.clock import now
 from core.columns import moment
-from core.db import before_commit, run, session
+from core.db import before_commit, dialect, run, session
 
 GENESIS = "0" * 64
 _QUEUE = "audit_queue"
@@ -80,9 +82,7 @@ def write_queue() -> None:
     acts = session().info.pop(_QUEUE, [])
     if not acts:
         return
-    if run(update(AuditHead).where(col(AuditHead.id) == 1).values(seq=AuditHead.seq + len(acts))) == 0:
-        session().add(AuditHead(id=1, seq=len(acts), hash=GENESIS))
-        session().flush()
+    _lock_head(len(acts))
     head = session().exec(select(AuditHead).execution_options(populate_existing=True)).one()
     previous = head.hash
     for seq, act in enumerate(acts, start=head.seq - len(acts) + 1):
@@ -91,6 +91,15 @@ def write_queue() -> None:
         session().add(entry)
     head.hash = previous
     session().flush()
+
+
+def _lock_head(more: int) -> None:
+    """Count `more` entries at the head of the chain, which locks it; of two very first ones the second waits."""
+    longer = update(AuditHead).where(col(AuditHead.id) == 1).values(seq=AuditHead.seq + more)
+    if run(longer) == 0:
+        insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+        run(insert(AuditHead).values(id=1, seq=0, hash=GENESIS).on_conflict_do_nothing())
+        run(longer)
 
 
 def entry_hash(entry: AuditEntry) -> str:

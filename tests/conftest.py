@@ -28,7 +28,7 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         migrate(url)
         yield url
         return
-    with PostgresServer(folder) as server:
+    with PostgresServer() as server:
         url = server.create("template_spokes")
         migrate(url)
         yield url
@@ -55,7 +55,7 @@ def database(template_database: str, tmp_path: Path) -> Iterator[str]:
     admin.dispose()
     engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_spokes STRATEGY FILE_COPY"))
+        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_spokes STRATEGY WAL_LOG"))
     url = maintenance.set(database=name).render_as_string(hide_password=False)
     db.connect(url)
     yield url

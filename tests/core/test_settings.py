@@ -14,8 +14,9 @@ PRODUCTION = {"SPOKES_ENV": "production", "SECRET_KEY": LONG, "BASE_URL": "https
 
 
 @pytest.fixture(autouse=True)
-def clean(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No setting of this machine gets in; the fixture `settings`, undone after the environment, puts back what was."""
+def clean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No setting of this machine gets in, and what was configured before is there again afterwards."""
+    monkeypatch.setattr("core.settings._settings", None)
     for name in Settings.model_fields:
         monkeypatch.delenv(name.upper(), raising=False)
 

@@ -1,0 +1,82 @@
+"""People and passwords: one account per address, nothing to learn from a wrong try."""
+
+import time
+from statistics import median
+
+import pytest
+
+from core.clock import now
+from core.db import transaction
+from core.errors import NotFound
+from core.people import (
+    EmailTaken,
+    PasswordTooLong,
+    PasswordTooShort,
+    find_person,
+    get_person,
+    hashed,
+    password_fits,
+    register,
+)
+from tests.factories import PASSWORD, make_person
+
+pytestmark = pytest.mark.usefixtures("settings")
+
+
+def test_addresses_are_the_same_whatever_their_case_and_space() -> None:
+    with transaction():
+        ana = register(" Ana@Example.ORG ", "Ana")
+        assert ana.email == "ana@example.org"
+        assert find_person("ANA@example.org\n") is ana
+        assert get_person(ana.id) is ana
+        with pytest.raises(EmailTaken):
+            register("aNa@example.org", "Another")
+
+
+def test_somebody_unknown_is_none_or_not_found() -> None:
+    with transaction(read_only=True):
+        assert find_person("nobody@example.org") is None
+        with pytest.raises(NotFound):
+            get_person("nobody")
+
+
+def test_password_has_a_shortest_and_a_longest_length() -> None:
+    with pytest.raises(PasswordTooShort):
+        hashed("eleven char")
+    with pytest.raises(PasswordTooLong):
+        hashed("x" * 257)
+    assert hashed("x" * 256) != hashed("x" * 256), "each has its own salt"
+    assert hashed("twelve chars").startswith("$argon2id$")
+
+
+def test_password_is_checked_and_never_kept() -> None:
+    with transaction():
+        ana = register("ana@example.org", "Ana", password=PASSWORD)
+        assert PASSWORD not in (ana.password_hash or "")
+        assert password_fits(ana, PASSWORD)
+        assert not password_fits(ana, PASSWORD.upper())
+        assert not password_fits(ana, "")
+
+
+def test_somebody_invited_disabled_or_unknown_never_fits() -> None:
+    with transaction():
+        invited, disabled = register("new@example.org", "New"), make_person("Gone Away")
+        disabled.disabled_at = now()
+        for nobody in (invited, disabled, None):
+            for tried in (PASSWORD, "nobody's password", ""):
+                assert not password_fits(nobody, tried)
+
+
+def test_unknown_addresses_take_as_long_as_known_ones() -> None:
+    with transaction():
+        known, invited = make_person("Ana"), register("new@example.org", "New")
+
+    def seconds(who: object) -> float:
+        began = time.perf_counter()
+        password_fits(who, "a wrong password")  # type: ignore[arg-type]  # a person or None
+        return time.perf_counter() - began
+
+    whom = {"known": known, "invited": invited, "unknown": None}
+    times = {name: median(seconds(person) for _ in range(3)) for name, person in whom.items()}
+    assert times["unknown"] > times["known"] / 3, times
+    assert times["invited"] > times["known"] / 3, times
