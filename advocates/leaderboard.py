@@ -86,6 +86,8 @@ class Standings:
     """A leaderboard as it stood when it was asked for."""
 
     wanted: Wanted
+    where: str
+    """the units, in words"""
     places: tuple[Place, ...]
 
     def amount(self, place: Place) -> Money | None:
@@ -114,7 +116,12 @@ def standings(wanted: Wanted) -> Standings:
         limit=wanted.limit,
     )
     by_id = {unit.id: unit for unit in units}
-    return Standings(wanted, tuple(_places(rows, by_id, emails=wanted.emails)))
+    return Standings(wanted, _where(wanted, units), tuple(_places(rows, by_id, emails=wanted.emails)))
+
+
+def _where(wanted: Wanted, units: list[Unit]) -> str:
+    names = [unit.name for unit in units if unit.id in wanted.unit_ids]
+    return "all units" if len(names) == len(units) else ", ".join(names)
 
 
 def _places(rows: list[Row], units: dict[str, Unit], *, emails: bool) -> list[Place]:

@@ -11,7 +11,6 @@ from core import pdf
 from core.clock import now
 from core.errors import NotFound
 from core.spreadsheets import CSV, XLSX, Cell, as_csv, as_xlsx
-from hub.units import all_units, find_hub
 
 Format = Literal["csv", "xlsx", "json", "pdf"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -29,8 +28,13 @@ class UnknownFormat(NotFound):
 
 
 def export(wanted: Wanted, fmt: str) -> bytes:
-    """The leaderboard as a file of the format; raises UnknownFormat, NotRendered."""
-    found = standings(wanted)
+    """The leaderboard as a file of the format (`csv`, `xlsx`, `json`, `pdf`); raises UnknownFormat, NotRendered."""
+    return file_of(standings(wanted), fmt)
+
+
+def file_of(found: Standings, fmt: str) -> bytes:
+    """The same of standings that were read before: this part asks no database, and a PDF takes a second."""
+    wanted = found.wanted
     if fmt == "csv":
         return as_csv(_header(wanted), _rows(found))
     if fmt == "xlsx":
@@ -90,9 +94,7 @@ def _rows(found: Standings) -> list[list[Cell]]:
 
 
 def _page(found: Standings) -> str:
-    wanted, hub = found.wanted, find_hub()
-    units = [unit for unit in all_units() if unit.id in wanted.unit_ids]
-    everywhere = hub is not None and hub.id in wanted.unit_ids
+    wanted = found.wanted
     amounts = [found.amount(place) for place in found.places]
     shown = [
         amount.format() if amount else f"{place.value:,}"
@@ -103,7 +105,7 @@ def _page(found: Standings) -> str:
         header=_header(wanted),
         rows=list(zip(found.places, shown, strict=True)),
         days="All time" if _ever(wanted) else f"{_day(wanted.first)} to {_day(wanted.last)}",
-        units="all units" if everywhere else ", ".join(unit.name for unit in units),
+        units=found.where,
         made=_day(now().date()),
         rule=RULE,
         emails=wanted.emails,
