@@ -59,6 +59,11 @@ class ClickPath:
             return self._app(environ, start_response)
         return self._forward(environ, start_response, link, at_ms, day_number(at))
 
+    def close(self) -> None:
+        """End the threads and the segment."""
+        self.links.stop()
+        self.journal.close()
+
     def _forward(
         self, environ: WSGIEnvironment, start_response: StartResponse, link: KnownLink, at_ms: int, day: int
     ) -> Iterable[bytes]:

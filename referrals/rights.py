@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Literal
 
 from advocates import membership as memberships
+from curriculum.certification import certified_at
 from hub import policies
 from hub.programmes import get_programme
 
@@ -21,8 +22,6 @@ class Right:
 
 def right_to_earn(membership_id: str, at: datetime) -> Right:
     """Whether a membership earned at a moment: in term, certified, every required policy acknowledged."""
-    from curriculum.certification import certified_at
-
     member = memberships.get_membership(membership_id)
     slug = get_programme(member.programme_id).certification_slug
     held: dict[Missing, bool] = {

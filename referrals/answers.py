@@ -1,0 +1,207 @@
+"""What machines are told of links, clicks, conversions and refunds."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel
+from sqlalchemy import and_, or_
+from sqlalchemy import select as select_columns
+from sqlmodel import col, func, select
+
+from advocates.membership import Membership, public_name
+from core.clock import now
+from core.db import session
+from hub.programmes import Programme
+from referrals.clicks import Click, clicks_of_links
+from referrals.conversion_rows import AttributionCandidate, Conversion, Refund
+from referrals.conversions import candidates_of
+from referrals.links import Link
+
+
+class ShownLink(BaseModel):
+    """A link with what it brought; `active` says that it forwards now."""
+
+    code: str
+    destination: str
+    active: bool
+    advocate: str
+    """by name only where they agreed to it"""
+    advocate_id: str
+    programme: str
+    currency: str
+    coupon: str | None
+    campaign: str
+    clicks: int
+    leads: int
+    sales: int
+
+
+class ShownClick(BaseModel):
+    """A recorded click; one that is not counted says by its flags why."""
+
+    id: str
+    code: str
+    occurred_at: datetime
+    counted: bool
+    flags: list[str]
+
+
+class ShownCandidate(BaseModel):
+    """Whose a conversion might have been, and what became of it."""
+
+    source: str
+    given: str
+    at: datetime
+    advocate: str | None
+    advocate_id: str | None
+    link: str | None
+    won: bool
+    verdict: str
+
+
+class ShownAttribution(BaseModel):
+    """Whose a conversion is, and why."""
+
+    advocate: str | None
+    advocate_id: str | None
+    link: str | None
+    reason: str
+    candidates: list[ShownCandidate]
+
+
+class ShownConversion(BaseModel):
+    """A stored conversion."""
+
+    id: str
+    external_id: str
+    kind: str
+    amount_minor: int
+    currency: str
+    refunded_minor: int
+    occurred_at: datetime
+    attribution: ShownAttribution
+
+
+class ShownRefund(BaseModel):
+    """A stored refund; `parked` until its sale is known."""
+
+    id: str
+    external_id: str
+    conversion_external_id: str
+    amount_minor: int
+    reason: str
+    occurred_at: datetime
+    state: str
+
+
+class Brought(BaseModel):
+    """What a link brought: counted clicks, won leads, won sales that were not given back in full."""
+
+    clicks: int = 0
+    leads: int = 0
+    sales: int = 0
+
+
+def show_links(links: Sequence[Link]) -> dict[str, ShownLink]:
+    """Link → what is told of it."""
+    programmes = _by_id(Programme, {each.programme_id for each in links})
+    advocates = _advocates({each.membership_id for each in links})
+    brought = brought_by([each.id for each in links])
+    at = now()
+    return {
+        link.id: ShownLink(
+            code=link.code,
+            destination=link.destination,
+            active=link.runs_at(at),
+            advocate=advocates[link.membership_id],
+            advocate_id=link.membership_id,
+            programme=programmes[link.programme_id].slug,
+            currency=programmes[link.programme_id].currency,
+            coupon=link.coupon,
+            campaign=link.campaign,
+            **brought[link.id].model_dump(),
+        )
+        for link in links
+    }
+
+
+def brought_by(link_ids: Sequence[str]) -> dict[str, Brought]:
+    """Link → what it brought."""
+    clicks = clicks_of_links(link_ids)
+    kept = or_(
+        col(Conversion.refunded_minor) < col(Conversion.amount_minor), col(Conversion.refunded_minor) == 0
+    )
+    counted = (
+        select_columns(col(Conversion.link_id), col(Conversion.kind), func.count())
+        .where(and_(col(Conversion.link_id).in_(link_ids), kept))
+        .group_by(col(Conversion.link_id), col(Conversion.kind))
+    )
+    found = {(link, kind): int(number) for link, kind, number in session().execute(counted)}
+    return {
+        each: Brought(
+            clicks=clicks.get(each, 0),
+            leads=found.get((each, "lead"), 0),
+            sales=found.get((each, "sale"), 0),
+        )
+        for each in link_ids
+    }
+
+
+def show_click(click: Click) -> ShownClick:
+    """What is told of a click."""
+    flags = click.flags.split(",") if click.flags else []
+    return ShownClick(
+        id=click.id, code=click.code, occurred_at=click.occurred_at, counted=click.counted, flags=flags
+    )
+
+
+def show_conversions(conversions: Sequence[Conversion]) -> dict[str, ShownConversion]:
+    """Conversion → what is told of it, with every candidate."""
+    candidates = candidates_of([each.id for each in conversions])
+    every = [each for found in candidates.values() for each in found]
+    link_ids = {each.link_id for each in conversions} | {each.link_id for each in every}
+    codes = {key: link.code for key, link in _by_id(Link, link_ids).items()}
+    advocates = _advocates({each.membership_id for each in conversions} | {each.membership_id for each in every})
+    return {
+        each.id: ShownConversion(
+            **each.model_dump(include=set(ShownConversion.model_fields) - {"attribution"}),
+            attribution=ShownAttribution(
+                advocate=advocates.get(each.membership_id or ""),
+                advocate_id=each.membership_id,
+                link=codes.get(each.link_id or ""),
+                reason=each.reason,
+                candidates=[_candidate(one, codes, advocates) for one in candidates[each.id]],
+            ),
+        )
+        for each in conversions
+    }
+
+
+def show_refund(refund: Refund) -> ShownRefund:
+    """What is told of a refund."""
+    return ShownRefund(**refund.model_dump(include=set(ShownRefund.model_fields)))
+
+
+def _candidate(
+    row: AttributionCandidate, codes: dict[str, str], advocates: dict[str, str]
+) -> ShownCandidate:
+    return ShownCandidate(
+        source=row.source,
+        given=row.given,
+        at=row.at,
+        advocate=advocates.get(row.membership_id or ""),
+        advocate_id=row.membership_id,
+        link=codes.get(row.link_id or ""),
+        won=row.won,
+        verdict=row.verdict,
+    )
+
+
+def _advocates(ids: Iterable[str | None]) -> dict[str, str]:
+    return {key: public_name(member) for key, member in _by_id(Membership, ids).items()}
+
+
+def _by_id(table: Any, ids: Iterable[str | None]) -> dict[str, Any]:  # noqa: ANN401 - any table with an id
+    wanted = select(table).where(col(table.id).in_([each for each in ids if each]))
+    return {row.id: row for row in session().exec(wanted)}
