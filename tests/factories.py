@@ -103,5 +103,5 @@ def acting(person: Person) -> Actor:
 def sign_in(client: FlaskClient, person: Person) -> FlaskClient:
     """Sign the person in through the real form."""
     answer = client.post("/login", data={"email": person.email, "password": PASSWORD})
-    assert answer.status_code == 302, answer.text
+    assert answer.status_code == 303, answer.text
     return client
