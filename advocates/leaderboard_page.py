@@ -26,7 +26,7 @@ def choices(actor: Actor) -> dict[str, Any]:
     return {
         "metrics": FAMILIES,
         "periods": _periods(now().date()),
-        "currencies": sorted(session().exec(used).all()),
+        "currencies": [(each, each) for each in sorted(session().exec(used).all())],
         "units": [(unit.slug, unit.name) for unit in all_units() if unit.id in seen],
     }
 
