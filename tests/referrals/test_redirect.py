@@ -1,0 +1,270 @@
+import os
+import re
+import threading
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlmodel import select
+
+from core import db
+from core.access import COMMAND
+from core.clock import at, now
+from core.ids import ID_PATTERN
+from core.settings import Settings
+from referrals import clicks, journal, tokens
+from referrals.click_ids import new_click_id
+from referrals.clicks import Click
+from referrals.links import end_link, get_link
+from referrals.visitor import (
+    DailySalt,
+    client_address,
+    device_of,
+    forget_salts,
+    referrer_host,
+    truncated,
+    visitor_hash,
+)
+from tests.factories import Cast
+from tests.referrals.stories import BROWSER, Visitors, make_earner, make_link
+
+
+@pytest.fixture
+def link(cast: Cast) -> str:
+    with db.transaction():
+        return make_link(make_earner(cast.programme), "ana", destination="https://shop.example/tea?size=2").code
+
+
+def stored(click_id: str) -> Click:
+    clicks.ingest()
+    with db.transaction(read_only=True):
+        return db.session().get_one(Click, click_id)
+
+
+def test_a_click_is_forwarded_with_its_token_in_address_and_cookie(visitors: Visitors, link: str) -> None:
+    answer = visitors.click("ANA")
+    assert answer.status == 302
+    address = answer.header("Location")
+    assert address.startswith("https://shop.example/tea?size=2&utm_source=advocate&utm_medium=referral")
+    assert "&utm_campaign=makers&spk=" in address
+    assert answer.header("Cache-Control") == "no-store"
+    cookie = answer.header("Set-Cookie")
+    assert cookie.startswith(f"spk={answer.token}; Max-Age={30 * 86_400}; Path=/; HttpOnly; SameSite=Lax")
+    facts = tokens.verify(answer.token)
+    assert facts is not None
+    assert (facts.click_id, facts.code) == (answer.click_id, "ana")
+
+
+def test_the_click_is_on_file_before_the_answer_and_in_the_database_after_ingest(
+    visitors: Visitors, link: str, settings: Settings
+) -> None:
+    answer = visitors.click("ana", HTTP_REFERER="https://Blog.example/post?q=secret")
+    (segment,) = journal.segments(settings.data_dir / "journal")
+    (written,) = journal.read(segment, 0, finished=False, most=9).records
+    assert written.id == answer.click_id
+    click = stored(answer.click_id)
+    assert (click.code, click.counted, click.flags, click.device) == ("ana", True, "", "desktop")
+    assert click.referrer_host == "blog.example"
+    assert len(click.visitor_hash) == 24
+    assert abs(now() - click.occurred_at) < timedelta(seconds=10)
+
+
+@pytest.mark.parametrize(
+    ("request_", "flags"),
+    [
+        ({"method": "HEAD"}, "head"),
+        ({"HTTP_SEC_PURPOSE": "prefetch;prerender"}, "prefetch"),
+        ({"HTTP_PURPOSE": "prefetch"}, "prefetch"),
+        ({"HTTP_X_MOZ": "prefetch"}, "prefetch"),
+        ({"agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"}, "bot"),
+        ({"agent": "facebookexternalhit/1.1"}, "bot"),
+        ({"agent": "WhatsApp/2.23.20.0 A"}, "bot"),
+        ({"agent": "curl/8.5.0", "method": "HEAD"}, "head,bot"),
+    ],
+)
+def test_what_is_no_visitor_is_forwarded_and_not_counted(
+    visitors: Visitors, link: str, request_: dict[str, str], flags: str
+) -> None:
+    answer = visitors.click("ana", **request_)
+    assert answer.status == 302
+    click = stored(answer.click_id)
+    assert (click.counted, click.flags) == (False, flags)
+
+
+@pytest.mark.parametrize("wish", ["HTTP_SEC_GPC", "HTTP_DNT"])
+def test_who_asks_not_to_be_tracked_is_only_a_number(visitors: Visitors, link: str, wish: str) -> None:
+    answer = visitors.click("ana", HTTP_REFERER="https://blog.example/", **{wish: "1"})
+    assert not answer.header("Set-Cookie")
+    click = stored(answer.click_id)
+    assert (click.counted, click.flags) == (True, "private")
+    assert (click.visitor_hash, click.device, click.referrer_host) == ("", "", "")
+
+
+def test_unknown_codes_go_to_the_pages_and_other_methods_are_refused(visitors: Visitors, link: str) -> None:
+    assert visitors.click("nobody").status == 404
+    assert visitors.click("a" * 5_000).status == 404
+    assert visitors.click("ana/x").status == 404
+    assert visitors.click("").status == 404
+    assert visitors.click("ana", "POST").status == 405
+    assert visitors.click("ana", "DELETE").status == 405
+
+
+def test_a_new_link_works_at_once_and_an_ended_one_soon_no_more(cast: Cast, visitors: Visitors, link: str) -> None:
+    assert visitors.click("ana").status == 302
+    with db.transaction():
+        make_link(make_earner(cast.programme, "Bob"), "bob")
+    assert visitors.click("bob").status == 302
+    with db.transaction():
+        end_link(get_link("ana"), by=COMMAND)
+    visitors.path.links.refresh()
+    assert visitors.click("ana").status == 404
+    assert visitors.click("bob").status == 302
+
+
+def test_links_are_known_on_while_the_database_is_away(
+    visitors: Visitors, link: str, settings: Settings
+) -> None:
+    assert visitors.click("ana").status == 302
+    db.connect("sqlite:////nowhere/at/all.sqlite")
+    visitors.path.links.refresh()
+    answer = visitors.click("ana")
+    assert answer.status == 302
+    db.connect(settings.database)
+    assert stored(answer.click_id).counted
+
+
+def test_unknown_codes_are_looked_up_within_a_budget(visitors: Visitors, link: str) -> None:
+    visitors.click("ana")
+    asked = 0
+    refresh = visitors.path.links.refresh
+
+    def counted() -> None:
+        nonlocal asked
+        asked += 1
+        refresh()
+
+    visitors.path.links.refresh = counted  # type: ignore[method-assign]  # counting what goes through
+    for number in range(200):
+        visitors.click(f"none-{number}")
+    assert asked < 60
+
+
+def test_a_full_disk_forwards_and_counts_what_it_lost(
+    visitors: Visitors, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitors.click("ana")
+    whole = os.write
+
+    def full(file: int, raw: bytes) -> int:
+        if raw.endswith(b"\n"):
+            raise OSError(28, "No space left on device")
+        return whole(file, raw)
+
+    monkeypatch.setattr(os, "write", full)
+    assert visitors.click("ana").status == 302
+    assert visitors.path.lost == 1
+    monkeypatch.undo()
+    assert stored(visitors.click("ana").click_id).counted
+    assert visitors.path.lost == 1
+
+
+def test_many_threads_write_whole_lines(visitors: Visitors, link: str) -> None:
+    answered: list[str] = []
+
+    def come() -> None:
+        answered.extend(visitors.click("ana").click_id for _ in range(100))
+
+    threads = [threading.Thread(target=come) for _ in range(8)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(set(answered)) == 800
+    assert clicks.ingest() == 800
+
+
+def test_in_production_the_cookie_is_secure(settings: Settings, cast: Cast, link: str) -> None:
+    production = settings.model_copy(update={"spokes_env": "production"})
+    visitors = Visitors(production)
+    answer = visitors.click("ana")
+    visitors.leave()
+    assert answer.header("Set-Cookie").endswith("; Secure")
+    assert answer.header("Strict-Transport-Security")
+
+
+def test_click_ids_are_ids_in_the_order_of_time() -> None:
+    ids = [new_click_id(1_700_000_000_000 + number) for number in range(1_000)]
+    assert all(re.fullmatch(ID_PATTERN, each) for each in ids)
+    assert ids == sorted(ids)
+    assert len({new_click_id(1) for _ in range(10_000)}) == 10_000
+
+
+@pytest.mark.parametrize("position", [0, 30, 35, -1])
+def test_a_token_with_one_changed_letter_is_not_ours(visitors: Visitors, link: str, position: int) -> None:
+    token = list(visitors.click("ana").token)
+    token[position] = "2" if token[position] != "2" else "3"
+    changed = "".join(token)
+    assert tokens.verify(changed) is None
+
+
+def test_a_token_of_another_secret_is_not_ours(settings: Settings) -> None:
+    key = tokens.signing_key("another secret of more than 32 letters")
+    assert tokens.verify(tokens.sign("0" * 26, "ana", 1, key)) is None
+    assert tokens.verify("") is None
+    assert tokens.verify("a.b.c.d") is None
+
+
+def test_salts_are_destroyed_after_two_days(settings: Settings, visitors: Visitors, link: str) -> None:
+    visitors.click("ana")
+    with db.transaction():
+        before = len(db.session().exec(select(DailySalt)).all())
+    assert before == 2
+    with at(now() + timedelta(days=3)), db.transaction():
+        assert forget_salts() == 2
+
+
+def test_a_visitor_hash_changes_with_the_day_and_hides_the_last_part_of_the_address() -> None:
+    one = visitor_hash(b"monday", "203.0.113.7", BROWSER)
+    assert one == visitor_hash(b"monday", "203.0.113.200", BROWSER)
+    assert one != visitor_hash(b"tuesday", "203.0.113.7", BROWSER)
+    assert one != visitor_hash(b"monday", "203.0.114.7", BROWSER)
+
+
+def test_addresses_are_truncated() -> None:
+    assert truncated("203.0.113.7") == "203.0.113"
+    assert truncated("2001:db8:1:2:3:4:5:6") == "2001:db8:1::"
+    assert truncated("::ffff:203.0.113.7") == "203.0.113"
+    assert truncated("fe80::1%eth0") == "fe80::"
+    assert truncated("nonsense:") == ""
+    assert truncated("") == ""
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "hops", "address"),
+    [
+        ("1.1.1.1", 0, "9.9.9.9"),
+        ("6.6.6.6, 1.1.1.1", 1, "1.1.1.1"),
+        ("6.6.6.6, 1.1.1.1, 2.2.2.2", 2, "1.1.1.1"),
+        ("1.1.1.1", 2, "9.9.9.9"),
+        ("", 1, "9.9.9.9"),
+    ],
+)
+def test_forwarded_addresses_are_believed_for_exactly_the_trusted_hops(
+    forwarded: str, hops: int, address: str
+) -> None:
+    assert client_address("9.9.9.9", forwarded, hops) == address
+
+
+def test_devices_and_referrers() -> None:
+    phone = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"
+    assert device_of(phone) == "mobile"
+    assert device_of(phone.replace(" Mobile", "")) == "tablet"
+    assert device_of(BROWSER) == "desktop"
+    assert device_of("") == ""
+    assert referrer_host("https://user@Blog.Example:8080/x") == "blog.example"
+    assert referrer_host("https://[bad") == ""
+    assert referrer_host("https://exa\tmple.org") in {"", "example.org"}
+
+
+def test_the_journal_folder_is_under_the_data_folder(settings: Settings) -> None:
+    assert clicks.folder() == Path(settings.data_dir) / "journal"
