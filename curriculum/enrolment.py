@@ -11,7 +11,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import run, session
 from core.errors import Conflict, NotFound
-from curriculum.contents import Lesson, Module
+from curriculum.contents import Curriculum, Lesson, Module
 from curriculum.releases import Release, content_of, find_certification, get_release, newest_of
 
 RENEWAL_DAYS = 60
@@ -138,6 +138,7 @@ def find_enrolment(membership_id: str, certification_slug: str) -> Enrolment | N
 def lock(enrolment: Enrolment) -> None:
     """Hold the enrolment until the transaction ends: whoever else wants it waits, then sees what was done."""
     run(update(Enrolment).where(col(Enrolment.id) == enrolment.id).values(revision=Enrolment.revision + 1))
+    session().refresh(enrolment)
 
 
 def move_along(before: Release, after: Release) -> None:
@@ -146,14 +147,14 @@ def move_along(before: Release, after: Release) -> None:
     run(update(Enrolment).where(learning).values(release_id=after.id))
 
 
-def modules_of(enrolment: Enrolment) -> tuple[Module, ...]:
-    """The modules of the enrolment's release."""
-    return content_of(get_release(enrolment.release_id)).modules
+def content_for(enrolment: Enrolment) -> Curriculum:
+    """What the enrolment's release teaches."""
+    return content_of(get_release(enrolment.release_id))
 
 
 def get_module(enrolment: Enrolment, module_slug: str) -> Module:
     """A module of the enrolment's release; raises NoSuchModule."""
-    for module in modules_of(enrolment):
+    for module in content_for(enrolment).modules:
         if module.slug == module_slug:
             return module
     raise NoSuchModule

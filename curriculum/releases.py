@@ -11,7 +11,7 @@ from core.access import Actor
 from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import run, session
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from curriculum.contents import Curriculum, curriculum_from, digest, manifest
 from curriculum.immutable import never_changed
 
@@ -55,6 +55,10 @@ class NoSuchCertification(NotFound):
     """There is no such certification."""
 
 
+class ReservedName(Invalid):
+    """A lesson cannot have the short name “quiz”: that is the address of the module's quiz."""
+
+
 class OtherUnits(Conflict):
     """Another unit has a certification with this short name. Choose another one."""
 
@@ -62,8 +66,10 @@ class OtherUnits(Conflict):
 def publish(curriculum: Curriculum, *, unit_id: str, by: Actor, kind: Kind = "material") -> Release:
     """Publish a curriculum as the next release; the same content as the newest answers that one.
 
-    The first release is always material. Raises OtherUnits.
+    The first release is always material. Raises OtherUnits, ReservedName.
     """
+    if any(lesson.slug == "quiz" for module in curriculum.modules for lesson in module.lessons):
+        raise ReservedName
     values = manifest(curriculum)
     record = _own_record(curriculum, unit_id)
     newest = newest_of(record.id)

@@ -17,6 +17,7 @@ import core.invitations
 import core.jobs
 import core.outbox
 import core.throttle
+import curriculum.attempts
 import curriculum.certification
 import hub.actions
 import hub.metrics
