@@ -22,7 +22,7 @@ def reverse_for_refund(refund_id: str) -> list[Reward]:
     reward. Undecided rewards shrink and need a fresh look; decided ones get a negative line. Again: nothing.
     """
     refund = session().get_one(Refund, refund_id)
-    if refund.conversion_id is None:  # parked: its sale has not arrived
+    if refund.state != "applied" or refund.conversion_id is None:  # parked or refused
         return []
     conversion = session().get_one(Conversion, refund.conversion_id)
     earned = [each for each in rewards_of_conversion(conversion.id) if each.parent_id is None]
