@@ -84,7 +84,7 @@ def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], Non
         message = session().get_one(OutboxMessage, message_id)
     try:
         deliver(message)
-    except (OSError, SMTPException) as error:
+    except (OSError, SMTPException, ValueError) as error:  # a ValueError: it cannot even be composed
         _failed(message, f"{type(error).__name__}: {error}")
         return False
     _settle(message.id, state="sent", sent_at=now(), last_error="")

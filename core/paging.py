@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
 from sqlalchemy import ColumnElement, and_, or_
@@ -72,22 +72,32 @@ def _write(values: list[Any]) -> str:
 def _read(cursor: str, columns: Sequence[Sortable]) -> list[Any]:
     try:
         plain = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=" * (-len(cursor) % 4)))
-        values = [datetime.fromisoformat(each["at"]) if isinstance(each, dict) else each for each in plain]
-    except (ValueError, TypeError, KeyError, binascii.Error, RecursionError) as error:
+        values = [_moment(each["at"]) if isinstance(each, dict) else each for each in plain]
+    except (ValueError, TypeError, KeyError, OverflowError, binascii.Error, RecursionError) as error:
         raise WrongCursor from error
     if len(values) != len(columns) or not all(map(_fits, values, columns)):
         raise WrongCursor
     return values
 
 
+def _moment(written: str) -> datetime:
+    moment = datetime.fromisoformat(written)
+    if moment.tzinfo is None:
+        raise ValueError("a cursor's moments say their time zone")
+    return moment.astimezone(UTC)
+
+
 def _fits(value: object, column: Sortable) -> bool:
     """Whether a value out of a cursor is one that this column could hold: cursors come from outside."""
-    if isinstance(value, str) and "\0" in value:
+    if isinstance(value, str) and _unstorable(value):
         return False
     if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        return False
-    if isinstance(value, datetime) and value.tzinfo is None:
         return False
     return isinstance(value, cast("ColumnElement[Any]", column).type.python_type) and not isinstance(
         value, bool
     )
+
+
+def _unstorable(text: str) -> bool:
+    """Whether a database would refuse the text: a NUL, or half of a surrogate pair."""
+    return any(each == "\0" or "\ud800" <= each <= "\udfff" for each in text)

@@ -40,7 +40,7 @@ def as_xlsx(sheet: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -
     }
     with Workbook(file, options) as book:
         page = book.add_worksheet(sheet[:31])
-        page.write_row(0, 0, header, book.add_format({"bold": True}))
+        page.write_row(0, 0, [harmless(each) for each in header], book.add_format({"bold": True}))
         page.freeze_panes(1, 0)
         for number, row in enumerate(rows, start=1):
             page.write_row(number, 0, [harmless(each) for each in row])

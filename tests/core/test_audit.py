@@ -73,9 +73,12 @@ def test_chain_runs_through_transactions_without_gaps() -> None:
 
 
 def test_undone_act_is_not_on_record() -> None:
-    with pytest.raises(KeyError), transaction():
+    def act() -> None:
         record(CLOCK, "thing.done", "thing", "t")
         raise KeyError
+
+    with pytest.raises(KeyError), transaction():
+        act()
     noted("after")
     assert [each.action for each in log()] == ["after"]
     assert broken() == []
