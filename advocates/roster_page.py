@@ -118,7 +118,7 @@ def _term_ends(ids: list[str]) -> dict[str, datetime]:
     latest = select_columns(col(Term.membership_id), func.max(Term.ends_at)).where(
         col(Term.membership_id).in_(ids)
     )
-    return dict(session().execute(latest.group_by(col(Term.membership_id))).tuples().all())
+    return dict(session().execute(latest.group_by(col(Term.membership_id))).all())
 
 
 def _certified(people: list[str]) -> set[tuple[str, str]]:
