@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Select, Text, literal, union_all
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
-from advocates.membership import months_later
+from advocates.membership import get_membership, months_later
 from core import audit, events, mail
 from core.access import RULE, Actor
 from core.clock import day_number, now
@@ -23,6 +23,7 @@ from curriculum.immutable import never_changed
 from curriculum.releases import content_of, get_release
 from hub import metrics
 from hub.metrics import Gain
+from hub.programmes import get_programme
 
 Reason = Literal["mistake", "misconduct", "asked_for", "other"]
 Status = Literal["valid", "expired", "revoked"]
@@ -50,6 +51,7 @@ class Award(SQLModel, table=True):
     """what the public address ends in: 192 random bits, nothing to enumerate"""
     name_as_printed: str = Field(sa_type=Text)
     title_as_printed: str = Field(sa_type=Text)
+    programme_as_printed: str = Field(sa_type=Text)
     score: str = Field(sa_type=Text)
     """percent, as the exact decimal"""
     template_version: int = TEMPLATE_VERSION
@@ -148,6 +150,7 @@ def _row(enrolment: Enrolment, score: Decimal) -> Award:
         verify_id=secrets.token_urlsafe(VERIFY_ID_BYTES),
         name_as_printed=get_person(enrolment.person_id).name,
         title_as_printed=facts.title,
+        programme_as_printed=get_programme(get_membership(enrolment.membership_id).programme_id).name,
         score=format(score, "f"),
         awarded_at=now(),
         day=day_number(now()),

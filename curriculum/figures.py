@@ -1,7 +1,7 @@
 """Decimal figures with one spelling each, small enough that arithmetic on them is exact."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_DOWN, Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -44,3 +44,8 @@ def read_number(text: str) -> Decimal | None:
 def spell(figure: Decimal) -> str:
     """The figure in digits, never with an exponent."""
     return format(canonical(figure), "f")
+
+
+def shown_percent(figure: Decimal | str) -> str:
+    """A percentage with at most one decimal place, rounded down: 79.96 is shown as 79.9 and never as 80."""
+    return spell(Decimal(figure).quantize(Decimal("0.1"), ROUND_DOWN))
