@@ -1,0 +1,120 @@
+"""The visitors of the demo: they click through the real click path, some buy, a few send something back."""
+
+import hashlib
+import random
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from urllib.parse import parse_qs, urlsplit
+
+from flask import Flask
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from core.access import Actor
+from core.clock import at
+from core.db import transaction
+from core.settings import settings
+from hub.programmes import Programme
+from referrals.conversion_input import NewConversion, NewRefund
+from referrals.conversions import record
+from referrals.redirect import ClickPath
+from referrals.refunds import refund
+
+AGENTS = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1 Mobile/15E148 Safari/604.1",
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Safari/537.36",
+    "Mozilla/5.0 (Linux; Android 16; Pixel 10) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0 Mobile Safari/537.36",
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 15_6) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/19.0 Safari/605.1.15",
+    "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
+)
+PRICES = (("GRINDER", 12_900), ("KETTLE", 8_900), ("SCALE", 4_900), ("BEANS", 1_450), ("ESPRESSO", 64_000))
+BUYS, LEADS, RETURNS = 0.055, 0.05, 0.07
+
+
+@dataclass(frozen=True)
+class Order:
+    """Something bought, which may come back."""
+
+    number: str
+    amount_minor: int
+    at: datetime
+
+
+class Visitors:
+    """A stream of visitors, the same in every demo; each order number is told once."""
+
+    def __init__(self, rng: random.Random, shop: Actor, unit_id: str) -> None:
+        self._rng = rng
+        self._shop, self._unit_id = shop, unit_id
+        self._orders = 0
+        self.path = ClickPath(Flask("nothing behind"), settings())
+
+    def visit(self, code: str, programme: Programme, moment: datetime) -> Order | None:
+        """One visitor by a link; the order, if they buy."""
+        agent = self._rng.choices(AGENTS, (40, 30, 20, 15, 6))[0]
+        address = f"203.0.113.{self._rng.randrange(1, 255)}"
+        headers = [("User-Agent", agent), ("Referer", "https://mornings.example/")]
+        asked = EnvironBuilder(f"/r/{code}", headers=headers, environ_base={"REMOTE_ADDR": address})
+        with at(moment):
+            _body, status, answered = run_wsgi_app(self.path, asked.get_environ())
+        if not status.startswith("302"):
+            return None
+        token = parse_qs(urlsplit(answered["Location"]).query)["spk"][0]
+        luck = self._rng.random()
+        if luck < BUYS:
+            return self._buy(token, programme, moment + timedelta(minutes=self._rng.randrange(3, 4_000)))
+        if luck < BUYS + LEADS:
+            self._sign_up(token, programme, moment + timedelta(minutes=2))
+        return None
+
+    def _buy(self, token: str, programme: Programme, moment: datetime) -> Order:
+        lines = self._rng.choices(PRICES, (8, 6, 8, 14, 2), k=self._rng.choice((1, 1, 1, 2)))
+        total = sum(price for _, price in lines)
+        order = Order(self._number("order"), total, moment)
+        self._tell(programme, moment, order.number, "sale", token, total, lines)
+        return order
+
+    def _sign_up(self, token: str, programme: Programme, moment: datetime) -> None:
+        self._tell(programme, moment, self._number("lead"), "lead", token, None, [])
+
+    def _number(self, kind: str) -> str:
+        self._orders += 1
+        return f"{kind}-{1000 + self._orders}"
+
+    def _tell(
+        self,
+        programme: Programme,
+        moment: datetime,
+        number: str,
+        kind: str,
+        token: str,
+        total: int | None,
+        lines: list[tuple[str, int]],
+    ) -> None:
+        buyer = f"buyer-{self._rng.randrange(10_000)}"
+        told = {
+            "external_id": number,
+            "kind": kind,
+            "occurred_at": moment.isoformat(),
+            "click": token,
+            "amount_minor": total,
+            "currency": None if total is None else programme.currency,
+            "customer": {"external_id": buyer, "email_sha256": hashlib.sha256(buyer.encode()).hexdigest()},
+            "lines": [{"sku": sku, "amount_minor": price} for sku, price in lines],
+        }
+        with at(moment), transaction():
+            record(NewConversion.model_validate(told), by=self._shop, unit_id=self._unit_id)
+
+    def bring_back(self, order: Order, moment: datetime) -> None:
+        """Some orders come back, whole or in part."""
+        if self._rng.random() >= RETURNS:
+            return
+        amount = order.amount_minor if self._rng.random() < 0.6 else order.amount_minor // 2  # noqa: PLR2004 - more whole than half
+        told = {
+            "external_id": self._number("refund"),
+            "conversion_external_id": order.number,
+            "amount_minor": amount,
+            "reason": "returned",
+            "occurred_at": moment.isoformat(),
+        }
+        with at(moment), transaction():
+            refund(NewRefund.model_validate(told), by=self._shop, unit_id=self._unit_id)
