@@ -21,6 +21,11 @@ from rewards.asking import APPROVE, APPROVE_SECOND, ask_first, ask_second
 from rewards.ledger import Entry, Movement
 from rewards.reward import UNDECIDED, Reward
 
+__all__ = [
+    "APPROVE", "APPROVE_SECOND", "Approved", "NotUndecided", "NotUndoable", "OwnReward", "ReasonNeeded",
+    "RewardsChanged", "SamePerson", "Seen", "TooMany", "approve", "as_shown", "deny", "hold", "needs_second",
+    "release", "undo", "waits_for_second",
+]  # fmt: skip
 MOST = 1_000
 """rewards in one act"""
 
@@ -106,6 +111,18 @@ def approve(picked: Sequence[Seen], *, by: Actor) -> Approved:
 
 def _as_seen(reward: Reward, content_hash: str) -> bool:
     return reward.state == "approvable" and reward.content_hash == content_hash
+
+
+def as_shown(picked: Sequence[Seen]) -> list[Reward]:
+    """The picked rewards, all of them just as they were shown; raises RewardsChanged, TooMany."""
+    if not 0 < len(picked) <= MOST:
+        raise TooMany
+    wanted = {each.reward_id: each.content_hash for each in picked}
+    found = session().exec(select(Reward).where(col(Reward.id).in_(wanted)).order_by(col(Reward.id))).all()
+    changed = wanted.keys() - {each.id for each in found if each.content_hash == wanted[each.id]}
+    if changed:
+        raise RewardsChanged(details={"changed": sorted(changed)})
+    return list(found)
 
 
 def waits_for_second(reward: Reward) -> bool:

@@ -116,7 +116,8 @@ def _new_run(programme: Programme, period: Period, by: Actor) -> PayoutRun | Non
         made_by=by.id,
     )
     add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(PayoutRun).values(made.model_dump())
-    if run(add.on_conflict_do_nothing(index_elements=["programme_id", "period"])) == 0:
+    first = add.on_conflict_do_nothing(index_elements=["programme_id", "period"]).returning(col(PayoutRun.id))
+    if session().execute(first).scalar_one_or_none() is None:
         return None
     return session().get_one(PayoutRun, made.id)
 

@@ -11,7 +11,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from core.clock import now
 from core.columns import key, moment
-from core.db import dialect, run, session, transaction, update_one
+from core.db import dialect, session, transaction, update_one
 from hub import actions
 from rewards import accounts, stripe_gateway
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
@@ -58,7 +58,8 @@ def store(event: dict[str, Any]) -> bool:
         due_at=now(),
     )
     add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(StripeEvent).values(row.model_dump())
-    return run(add.on_conflict_do_nothing(index_elements=["event_id", "account", "livemode"])) == 1
+    once = add.on_conflict_do_nothing(index_elements=["event_id", "account", "livemode"])
+    return session().execute(once.returning(col(StripeEvent.id))).scalar_one_or_none() is not None
 
 
 def apply_events() -> int:

@@ -126,16 +126,20 @@ def test_any_sequence_keeps_the_books_and_never_reverses_more_than_was_granted(
     @given(STEPS, st.integers(1, 10_000))
     def happen(steps: list[Step], rate: int) -> None:
         with pytest.raises(Undone), transaction():
-            world, moment = World(cast, rate, currency), now()
-            for number, step in enumerate(steps):
-                with at(moment + timedelta(minutes=number)):
-                    _try(world, step)
-                assert proof.problems() == []
-                for conversion in world.sales:
-                    assert sum(each.amount_minor for each in _money(conversion)) >= 0
-            raise Undone
+            _live(World(cast, rate, currency), steps)
 
     happen()
+
+
+def _live(world: World, steps: list[Step]) -> None:
+    moment = now()
+    for number, step in enumerate(steps):
+        with at(moment + timedelta(minutes=number)):
+            _try(world, step)
+        assert proof.problems() == []
+        for conversion in world.sales:
+            assert sum(each.amount_minor for each in _money(conversion)) >= 0
+    raise Undone
 
 
 def _try(world: World, step: Step) -> None:

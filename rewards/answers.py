@@ -1,0 +1,92 @@
+"""What machines are told of rewards and payouts."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel
+from sqlmodel import col, select
+
+from core.db import session
+from hub.programmes import Programme
+from referrals.conversions import Conversion
+from rewards.reward import Reward
+from rewards.runs import Payout, PayoutRun
+
+
+class ShownReward(BaseModel):
+    """One line; clawbacks are negative."""
+
+    id: str
+    kind: str
+    state: str
+    advocate: str
+    """the membership's id, as in /api/v1/advocates"""
+    programme: str
+    conversion_external_id: str | None
+    amount_minor: int
+    currency: str
+    arithmetic: str
+    rule_version: int
+    occurred_at: datetime
+    hold_until: datetime | None
+    payout_id: str | None
+
+
+class ShownPayout(BaseModel):
+    """What an advocate gets from a run in one currency."""
+
+    id: str
+    state: str
+    advocate: str
+    programme: str
+    period: str
+    amount_minor: int
+    currency: str
+    lines: int
+    sent_at: datetime | None
+    transfer_id: str | None
+    reason: str
+
+
+def show_rewards(rewards: Sequence[Reward]) -> dict[str, ShownReward]:
+    """Reward → what is told of it."""
+    slugs = _slugs({each.programme_id for each in rewards})
+    ids = {each.conversion_id for each in rewards}
+    orders = {
+        each.id: each.external_id
+        for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))
+    }
+    same = set(ShownReward.model_fields) - {"advocate", "programme", "conversion_external_id"}
+    return {
+        each.id: ShownReward(
+            advocate=each.membership_id,
+            programme=slugs[each.programme_id],
+            conversion_external_id=orders.get(each.conversion_id or ""),
+            **each.model_dump(include=same),
+        )
+        for each in rewards
+    }
+
+
+def show_payouts(payouts: Sequence[Payout]) -> dict[str, ShownPayout]:
+    """Payout → what is told of it."""
+    slugs = _slugs({each.programme_id for each in payouts})
+    ids = {each.run_id for each in payouts}
+    periods = {
+        each.id: each.period for each in session().exec(select(PayoutRun).where(col(PayoutRun.id).in_(ids)))
+    }
+    same = set(ShownPayout.model_fields) - {"advocate", "programme", "period"}
+    return {
+        each.id: ShownPayout(
+            advocate=each.membership_id,
+            programme=slugs[each.programme_id],
+            period=periods[each.run_id],
+            **each.model_dump(include=same),
+        )
+        for each in payouts
+    }
+
+
+def _slugs(programme_ids: set[str]) -> dict[str, str]:
+    wanted = select(Programme).where(col(Programme.id).in_(programme_ids))
+    return {each.id: each.slug for each in session().exec(wanted)}

@@ -1,0 +1,98 @@
+"""Every line can be explained on one page: the fact, whose it might have been, the rule, the arithmetic, who decided."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+
+from advocates.membership import Membership, get_membership
+from core.access import CLOCK, RULE
+from core.db import session
+from core.people import Person, get_person
+from hub.programmes import Programme, get_programme
+from referrals.conversions import AttributionCandidate, Conversion, candidates_of
+from rewards import rules
+from rewards.approvals import needs_second, waits_for_second
+from rewards.reward import Reward, RewardReversal
+from rewards.rules import RewardRule
+from rewards.runs import Payout, PayoutRun
+
+
+@dataclass(frozen=True)
+class Approval:
+    """Who approved, when."""
+
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """All there is to say about a reward."""
+
+    reward: Reward
+    membership: Membership
+    person: Person
+    programme: Programme
+    conversion: Conversion | None
+    candidates: Sequence[AttributionCandidate]
+    rule: RewardRule | None
+    rule_says: str
+    reversals: Sequence[RewardReversal]
+    below: Sequence[Reward]
+    """the negative lines that take from it"""
+    parent: Reward | None
+    approvals: Sequence[Approval]
+    needs_second: bool
+    waits_for_second: bool
+    payout: Payout | None
+    run: PayoutRun | None
+
+
+def explain(reward: Reward) -> Explanation:
+    """Everything behind a reward."""
+    membership = get_membership(reward.membership_id)
+    programme = get_programme(reward.programme_id)
+    conversion = session().get(Conversion, reward.conversion_id) if reward.conversion_id else None
+    rule = session().get(RewardRule, reward.rule_id) if reward.rule_id else None
+    payout = session().get(Payout, reward.payout_id) if reward.payout_id else None
+    return Explanation(
+        reward=reward,
+        membership=membership,
+        person=get_person(membership.person_id),
+        programme=programme,
+        conversion=conversion,
+        candidates=candidates_of([conversion.id])[conversion.id] if conversion else (),
+        rule=rule,
+        rule_says=rules.sentence(rule) if rule else "",
+        reversals=_reversals(reward),
+        below=_below(reward),
+        parent=session().get(Reward, reward.parent_id) if reward.parent_id else None,
+        approvals=_approvals(reward),
+        needs_second=reward.kind == "earned" and needs_second(reward, programme),
+        waits_for_second=waits_for_second(reward),
+        payout=payout,
+        run=session().get(PayoutRun, payout.run_id) if payout else None,
+    )
+
+
+def _reversals(reward: Reward) -> list[RewardReversal]:
+    wanted = select(RewardReversal).where(RewardReversal.reward_id == reward.id)
+    return list(session().exec(wanted.order_by(col(RewardReversal.at), col(RewardReversal.id))).all())
+
+
+def _below(reward: Reward) -> list[Reward]:
+    return list(session().exec(select(Reward).where(Reward.parent_id == reward.id).order_by(Reward.id)).all())
+
+
+def _approvals(reward: Reward) -> list[Approval]:
+    given = ((reward.approved_by, reward.approved_at), (reward.second_approved_by, reward.second_approved_at))
+    return [Approval(_name(who), at) for who, at in given if who is not None and at is not None]
+
+
+def _name(actor_id: str) -> str:
+    if actor_id in {RULE.id, CLOCK.id}:
+        return RULE.name
+    person = session().get(Person, actor_id)
+    return person.name if person else actor_id

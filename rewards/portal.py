@@ -1,0 +1,175 @@
+"""Doors for advocates: what they earned and why, statements, and where they are paid."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from flask import Blueprint, flash, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import get_locale
+from flask_babel import gettext as _
+from pydantic import Field, StringConstraints
+from sqlmodel import col, select
+
+from core.clock import now
+from core.db import session, transaction
+from core.errors import Conflict
+from core.inputs import Input
+from core.paging import page_of
+from core.people import get_person
+from core.settings import settings
+from hub.metrics import value_of
+from hub.programmes import get_programme
+from referrals.conversions import Conversion
+from rewards import accounts, statements, stripe_gateway
+from rewards.accounts import PayoutAccount
+from rewards.periods import next_closing
+from rewards.reward import Reward
+from rewards.stripe_gateway import Refused, StripeBusy, StripeError
+from web.forms import Form, read_form, read_query
+from web.requests import transacts_itself
+from web.signing_in import advocate
+
+door = Blueprint("rewards_portal", __name__)
+
+ACCOUNT_PAGE = "/portal/rewards/account"
+SHOWN_MONTHS = 12
+
+
+class LinesQuery(Input):
+    """Which page of the lines."""
+
+    after: str | None = Field(default=None, max_length=1_000)
+
+
+class NewAccount(Input):
+    """Where the advocate's bank is."""
+
+    country: Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+
+
+class StripeSaysNo(Conflict):
+    """Stripe did not accept this."""
+
+
+@door.get("/portal/rewards")
+def my_rewards() -> str:
+    """Balances by state, every line with its arithmetic, statements, the payout account."""
+    member, query = advocate(), read_query(LinesQuery)
+    programme = get_programme(member.programme_id)
+    lines = select(Reward).where(Reward.membership_id == member.id)
+    page = page_of(lines, (col(Reward.id), "id"), after=query.after)
+    return render_template(
+        "portal/rewards/rewards.html",
+        programme=programme,
+        balances=statements.balances_of(member.id),
+        points=value_of("points", "all", member.id),
+        page=page,
+        orders=_orders(page.items),
+        months=statements.months_of(member)[:SHOWN_MONTHS],
+        standing=accounts.standing(accounts.account_of(member.person_id)),
+        closing=next_closing(programme, now()),
+    )
+
+
+def _orders(lines: Sequence[Reward]) -> dict[str, Conversion]:
+    ids = {each.conversion_id for each in lines}
+    return {each.id: each for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))}
+
+
+@door.get("/portal/rewards/statements/<month>")
+def statement(month: str) -> str:
+    """Everything that changed in a month."""
+    member = advocate()
+    return render_template(
+        "portal/rewards/statement.html",
+        statement=statements.statement(member, month),
+        programme=get_programme(member.programme_id),
+        member=member,
+        person=get_person(member.person_id),
+    )
+
+
+@door.get(ACCOUNT_PAGE)
+def account_page() -> str:
+    """Where the advocate is paid, with what Stripe said when we last asked."""
+    member = advocate()
+    account = accounts.account_of(member.person_id)
+    return render_template(
+        "portal/rewards/account.html",
+        account=account,
+        standing=accounts.standing(account),
+        countries=_countries(),
+        form=Form(),
+    )
+
+
+def _countries() -> list[tuple[str, str]]:
+    locale = get_locale()
+    names = locale.territories if locale is not None else {}
+    return sorted(((code, names.get(code, code)) for code in accounts.COUNTRIES), key=lambda each: each[1])
+
+
+@door.post(ACCOUNT_PAGE)
+@transacts_itself
+def set_up() -> ResponseReturnValue:
+    """Make the account at Stripe where there is none, and lead to Stripe's own form."""
+    with transaction():
+        person = get_person(advocate().person_id)
+        known = accounts.account_of(person.id)
+        country = known.country if known and known.gone_at is None else read_form(NewAccount).country
+        account = accounts.begin(person.id, country)
+    return redirect(_onboarding(account, person.email), 303)
+
+
+@door.get(f"{ACCOUNT_PAGE}/again")
+@transacts_itself
+def again() -> ResponseReturnValue:
+    """Stripe's link had expired or was used: a new one, for the account that is there already."""
+    with transaction(read_only=True):
+        account = accounts.account_of(advocate().person_id)
+    if account is None or account.stripe_account_id is None:
+        return redirect(ACCOUNT_PAGE, 303)
+    return redirect(_onboarding(account, ""), 303)
+
+
+def _onboarding(account: PayoutAccount, email: str) -> str:
+    """The address of Stripe's form; no transaction is open while Stripe is asked."""
+    stripe_id = account.stripe_account_id
+    try:
+        if stripe_id is None:
+            # The row's id is the key: a second try makes no second account.
+            about = {"account": account.id}
+            stripe_id = stripe_gateway.create_account(
+                f"account_{account.id}", country=account.country, email=email, metadata=about
+            )
+            with transaction():
+                accounts.connect(account.id, stripe_id)
+        page = f"{settings().address}{ACCOUNT_PAGE}"
+        return stripe_gateway.onboarding_link(
+            stripe_id, return_url=f"{page}/return", refresh_url=f"{page}/again"
+        )
+    except Refused as error:
+        raise StripeSaysNo(error.message) from error
+    except StripeError as error:
+        raise StripeBusy from error
+
+
+@door.get(f"{ACCOUNT_PAGE}/return")
+@transacts_itself
+def returned() -> ResponseReturnValue:
+    """Back from Stripe, which proves nothing: read the account."""
+    with transaction(read_only=True):
+        account = accounts.account_of(advocate().person_id)
+    if account is not None and account.stripe_account_id is not None:
+        _read(account.stripe_account_id)
+    return redirect(ACCOUNT_PAGE, 303)
+
+
+def _read(stripe_account_id: str) -> None:
+    try:
+        facts = stripe_gateway.read_account(stripe_account_id)
+    except StripeError:
+        flash(_("Stripe does not answer just now. What you see is what it said before."), "wait")
+        return
+    with transaction():
+        accounts.note_facts(facts)

@@ -1,0 +1,149 @@
+"""The console's queue of rewards: what its address asks for, its rows and the sums at its top."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, and_, func, not_, or_
+from sqlalchemy import select as select_columns
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.access import Actor
+from core.db import session
+from core.inputs import Input
+from core.money import Money
+from core.paging import Page, page_of
+from core.people import Person
+from hub.programmes import Programme
+from referrals.conversions import Conversion
+from referrals.links import Link
+from rewards.approvals import needs_second
+from rewards.reward import Reward, State
+
+SEE = "reward.see"
+
+
+class RewardsQuery(Input):
+    """Search, filters, page; without a state, what waits for approval."""
+
+    q: str = Field(default="", max_length=200)
+    state: State | Literal["all"] = "approvable"
+    programme: str = Field(default="", max_length=200)
+    risk: Literal["", "none", "second"] = ""
+    after: str | None = Field(default=None, max_length=1_000)
+
+
+@dataclass(frozen=True)
+class Row:
+    """A reward as its row shows it."""
+
+    reward: Reward
+    number: int
+    name: str
+    programme: Programme
+    conversion: Conversion | None
+    needs_second: bool
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What stands at the top: sums per currency, and how many need a second person."""
+
+    waiting: Sequence[Money]
+    held: Sequence[Money]
+    second: int
+
+
+def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
+    """A page of the rewards that the actor sees, the newest first."""
+    wanted = select(Reward).where(_visible(actor))
+    if query.state != "all":
+        wanted = wanted.where(Reward.state == query.state)
+    if query.programme:
+        wanted = wanted.where(
+            col(Reward.programme_id).in_(select(Programme.id).where(Programme.slug == query.programme))
+        )
+    if query.q:
+        wanted = wanted.where(_about(query.q))
+    if query.risk:
+        wanted = wanted.where(_second() if query.risk == "second" else not_(_second()))
+    return page_of(wanted, (col(Reward.id), "id"), after=query.after)
+
+
+def _visible(actor: Actor) -> ColumnElement[bool]:
+    return col(Reward.unit_id).in_(actor.units_for(SEE))
+
+
+def _second() -> ColumnElement[bool]:
+    """As `approvals.needs_second` says it, for a whole table."""
+    small = select(Programme.id).where(
+        Programme.id == Reward.programme_id,
+        Programme.currency == Reward.currency,
+        Programme.four_eyes_above_minor >= Reward.amount_minor,
+    )
+    return and_(col(Reward.kind) == "earned", not_(small.exists()))
+
+
+def _about(words: str) -> ColumnElement[bool]:
+    low = words.lower()
+    people = select(Membership.id).join(Person, col(Person.id) == col(Membership.person_id))
+    named = or_(
+        func.lower(Person.name).contains(low, autoescape=True),
+        col(Person.email).contains(low, autoescape=True),
+    )
+    orders = select(Conversion.id).where(func.lower(Conversion.external_id).contains(low, autoescape=True))
+    links = select(Conversion.id).join(Link, col(Link.id) == col(Conversion.link_id)).where(Link.code == low)
+    return or_(
+        col(Reward.membership_id).in_(people.where(named)),
+        col(Reward.conversion_id).in_(orders),
+        col(Reward.conversion_id).in_(links),
+    )
+
+
+def rows(rewards: Sequence[Reward]) -> list[Row]:
+    """What the page shows of each."""
+    people = _people({each.membership_id for each in rewards})
+    programmes = {each.id: each for each in _all(Programme, {each.programme_id for each in rewards})}
+    orders = {each.id: each for each in _all(Conversion, {each.conversion_id for each in rewards})}
+    return [
+        Row(
+            reward=each,
+            number=people[each.membership_id][0],
+            name=people[each.membership_id][1],
+            programme=programmes[each.programme_id],
+            conversion=orders.get(each.conversion_id or ""),
+            needs_second=each.kind == "earned" and needs_second(each, programmes[each.programme_id]),
+        )
+        for each in rewards
+    ]
+
+
+def _people(membership_ids: set[str]) -> dict[str, tuple[int, str]]:
+    wanted = (
+        select_columns(col(Membership.id), col(Membership.number), col(Person.name))
+        .join(Person, col(Person.id) == col(Membership.person_id))
+        .where(col(Membership.id).in_(membership_ids))
+    )
+    return {key: (number, name) for key, number, name in session().execute(wanted)}
+
+
+def _all(table: Any, ids: set[Any]) -> Sequence[Any]:  # noqa: ANN401 - any table with an id
+    return session().exec(select(table).where(col(table.id).in_({each for each in ids if each}))).all()
+
+
+def sums(actor: Actor) -> Sums:
+    """The figures at the top, over everything the actor sees."""
+    second = select(func.count()).where(_visible(actor), col(Reward.state) == "approvable", _second())
+    return Sums(_total(actor, "approvable"), _total(actor, "held"), session().exec(second).one())
+
+
+def _total(actor: Actor, state: State) -> list[Money]:
+    total = (
+        select_columns(col(Reward.currency), func.sum(col(Reward.amount_minor)))
+        .where(_visible(actor), col(Reward.state) == state)
+        .group_by(col(Reward.currency))
+        .order_by(func.sum(col(Reward.amount_minor)).desc())
+    )
+    return [Money(int(amount), currency) for currency, amount in session().execute(total)]

@@ -1,0 +1,193 @@
+"""Statements: what changed in what an advocate is owed, line by line from the ledger, with the reason of each."""
+
+from calendar import monthrange
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from advocates.membership import Membership
+from core.clock import now
+from core.db import session
+from core.errors import Invalid
+from core.money import Money
+from hub.programmes import get_programme
+from rewards import ledger
+from rewards.ledger import LedgerTransaction, Posting
+from rewards.reward import Reward
+from rewards.runs import GONE, Payout
+
+MOST_LINES = 10_000
+
+
+class NoSuchMonth(Invalid):
+    """There is no statement for this month."""
+
+
+@dataclass(frozen=True)
+class Balance:
+    """Where an advocate's money stands in one currency."""
+
+    pending: Money
+    approved: Money
+    """payable; negative when more was taken back than is owed"""
+    on_its_way: Money
+    paid: Money
+
+
+@dataclass(frozen=True)
+class Line:
+    """One change: what was earned or taken back (`reward`), or what was paid (`payout`)."""
+
+    at: datetime
+    kind: str
+    """the ledger's word: reward.granted, reward.reduced, reward.denied, reward.clawed_back, points.…, payout.sent"""
+    amount: Money
+    reward: Reward | None
+    payout: Payout | None
+
+
+@dataclass(frozen=True)
+class Account:
+    """A statement's part in one currency: `opening` plus every line is `closing`."""
+
+    currency: str
+    opening: Money
+    lines: tuple[Line, ...]
+    closing: Money
+
+    def total(self, *kinds: str) -> Money:
+        """The sum of the lines of these kinds."""
+        return Money(
+            sum(each.amount.amount_minor for each in self.lines if each.kind in kinds), self.currency
+        )
+
+
+@dataclass(frozen=True)
+class Statement:
+    """Everything that changed in a month of the programme's time zone."""
+
+    month: str
+    begins_at: datetime
+    ends_at: datetime
+    accounts: tuple[Account, ...]
+
+
+def balances_of(membership_id: str) -> list[Balance]:
+    """Where the advocate's money stands, per currency; points are not money (`points_of`)."""
+    held = ledger.balances(ledger.accounts_of(membership_id))
+    held = {place: amount for place, amount in held.items() if place[0] != ledger.points(membership_id)}
+    paid = _paid(membership_id)
+    currencies = sorted({currency for _account, currency in held} | paid.keys())
+    return [
+        Balance(
+            pending=Money(held.get((ledger.pending(membership_id), each), 0), each),
+            approved=Money(held.get((ledger.payable(membership_id), each), 0), each),
+            on_its_way=Money(held.get((ledger.reserved(membership_id), each), 0), each),
+            paid=Money(paid.get(each, 0), each),
+        )
+        for each in currencies
+    ]
+
+
+def _paid(membership_id: str) -> dict[str, int]:
+    total = select(col(Payout.currency), func.sum(col(Payout.amount_minor))).where(
+        col(Payout.membership_id) == membership_id, col(Payout.state).in_(GONE)
+    )
+    return {
+        currency: int(amount) for currency, amount in session().execute(total.group_by(col(Payout.currency)))
+    }
+
+
+def months_of(membership: Membership) -> list[str]:
+    """The months (`2026-11`, in the programme's zone) since the advocate joined, the newest first."""
+    zone = get_programme(membership.programme_id).zone
+    month = now().astimezone(zone).date().replace(day=1)
+    first = membership.joined_at.astimezone(zone).date().replace(day=1)
+    months = []
+    while month >= first:
+        months.append(f"{month:%Y-%m}")
+        month = (month - timedelta(days=1)).replace(day=1)
+    return months
+
+
+def statement(membership: Membership, month: str) -> Statement:
+    """The statement of a month; raises NoSuchMonth."""
+    if month not in months_of(membership):
+        raise NoSuchMonth
+    first = date.fromisoformat(f"{month}-01")
+    after = first + timedelta(days=monthrange(first.year, first.month)[1])
+    zone = get_programme(membership.programme_id).zone
+    begin, end = (datetime.combine(each, time.min, tzinfo=zone).astimezone(UTC) for each in (first, after))
+    before = _sums_before(membership.id, begin)
+    lines = _lines(membership.id, begin, end)
+    currencies = sorted(
+        {each for each, amount in before.items() if amount} | {each.amount.currency for each in lines}
+    )
+    return Statement(
+        month, begin, end, tuple(_account(each, before.get(each, 0), lines) for each in currencies)
+    )
+
+
+def _account(currency: str, opening_minor: int, lines: Sequence[Line]) -> Account:
+    own = tuple(each for each in lines if each.amount.currency == currency)
+    closing = opening_minor + sum(each.amount.amount_minor for each in own)
+    return Account(currency, Money(opening_minor, currency), own, Money(closing, currency))
+
+
+def _sums_before(membership_id: str, begin: datetime) -> dict[str, int]:
+    mine, sums = ledger.accounts_of(membership_id), dict[str, int]()
+    for side, sign in ((col(Posting.destination), 1), (col(Posting.source), -1)):
+        total = (
+            select(col(Posting.currency), func.sum(col(Posting.amount_minor)))
+            .join(LedgerTransaction, col(LedgerTransaction.id) == col(Posting.transaction_id))
+            .where(side.in_(mine), col(LedgerTransaction.posted_at) < begin)
+            .group_by(col(Posting.currency))
+        )
+        for currency, amount in session().execute(total):
+            sums[currency] = sums.get(currency, 0) + sign * int(amount)
+    return sums
+
+
+def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
+    """What came in or went out; movements between the advocate's own accounts change nothing owed."""
+    mine = ledger.accounts_of(membership_id)
+    arrives, leaves = col(Posting.destination).in_(mine), col(Posting.source).in_(mine)
+    crossing = (
+        select(LedgerTransaction, Posting)
+        .join(Posting, col(LedgerTransaction.id) == col(Posting.transaction_id))
+        .where(
+            (arrives | leaves) & ~(arrives & leaves),
+            col(LedgerTransaction.posted_at) >= begin,
+            col(LedgerTransaction.posted_at) < end,
+        )
+        .order_by(col(LedgerTransaction.posted_at), col(LedgerTransaction.id))
+        .limit(MOST_LINES)
+    )
+    rows = list(session().execute(crossing))
+    subjects = {why.subject for why, _movement in rows}
+    rewards, payouts = _rewards(subjects), _payouts(subjects)
+    return [
+        Line(
+            at=why.posted_at,
+            kind=why.kind,
+            amount=Money(
+                moved.amount_minor if moved.destination in mine else -moved.amount_minor, moved.currency
+            ),
+            reward=rewards.get(why.subject),
+            payout=payouts.get(why.subject),
+        )
+        for why, moved in rows
+    ]
+
+
+def _rewards(ids: set[str]) -> dict[str, Reward]:
+    found = session().execute(select(Reward).where(col(Reward.id).in_(ids))).scalars()
+    return {each.id: each for each in found}
+
+
+def _payouts(ids: set[str]) -> dict[str, Payout]:
+    found = session().execute(select(Payout).where(col(Payout.id).in_(ids))).scalars()
+    return {each.id: each for each in found}
