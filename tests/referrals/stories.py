@@ -1,8 +1,11 @@
 """What happens in tests of referrals: somebody is certified, opens a link, is clicked, an order arrives."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from wsgiref.types import StartResponse, WSGIEnvironment
 from wsgiref.util import setup_testing_defaults
 
 from advocates.membership import Membership
@@ -40,7 +43,7 @@ def make_earner(programme: Programme, name: str = "Ana Advocate") -> Membership:
     return member
 
 
-def make_link(member: Membership, code: str | None = None, **wanted: Any) -> Link:
+def make_link(member: Membership, code: str | None = None, **wanted: str) -> Link:
     """A link of a member who may earn."""
     return links.open_link(member, by=COMMAND, code=code, **wanted)
 
@@ -74,8 +77,9 @@ class Visitors:
         """Ask for /r/<code>; headers by their name in the environment."""
         answer = Answer()
 
-        def start(status: str, given: list[tuple[str, str]], _error: object = None) -> Any:
+        def start(status: str, given: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
             answer.status, answer.headers = int(status[:3]), given
+            return lambda _raw: None
 
         environ: dict[str, Any] = {}
         setup_testing_defaults(environ)
@@ -89,20 +93,18 @@ class Visitors:
         self.path.close()
 
 
-def _nothing_here(_environ: Any, start: Any) -> list[bytes]:
+def _nothing_here(_environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
     start("404 Not Found", [])
     return []
 
 
-_orders = 0
+_orders = count(1)
 
 
-def order(**changes: Any) -> dict[str, Any]:
+def order(**changes: object) -> dict[str, Any]:
     """The body of a conversion: a sale of 129.00 EUR, now, with an id of its own."""
-    global _orders
-    _orders += 1
     known = {
-        "external_id": f"order-{_orders}",
+        "external_id": f"order-{next(_orders)}",
         "kind": "sale",
         "occurred_at": now().isoformat(),
         "amount_minor": 12_900,
@@ -111,14 +113,14 @@ def order(**changes: Any) -> dict[str, Any]:
     return {name: value for name, value in {**known, **changes}.items() if value is not None}
 
 
-def bring(unit_id: str, by: Actor = COMMAND, **changes: Any) -> Conversion:
+def bring(unit_id: str, by: Actor = COMMAND, **changes: object) -> Conversion:
     """Record an order that a unit's shop brought."""
     return conversions.record(NewConversion(**order(**changes)), by=by, unit_id=unit_id)[0]
 
 
-def give_back(unit_id: str, sale: str, amount_minor: int, **changes: Any) -> Refund:
+def give_back(unit_id: str, sale: str, amount_minor: int, **changes: object) -> Refund:
     """Record a refund of a sale."""
-    body = {
+    body: dict[str, Any] = {
         "external_id": f"refund-of-{sale}-{amount_minor}",
         "conversion_external_id": sale,
         "amount_minor": amount_minor,

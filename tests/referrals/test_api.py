@@ -1,0 +1,253 @@
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import select
+
+from core import db
+from hub.units import Unit
+from referrals import clicks
+from referrals.conversions import Conversion
+from referrals.links import Link
+from tests.factories import Cast
+from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link, order
+
+Machine = Callable[..., FlaskClient]
+
+
+@pytest.fixture
+def link(cast: Cast) -> Link:
+    with db.transaction():
+        return make_link(make_earner(cast.programme), "ana", coupon="ANA10")
+
+
+@pytest.fixture
+def shop(machine: Machine, cast: Cast, link: Link) -> FlaskClient:
+    return machine(cast.north)
+
+
+def stored() -> int:
+    with db.transaction(read_only=True):
+        return len(db.session().exec(select(Conversion.id)).all())
+
+
+def test_a_conversion_is_answered_with_its_attribution_and_again_the_same(
+    shop: FlaskClient, visitors: Visitors, link: Link
+) -> None:
+    body = order(click=visitors.click("ana").token, code="ana", customer={"external_id": "c-77"})
+    first = shop.post("/api/v1/conversions", json=body)
+    assert first.status_code == 201, first.text
+    answer = first.json
+    assert answer["external_id"] == body["external_id"]
+    assert (answer["kind"], answer["amount_minor"], answer["currency"]) == ("sale", 12_900, "EUR")
+    attribution = answer["attribution"]
+    assert (attribution["link"], attribution["advocate_id"]) == ("ana", link.membership_id)
+    assert attribution["reason"].startswith("won: last click on ana")
+    assert [each["source"] for each in attribution["candidates"]] == ["click", "code"]
+    assert "reward" in answer
+    again = shop.post("/api/v1/conversions", json=body)
+    assert (again.status_code, again.json) == (200, answer)
+    other = shop.post("/api/v1/conversions", json={**body, "amount_minor": 1})
+    assert (other.status_code, other.json["error"]) == (409, "ConversionDiffers")
+
+
+BAD: list[dict[str, Any]] = [
+    {"external_id": ""},
+    {"external_id": None},
+    {"external_id": "a b"},
+    {"external_id": "x" * 201},
+    {"kind": "gift"},
+    {"amount_minor": -1},
+    {"amount_minor": 10**12 + 1},
+    {"amount_minor": 12.5},
+    {"amount_minor": "12900"},
+    {"amount_minor": True},
+    {"amount_minor": None},
+    {"currency": None},
+    {"currency": "EURO"},
+    {"currency": "eur"},
+    {"currency": "XQQ"},
+    {"currency": "PTS"},
+    {"occurred_at": "2026-11-02T10:15:00"},
+    {"occurred_at": "2999-01-01T00:00:00Z"},
+    {"occurred_at": "0001-01-01T00:00:00+14:00"},
+    {"occurred_at": "9999-12-31T23:59:59-14:00"},
+    {"occurred_at": 1_762_078_500},
+    {"occurred_at": "yesterday"},
+    {"code": None},
+    {"code": "a\u0000b"},
+    {"click": "x" * 301},
+    {"customer": {}},
+    {"customer": {"external_id": "c", "role": "admin"}},
+    {"customer": {"email_sha256": "ana@example.org"}},
+    {"lines": [{"sku": "A", "amount_minor": 1}] * 201},
+    {"lines": [{"sku": "A", "amount_minor": -1}]},
+    {"metadata": {"a": {"b": 1}}},
+    {"metadata": {f"k{number}": 1 for number in range(51)}},
+    {"metadata": {"k": "x" * 501}},
+    {"membership_id": "mine"},
+    {"unit_id": "mine"},
+]
+
+
+@pytest.mark.parametrize("changes", BAD, ids=lambda each: json.dumps(each)[:40])
+def test_bad_conversions_are_refused_with_a_sentence(shop: FlaskClient, changes: dict[str, Any]) -> None:
+    body = {name: value for name, value in {**order(code="ana"), **changes}.items() if value is not None}
+    answer = shop.post("/api/v1/conversions", json=body)
+    assert answer.status_code == 422, answer.text
+    assert answer.json["error"] == "InvalidInput"
+    assert stored() == 0
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "status"),
+    [
+        (b"{", "application/json", 400),
+        (b'{"a": NaN}', "application/json", 400),
+        (b'{"a": 1, "a": 2}', "application/json", 400),
+        (b"[" * 50 + b"]" * 50, "application/json", 400),
+        (b"[]", "application/json", 422),
+        (b"{}", "text/plain", 415),
+        (b"{}", "application/x-www-form-urlencoded", 415),
+    ],
+)
+def test_what_is_no_json_is_refused(shop: FlaskClient, raw: bytes, kind: str, status: int) -> None:
+    answer = shop.post("/api/v1/conversions", data=raw, content_type=kind)
+    assert answer.status_code == status
+
+
+def test_keys_are_asked_for_and_scopes_are_kept(machine: Machine, cast: Cast, link: Link) -> None:
+    reader = machine(cast.north, "conversions:read")
+    assert reader.post("/api/v1/conversions", json=order(code="ana")).status_code == 403
+    assert reader.post("/api/v1/conversions/batch", data=b"", content_type="application/x-ndjson").status_code == 403
+    assert reader.get("/api/v1/links").status_code == 403
+    assert reader.get("/api/v1/conversions").status_code == 200
+    nobody = reader.application.test_client()
+    for path in ("/api/v1/links", "/api/v1/links/ana", "/api/v1/clicks", "/api/v1/conversions"):
+        assert nobody.get(path).status_code == 401
+    assert nobody.post("/api/v1/refunds", json={}).status_code == 401
+
+
+def test_another_unit_sees_nothing(
+    machine: Machine, cast: Cast, link: Link, visitors: Visitors, shop: FlaskClient
+) -> None:
+    visitors.click("ana")
+    clicks.ingest()
+    shop.post("/api/v1/conversions", json=order(code="ana"))
+    south = machine(cast.south)
+    assert south.get("/api/v1/links/ana").status_code == 404
+    for path in ("/api/v1/links", "/api/v1/clicks", "/api/v1/conversions"):
+        assert south.get(path).json == {"items": [], "next": None}
+        assert shop.get(path).json["items"]
+
+
+def test_a_conversion_that_the_hub_brought_is_seen_where_it_was_won(
+    machine: Machine, cast: Cast, link: Link, shop: FlaskClient
+) -> None:
+    machine(cast.hub).post("/api/v1/conversions", json=order(code="ana"))
+    assert len(shop.get("/api/v1/conversions").json["items"]) == 1
+    assert machine(cast.south).get("/api/v1/conversions").json["items"] == []
+
+
+def test_a_link_tells_what_it_brought(cast: Cast, shop: FlaskClient, visitors: Visitors, link: Link) -> None:
+    visitors.click("ana")
+    visitors.click("ana", "HEAD")
+    clicks.ingest()
+    with db.transaction():
+        bring(cast.north.id, code="ana")
+        bring(cast.north.id, code="ana", external_id="back")
+        bring(cast.north.id, code="ana", kind="lead", amount_minor=None, currency=None)
+        give_back(cast.north.id, "back", 12_900)
+    told = shop.get("/api/v1/links/ANA").json
+    assert told["code"] == "ana"
+    assert told["destination"] == "https://shop.example/"
+    assert (told["active"], told["programme"], told["currency"]) == (True, "makers", "EUR")
+    assert (told["clicks"], told["leads"], told["sales"]) == (1, 1, 1)
+    assert told["advocate"].startswith("Advocate #")
+    assert shop.get("/api/v1/links/nobody").status_code == 404
+
+
+def test_every_recorded_click_is_listed_page_by_page(shop: FlaskClient, visitors: Visitors, link: Link) -> None:
+    made = [visitors.click("ana").click_id, visitors.click("ana", "HEAD").click_id, visitors.click("ana").click_id]
+    clicks.ingest()
+    seen: list[dict[str, Any]] = []
+    after = None
+    for _ in range(3):
+        page = shop.get("/api/v1/clicks", query_string={"limit": 1, **({"after": after} if after else {})}).json
+        seen += page["items"]
+        after = page["next"]
+    assert after is None
+    assert {each["id"] for each in seen} == set(made)
+    head = next(each for each in seen if each["id"] == made[1])
+    assert (head["code"], head["counted"], head["flags"]) == ("ana", False, ["head"])
+
+
+def test_a_batch_answers_each_line_in_order(shop: FlaskClient, link: Link) -> None:
+    good, other = order(code="ana"), order(code="nobody")
+    lines = [
+        json.dumps(good),
+        "{",
+        json.dumps({**good, "amount_minor": 1}),
+        json.dumps({**order(code="ana"), "amount_minor": -5}),
+        "",
+        json.dumps(good),
+        json.dumps(other),
+    ]
+    answer = shop.post("/api/v1/conversions/batch", data="\n".join(lines) + "\n", content_type="application/x-ndjson")
+    assert answer.status_code == 200, answer.text
+    results = [json.loads(line) for line in answer.text.splitlines()]
+    assert [each["status"] for each in results] == [201, 400, 409, 422, 400, 200, 201]
+    assert results[0]["external_id"] == good["external_id"]
+    assert results[0]["id"] == results[5]["id"]
+    assert stored() == 2
+
+
+def test_a_batch_has_limits(shop: FlaskClient, link: Link) -> None:
+    many = shop.post("/api/v1/conversions/batch", data=b"{}\n" * 10_001, content_type="application/x-ndjson")
+    assert many.status_code == 413
+    large = shop.post("/api/v1/conversions/batch", data=b" " * (16 * 1024 * 1024 + 1), content_type="application/x-ndjson")
+    assert large.status_code == 413
+    assert shop.post("/api/v1/conversions/batch", data=b"{}", content_type="application/json").status_code == 415
+    two = b" " * (2 * 1024 * 1024)
+    assert shop.post("/api/v1/conversions/batch", data=two, content_type="application/x-ndjson").status_code == 200
+
+
+def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Link) -> None:
+    sale = order(code="ana")
+    body = {
+        "external_id": "r-1",
+        "conversion_external_id": sale["external_id"],
+        "amount_minor": 900,
+        "reason": "broken",
+        "occurred_at": sale["occurred_at"],
+    }
+    first = shop.post("/api/v1/refunds", json=body)
+    assert (first.status_code, first.json["state"]) == (201, "parked")
+    assert shop.post("/api/v1/conversions", json=sale).status_code == 201
+    assert shop.post("/api/v1/refunds", json=body).json == first.json
+    assert shop.post("/api/v1/refunds", json={**body, "amount_minor": 1}).status_code == 409
+    large = shop.post("/api/v1/refunds", json={**body, "external_id": "r-2", "amount_minor": 12_001})
+    assert (large.status_code, large.json["error"]) == (422, "RefundTooLarge")
+    rest = shop.post("/api/v1/refunds", json={**body, "external_id": "r-3", "amount_minor": 12_000})
+    assert (rest.status_code, rest.json["state"]) == (201, "applied")
+    for wrong in (0, -1, 1.5, "900", None):
+        answer = shop.post("/api/v1/refunds", json={**body, "external_id": "r-4", "amount_minor": wrong})
+        assert answer.status_code == 422
+
+
+def test_a_wrong_page_address_is_refused(shop: FlaskClient, link: Link) -> None:
+    assert shop.get("/api/v1/clicks?after=nonsense").status_code == 400
+    assert shop.get("/api/v1/clicks?limit=0").status_code == 422
+    assert shop.get("/api/v1/clicks?limit=1001").status_code == 422
+    assert shop.get("/api/v1/links/" + "a" * 3_000).status_code == 404
+
+
+def test_a_unit_is_who_brought_it(cast: Cast, shop: FlaskClient, link: Link) -> None:
+    shop.post("/api/v1/conversions", json=order(code="ana"))
+    with db.transaction(read_only=True):
+        row = db.session().exec(select(Conversion)).one()
+        unit = db.session().get_one(Unit, row.unit_id)
+    assert (unit.id, row.earning_unit_id) == (cast.north.id, cast.north.id)
+    assert row.brought_by

@@ -1,0 +1,185 @@
+import re
+
+import pytest
+from flask.testing import FlaskClient
+
+from advocates.membership import Membership, get_membership
+from core import db
+from core.people import Person, get_person
+from referrals.links import Link, find_link, links_of
+from tests.factories import Cast, make_advocate, sign_in
+from tests.referrals.stories import bring, give_back, make_earner, make_link
+
+
+@pytest.fixture
+def link(cast: Cast) -> Link:
+    with db.transaction():
+        return make_link(make_earner(cast.programme), "ana", coupon="ANA10")
+
+
+def owner(member_id: str) -> Person:
+    with db.transaction(read_only=True):
+        return get_person(get_membership(member_id).person_id)
+
+
+def trainee(cast: Cast) -> Membership:
+    with db.transaction():
+        return make_advocate(cast.programme, "Tina Trainee")
+
+
+def test_an_advocate_sees_links_figures_words_and_reasons(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        bring(cast.north.id, code="ana")
+    sign_in(client, owner(link.membership_id))
+    page = client.get("/portal/links")
+    assert page.status_code == 200
+    assert "/r/ana" in page.text
+    assert "#ad" in page.text
+    assert "won: code ana" in page.text
+    assert "style=" not in page.text
+    assert "<script>" not in page.text
+
+
+def test_a_trainee_is_told_what_is_missing(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, owner(trainee(cast).id))
+    page = client.get("/portal/links")
+    assert "/portal/learn" in page.text
+    refused = client.post("/portal/links", data={"code": "tina"})
+    assert refused.status_code == 409
+    assert "certification" in refused.text
+
+
+def test_an_advocate_opens_and_ends_a_link(cast: Cast, client: FlaskClient, link: Link) -> None:
+    sign_in(client, owner(link.membership_id))
+    opened = client.post("/portal/links", data={"code": "Spring", "campaign": "spring fair"})
+    assert opened.status_code == 303
+    with db.transaction(read_only=True):
+        new = find_link("spring")
+        assert new is not None
+        assert new.campaign == "spring fair"
+    assert client.post(f"/portal/links/{new.id}/end").status_code == 303
+    assert client.post(f"/portal/links/{new.id}/end").status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("form", "status"),
+    [
+        ({"code": "ana"}, 409),
+        ({"code": "a b"}, 422),
+        ({"destination": "https://evil.example/"}, 422),
+        ({"destination": "javascript:alert(1)"}, 422),
+        ({"campaign": "<b>"}, 422),
+        ({"campaign": "x" * 61}, 422),
+        ({"membership_id": "x"}, 422),
+    ],
+)
+def test_what_a_link_cannot_be_comes_back_with_a_sentence(
+    client: FlaskClient, link: Link, form: dict[str, str], status: int
+) -> None:
+    with db.transaction(read_only=True):
+        before = len(links_of(link.membership_id))
+    sign_in(client, owner(link.membership_id))
+    answer = client.post("/portal/links", data=form)
+    assert answer.status_code == status
+    assert "form-errors" in answer.text
+    with db.transaction(read_only=True):
+        assert len(links_of(link.membership_id)) == before
+
+
+def test_the_qr_code_is_a_picture_of_ones_own_link(cast: Cast, client: FlaskClient, link: Link) -> None:
+    sign_in(client, owner(link.membership_id))
+    answer = client.get(f"/portal/links/{link.id}/qr.svg")
+    assert (answer.status_code, answer.mimetype) == (200, "image/svg+xml")
+    assert answer.data.startswith(b"<?xml")
+    client.post("/logout")
+    with db.transaction():
+        other = make_earner(cast.programme, "Bea Other")
+    sign_in(client, owner(other.id))
+    assert client.get(f"/portal/links/{link.id}/qr.svg").status_code == 404
+    assert client.post(f"/portal/links/{link.id}/end").status_code == 404
+
+
+def test_the_portal_is_for_advocates(cast: Cast, client: FlaskClient) -> None:
+    assert client.get("/portal/links").status_code == 302
+    sign_in(client, cast.stranger)
+    assert client.get("/portal/links").status_code == 403
+
+
+def test_an_unknown_code_has_a_page_of_its_own(cast: Cast, client: FlaskClient) -> None:
+    page = client.get("/r/nobody")
+    assert page.status_code == 404
+    assert "leads nowhere" in page.text
+    assert "<b>" not in client.get("/r/<b>x").text
+
+
+def test_staff_see_their_units_links_and_end_them(cast: Cast, client: FlaskClient, link: Link) -> None:
+    sign_in(client, cast.manager)
+    page = client.get("/console/links?q=AN&state=runs")
+    assert page.status_code == 200
+    assert "ana" in page.text
+    assert "Ana Advocate" in page.text
+    assert "Nothing fits" in client.get("/console/links?q=zzz").text
+    assert "Nothing fits" in client.get("/console/links?state=ended").text
+    assert client.get("/console/links?state=odd").status_code == 422
+    assert client.post(f"/console/links/{link.id}/end").status_code == 303
+
+
+def test_another_units_manager_sees_no_link(cast: Cast, client: FlaskClient, link: Link) -> None:
+    sign_in(client, cast.other_manager)
+    assert "No links yet" in client.get("/console/links").text
+    assert client.post(f"/console/links/{link.id}/end").status_code == 404
+
+
+def test_marketing_reads_links_and_ends_none(cast: Cast, client: FlaskClient, link: Link) -> None:
+    sign_in(client, cast.marketing)
+    page = client.get("/console/links")
+    assert "ana" in page.text
+    assert f"/console/links/{link.id}/end" not in page.text
+    assert client.post(f"/console/links/{link.id}/end").status_code == 403
+
+
+def test_a_stranger_gets_nowhere(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        sale = bring(cast.north.id, code="ana")
+    sign_in(client, cast.stranger)
+    for path in ("/console/links", "/console/conversions", f"/console/conversions/{sale.id}"):
+        assert client.get(path).status_code == 403
+    assert client.post(f"/console/links/{link.id}/end").status_code == 403
+
+
+def test_a_conversion_shows_whose_it_might_have_been(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        sale = bring(
+            cast.north.id,
+            external_id="o-77",
+            code="ana",
+            coupon="NONE5",
+            lines=[{"sku": "PRO", "amount_minor": 12_900}],
+            metadata={"till": "7"},
+        )
+        give_back(cast.north.id, "o-77", 2_900, reason="broken")
+    sign_in(client, cast.manager)
+    listed = client.get("/console/conversions?whose=somebody&kind=sale&q=O-77")
+    assert listed.status_code == 200
+    assert "o-77" in listed.text
+    page = client.get(f"/console/conversions/{sale.id}").text
+    assert "won: code ana" in page
+    assert "no link with this coupon" in page
+    assert "broken" in page
+    assert re.search(r"€\s?129\.00", page)
+    assert "Nothing fits" in client.get("/console/conversions?whose=nobody").text
+
+
+def test_another_units_manager_gets_no_conversion(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        sale = bring(cast.north.id, code="ana")
+    sign_in(client, cast.other_manager)
+    assert "No conversions yet" in client.get("/console/conversions").text
+    assert client.get(f"/console/conversions/{sale.id}").status_code == 404
+
+
+def test_a_sale_of_the_hubs_shop_is_seen_where_it_was_won(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        sale = bring(cast.hub.id, code="ana")
+    sign_in(client, cast.manager)
+    assert client.get(f"/console/conversions/{sale.id}").status_code == 200
