@@ -12,7 +12,7 @@ from sqlmodel import select
 from advocates import applications
 from advocates.application_states import Application
 from advocates.applications import NewApplication
-from advocates.membership import Membership, State, change_standing, find_membership, memberships_of
+from advocates.membership import Membership, State, change_standing, find_membership
 from core import invitations
 from core.access import Actor
 from core.api_keys import create_api_key, key_of
@@ -33,7 +33,7 @@ from hub.programmes import Programme
 from hub.roles import key_actor
 from hub.units import find_hub
 from referrals import clicks
-from referrals.links import Link, links_of
+from referrals.links import links_of
 from rewards import accounts, approvals, payout_sender, payouts, stripe_gateway
 from rewards.approvals import Seen
 from rewards.grants import open_after_hold
@@ -79,7 +79,9 @@ class Story:
         self._start = today - timedelta(days=DAYS)
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
         self._people = everybody(PEOPLE)
-        self._weight = {each.place: min(3.0, 0.15 * self._rng.paretovariate(1.1)) for each in self._people}
+        self._codes: dict[int, list[str]] = {}
+        """whoever is settled, with the codes of their links"""
+        self._weight = {each.place: min(5.0, 0.3 * self._rng.paretovariate(1.1)) for each in self._people}
 
     def tell(self) -> None:
         """From the first day to yesterday."""
@@ -135,7 +137,7 @@ class Story:
 
     def _first_day(self, who: Somebody) -> int:
         if who.place < UNDECIDED_FROM:
-            return who.place * 5 // 2
+            return who.place * 14 // 5
         return DAYS - 1 - (who.place - UNDECIDED_FROM)
 
     def _apply(self, who: Somebody) -> None:
@@ -170,16 +172,16 @@ class Story:
             applications.decline(application, by=by, reason="We look for people who already use the tools.")
 
     def _go_on(self, who: Somebody, age: int) -> None:
+        if who.place in self._codes:
+            if age % 7 == 0 and who.place % 5 != 4:  # noqa: PLR2004 - some never set up payouts
+                self._set_up_payouts(who)
+            return
         with transaction():
             member = self._member(who)
             if age == 4:  # noqa: PLR2004 - the day after
                 self._open_account(member)
-                return
-            if self._learn(who, member, age):
-                return
-            self._settle_in(member)
-        if age % 7 == 0 and who.place % 5 != 4:  # noqa: PLR2004 - some never set up payouts
-            self._set_up_payouts(who)
+            elif not self._learn(who, member, age):
+                self._settle_in(who, member)
 
     def _open_account(self, member: Membership) -> None:
         token = invitations.issue(member.person_id, "invitation")
@@ -204,9 +206,10 @@ class Story:
                 continue
         return True
 
-    def _settle_in(self, member: Membership) -> None:
+    def _settle_in(self, who: Somebody, member: Membership) -> None:
         for _policy, version in unacknowledged(member.person_id, member.programme_id, now()):
             acknowledge(member.person_id, version.id)
+        self._codes[who.place] = [link.code for link in links_of(member.id)]
 
     def _set_up_payouts(self, who: Somebody) -> None:
         with transaction(read_only=True):
@@ -234,16 +237,15 @@ class Story:
             accounts.note_facts(facts)
 
     def _visits(self, day: int, from_then: datetime) -> None:
-        with transaction(read_only=True), at(from_then):
-            running = [(who, link.code) for who in self._people for link in self._links(who)]
-        if running:
-            self._visitors.path.links.refresh()
-        for who, code in running:
-            for _ in range(self._how_many(self._weight[who.place])):
-                moment = from_then + timedelta(seconds=self._rng.randrange(40_000))
-                order = self._visitors.visit(code, self._programme(who), moment)
-                if order is not None:
-                    self._orders[day + self._rng.randrange(2, 20)].append(order)
+        self._visitors.path.links.refresh()
+        for place, codes in self._codes.items():
+            who = self._people[place]
+            for code in codes:
+                for _ in range(self._how_many(self._weight[place])):
+                    moment = from_then + timedelta(seconds=self._rng.randrange(40_000))
+                    order = self._visitors.visit(code, self._programme(who), moment)
+                    if order is not None:
+                        self._orders[day + self._rng.randrange(2, 20)].append(order)
         for order in self._orders.pop(day, []):
             self._visitors.bring_back(order, from_then)
 
@@ -293,10 +295,6 @@ class Story:
         if member is None:
             raise LookupError(who.email)
         return member
-
-    def _links(self, who: Somebody) -> list[Link]:
-        person = find_person(EXAMPLE if who.place == 0 else who.email)
-        return [link for held in memberships_of(person.id) for link in links_of(held.id)] if person else []
 
     def _application(self, who: Somebody) -> Application:
         email = EXAMPLE if who.place == 0 else who.email

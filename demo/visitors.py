@@ -27,7 +27,7 @@ AGENTS = (
     "facebookexternalhit/1.1 (+http://www.facebook.com/externalhit_uatext.php)",
 )
 PRICES = (("GRINDER", 12_900), ("KETTLE", 8_900), ("SCALE", 4_900), ("BEANS", 1_450), ("ESPRESSO", 64_000))
-BUYS, LEADS, RETURNS = 0.055, 0.05, 0.07
+BUYS, LEADS, RETURNS = 0.08, 0.03, 0.08
 
 
 @dataclass(frozen=True)
