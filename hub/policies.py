@@ -154,7 +154,8 @@ def acknowledge(person_id: str, version_id: str) -> Acknowledgement:
     version = session().get(PolicyVersion, version_id)
     if version is None:
         raise PolicyNotFound
-    if version.material and _versions(version.policy_id)[-1].number != version.number:
+    # Only a material wording replaces another: after a corrected typo the one in force can still be accepted.
+    if any(each.material and each.number > version.number for each in _versions(version.policy_id)):
         raise PolicyChanged
     done = select(Acknowledgement).where(
         Acknowledgement.person_id == person_id, Acknowledgement.policy_version_id == version_id

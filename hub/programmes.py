@@ -121,7 +121,7 @@ def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> 
 def _require_zone(name: str) -> None:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:  # OSError: "Europe" is a folder
         raise UnknownTimeZone from error
 
 

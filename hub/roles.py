@@ -135,4 +135,5 @@ def holders(action: str, unit_id: str) -> list[Person]:
         RoleGrant.starts_at <= at,
         or_(col(RoleGrant.ends_at).is_(None), col(RoleGrant.ends_at) > at),
     )
-    return list(session().exec(select(Person).where(col(Person.id).in_(held)).order_by(Person.email)).all())
+    able = select(Person).where(col(Person.id).in_(held), col(Person.disabled_at).is_(None))
+    return list(session().exec(able.order_by(Person.email)).all())

@@ -1,0 +1,91 @@
+"""Programmes: two owners, a real time zone and currency, changes on record."""
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import select
+
+from core.access import COMMAND
+from core.audit import AuditEntry
+from core.db import session, transaction
+from core.money import UnknownCurrency
+from hub.programmes import (
+    HostMissing,
+    Programme,
+    ProgrammeExists,
+    ProgrammeNotFound,
+    TwoOwnersNeeded,
+    UnknownTimeZone,
+    change,
+    find_programme,
+    get_programme,
+    open_programmes,
+    programmes_in,
+)
+from tests.factories import Cast, make_programme
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "UTC", "Asia/Kathmandu"])
+def test_programme_lives_in_its_own_time_zone(cast: Cast, zone: str) -> None:
+    with transaction():
+        made = make_programme(cast.north, "new", [cast.manager, cast.hub_admin], time_zone=zone)
+        assert str(made.zone) == zone
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["", "Mars/Olympus", "Europe", "../../etc/passwd", "/etc/localtime", "Europe/Berlin\0", "x" * 5_000, "é"],
+)
+def test_unknown_time_zone_is_refused(cast: Cast, zone: str) -> None:
+    with transaction(), pytest.raises(UnknownTimeZone):
+        make_programme(cast.north, "new", [cast.manager, cast.hub_admin], time_zone=zone)
+
+
+def test_programme_needs_two_different_owners_a_currency_and_a_name_of_its_own(cast: Cast) -> None:
+    with transaction():
+        for owners in ([], [cast.manager], [cast.manager, cast.manager]):
+            with pytest.raises(TwoOwnersNeeded):
+                make_programme(cast.north, "new", owners)
+        with pytest.raises(UnknownCurrency):
+            make_programme(cast.north, "new", [cast.manager, cast.hub_admin], currency="QQQ")
+        with pytest.raises(ProgrammeExists):
+            make_programme(cast.south, "makers", [cast.manager, cast.hub_admin])
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"compensation": "gold"}, {"payout_schedule": "hourly"}, {"attribution_rule": "luck"}]
+)
+def test_words_outside_the_lists_are_refused_by_the_table(cast: Cast, wrong: dict[str, object]) -> None:
+    with pytest.raises(IntegrityError), transaction():
+        make_programme(cast.north, "new", [cast.manager, cast.hub_admin], **wrong)
+
+
+def test_programmes_are_found_by_name_id_and_unit(cast: Cast) -> None:
+    with transaction(read_only=True):
+        assert find_programme("makers") == get_programme(cast.programme.id) == cast.programme
+        assert find_programme("nothing") is None
+        assert programmes_in(frozenset({cast.south.id})) == [cast.other_programme]
+        assert programmes_in(frozenset()) == []
+        with pytest.raises(ProgrammeNotFound):
+            get_programme("nothing")
+
+
+def test_closed_programme_takes_no_applications(cast: Cast) -> None:
+    with transaction():
+        change(get_programme(cast.programme.id), {"open_to_applications": False}, by=COMMAND)
+    with transaction(read_only=True):
+        assert open_programmes() == [cast.other_programme]
+
+
+def test_change_is_on_record_with_before_and_after(cast: Cast) -> None:
+    with transaction():
+        change(get_programme(cast.programme.id), {"hold_days": 45, "name": cast.programme.name}, by=COMMAND)
+    with transaction(read_only=True):
+        entry = session().exec(select(AuditEntry).where(AuditEntry.action == "programme.changed")).one()
+        assert (entry.details, entry.unit_id) == ({"hold_days": [30, 45]}, cast.north.id)
+
+
+def test_links_lead_to_allowed_hosts_only(cast: Cast) -> None:
+    with pytest.raises(HostMissing), transaction():
+        change(get_programme(cast.programme.id), {"allowed_hosts": ["elsewhere.example"]}, by=COMMAND)
+    with transaction(read_only=True):
+        assert session().get_one(Programme, cast.programme.id).allowed_hosts == ["shop.example"]
