@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from sqlmodel import select
+from werkzeug.test import TestResponse
 
 from core import db
 from hub.units import Unit
@@ -28,6 +29,10 @@ def shop(machine: Machine, cast: Cast, link: Link) -> FlaskClient:
     return machine(cast.north)
 
 
+def told(response: TestResponse) -> Any:  # noqa: ANN401 - any JSON
+    return response.json
+
+
 def stored() -> int:
     with db.transaction(read_only=True):
         return len(db.session().exec(select(Conversion.id)).all())
@@ -39,7 +44,7 @@ def test_a_conversion_is_answered_with_its_attribution_and_again_the_same(
     body = order(click=visitors.click("ana").token, code="ana", customer={"external_id": "c-77"})
     first = shop.post("/api/v1/conversions", json=body)
     assert first.status_code == 201, first.text
-    answer = first.json
+    answer = told(first)
     assert answer["external_id"] == body["external_id"]
     assert (answer["kind"], answer["amount_minor"], answer["currency"]) == ("sale", 12_900, "EUR")
     attribution = answer["attribution"]
@@ -48,9 +53,9 @@ def test_a_conversion_is_answered_with_its_attribution_and_again_the_same(
     assert [each["source"] for each in attribution["candidates"]] == ["click", "code"]
     assert "reward" in answer
     again = shop.post("/api/v1/conversions", json=body)
-    assert (again.status_code, again.json) == (200, answer)
+    assert (again.status_code, told(again)) == (200, answer)
     other = shop.post("/api/v1/conversions", json={**body, "amount_minor": 1})
-    assert (other.status_code, other.json["error"]) == (409, "ConversionDiffers")
+    assert (other.status_code, told(other)["error"]) == (409, "ConversionDiffers")
 
 
 BAD: list[dict[str, Any]] = [
@@ -97,7 +102,7 @@ def test_bad_conversions_are_refused_with_a_sentence(shop: FlaskClient, changes:
     body = {name: value for name, value in {**order(code="ana"), **changes}.items() if value is not None}
     answer = shop.post("/api/v1/conversions", json=body)
     assert answer.status_code == 422, answer.text
-    assert answer.json["error"] == "InvalidInput"
+    assert told(answer)["error"] == "InvalidInput"
     assert stored() == 0
 
 
@@ -139,16 +144,16 @@ def test_another_unit_sees_nothing(
     south = machine(cast.south)
     assert south.get("/api/v1/links/ana").status_code == 404
     for path in ("/api/v1/links", "/api/v1/clicks", "/api/v1/conversions"):
-        assert south.get(path).json == {"items": [], "next": None}
-        assert shop.get(path).json["items"]
+        assert told(south.get(path)) == {"items": [], "next": None}
+        assert told(shop.get(path))["items"]
 
 
 def test_a_conversion_that_the_hub_brought_is_seen_where_it_was_won(
     machine: Machine, cast: Cast, link: Link, shop: FlaskClient
 ) -> None:
     machine(cast.hub).post("/api/v1/conversions", json=order(code="ana"))
-    assert len(shop.get("/api/v1/conversions").json["items"]) == 1
-    assert machine(cast.south).get("/api/v1/conversions").json["items"] == []
+    assert len(told(shop.get("/api/v1/conversions"))["items"]) == 1
+    assert told(machine(cast.south).get("/api/v1/conversions"))["items"] == []
 
 
 def test_a_link_tells_what_it_brought(cast: Cast, shop: FlaskClient, visitors: Visitors, link: Link) -> None:
@@ -160,12 +165,12 @@ def test_a_link_tells_what_it_brought(cast: Cast, shop: FlaskClient, visitors: V
         bring(cast.north.id, code="ana", external_id="back")
         bring(cast.north.id, code="ana", kind="lead", amount_minor=None, currency=None)
         give_back(cast.north.id, "back", 12_900)
-    told = shop.get("/api/v1/links/ANA").json
-    assert told["code"] == "ana"
-    assert told["destination"] == "https://shop.example/"
-    assert (told["active"], told["programme"], told["currency"]) == (True, "makers", "EUR")
-    assert (told["clicks"], told["leads"], told["sales"]) == (1, 1, 1)
-    assert told["advocate"].startswith("Advocate #")
+    about = told(shop.get("/api/v1/links/ANA"))
+    assert about["code"] == "ana"
+    assert about["destination"] == "https://shop.example/"
+    assert (about["active"], about["programme"], about["currency"]) == (True, "makers", "EUR")
+    assert (about["clicks"], about["leads"], about["sales"]) == (1, 1, 1)
+    assert about["advocate"].startswith("Advocate #")
     assert shop.get("/api/v1/links/nobody").status_code == 404
 
 
@@ -175,7 +180,7 @@ def test_every_recorded_click_is_listed_page_by_page(shop: FlaskClient, visitors
     seen: list[dict[str, Any]] = []
     after = None
     for _ in range(3):
-        page = shop.get("/api/v1/clicks", query_string={"limit": 1, **({"after": after} if after else {})}).json
+        page = told(shop.get("/api/v1/clicks", query_string={"limit": 1, **({"after": after} if after else {})}))
         seen += page["items"]
         after = page["next"]
     assert after is None
@@ -224,14 +229,14 @@ def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Lin
         "occurred_at": sale["occurred_at"],
     }
     first = shop.post("/api/v1/refunds", json=body)
-    assert (first.status_code, first.json["state"]) == (201, "parked")
+    assert (first.status_code, told(first)["state"]) == (201, "parked")
     assert shop.post("/api/v1/conversions", json=sale).status_code == 201
-    assert shop.post("/api/v1/refunds", json=body).json == first.json
+    assert told(shop.post("/api/v1/refunds", json=body)) == told(first)
     assert shop.post("/api/v1/refunds", json={**body, "amount_minor": 1}).status_code == 409
     large = shop.post("/api/v1/refunds", json={**body, "external_id": "r-2", "amount_minor": 12_001})
-    assert (large.status_code, large.json["error"]) == (422, "RefundTooLarge")
+    assert (large.status_code, told(large)["error"]) == (422, "RefundTooLarge")
     rest = shop.post("/api/v1/refunds", json={**body, "external_id": "r-3", "amount_minor": 12_000})
-    assert (rest.status_code, rest.json["state"]) == (201, "applied")
+    assert (rest.status_code, told(rest)["state"]) == (201, "applied")
     for wrong in (0, -1, 1.5, "900", None):
         answer = shop.post("/api/v1/refunds", json={**body, "external_id": "r-4", "amount_minor": wrong})
         assert answer.status_code == 422
