@@ -263,6 +263,14 @@ def award_of(enrolment_id: str) -> Award | None:
     return session().exec(select(Award).where(Award.enrolment_id == enrolment_id)).first()
 
 
+def latest_award(membership_id: str, certification_slug: str) -> Award | None:
+    """The newest award of a membership in a certification, whatever it is worth now."""
+    held = select(Award).where(
+        Award.membership_id == membership_id, Award.certification_slug == certification_slug
+    )
+    return session().exec(held.order_by(col(Award.awarded_at).desc()).limit(1)).first()
+
+
 def verified(verify_id: str) -> Award:
     """The award behind a public address; raises NoSuchAward."""
     found = session().exec(select(Award).where(Award.verify_id == verify_id)).first()

@@ -10,7 +10,7 @@ from core.clock import now
 from curriculum.attempts import has_quiz
 from curriculum.certification import current_award
 from curriculum.completion import is_complete, passed_scores
-from curriculum.contents import Module
+from curriculum.contents import Curriculum, Module
 from curriculum.enrolment import Enrolment, content_for, find_enrolment, lessons_read
 from hub.programmes import get_programme
 
@@ -83,6 +83,11 @@ def progress_of(enrolment: Enrolment) -> Progress:
         next_minutes=step.minutes if step else None,
         modules=modules,
     )
+
+
+def steps_of(progress: Progress, content: Curriculum) -> list[Step]:
+    """Every lesson and quiz in order."""
+    return [step for each in progress.modules for step in _steps(each, content.draw_size(each.module))]
 
 
 def percent(done: int, of: int) -> int:
