@@ -193,7 +193,13 @@ def test_somebody_s_way_stands_on_their_time_line(client: FlaskClient, cast: Cas
     with transaction(read_only=True):
         made = session().exec(select(Membership)).one()
     page = client.get(f"/console/advocates/{made.id}").text
-    for words in ("Applied", "Application accepted", "Mail: Welcome to Makers", "A term began"):
+    for words in (
+        "Applied",
+        "Application accepted",
+        "Training began",
+        "Mail: Welcome to Makers",
+        "A term began",
+    ):
         assert words in page, words
 
 
