@@ -8,8 +8,8 @@ from sqlalchemy.exc import IntegrityError
 
 from core.db import session, transaction
 from core.errors import Conflict, SpokesError, TooLarge
+from core.strict_json import as_model
 from referrals.conversions import NewConversion
-from web.json_in import as_model
 
 MOST_LINES = 10_000
 BATCH_BYTES = 16 * 1024 * 1024

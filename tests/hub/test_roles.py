@@ -172,6 +172,7 @@ def test_key_acts_within_its_scopes_in_its_unit_and_below(cast: Cast) -> None:
     with transaction():
         shop = key_actor(key_of(create_api_key("Shop", ["conversions:write"], cast.north.id)))
         central = key_actor(key_of(create_api_key("Central", ["links:read"], cast.hub.id)))
-    assert (shop.kind, shop.name, shop.rights) == ("key", "Shop", {"conversions:write": {cast.north.id}})
+    assert (shop.kind, shop.name) == ("key", "Shop")
+    assert dict(shop.rights) == {"conversions:write": frozenset({cast.north.id})}
     assert central.units_for("links:read") == {cast.hub.id, cast.north.id, cast.south.id}
     assert not shop.may("reward.approve", cast.north.id)
