@@ -21,6 +21,7 @@ def register_formats(app: Flask) -> None:
         "date": on,
         "datetime": moment,
         "day": day,
+        "month": month,
     }
     app.jinja_env.globals["get_locale"] = flask_babel.get_locale
 
@@ -58,3 +59,8 @@ def moment(when: datetime) -> str:
 def day(number: int) -> str:
     """A scoreboard day YYYYMMDD as `2 Nov`."""
     return str(flask_babel.format_date(date(number // 10_000, number // 100 % 100, number % 100), "d MMM"))
+
+
+def month(first: date) -> str:
+    """`November 2026`, of any day in it."""
+    return str(flask_babel.format_date(first, "LLLL y"))
