@@ -10,7 +10,7 @@ from core.settings import settings
 from curriculum.certification import current_award
 from curriculum.progress import Progress, progress_for
 from hub import policies
-from hub.home_figures import has_earned_money, last_months, latest_rewards, rank_of
+from hub.home_figures_page import has_earned_money, last_months, latest_rewards, rank_of
 from hub.next_step import Learning, Situation, milestones, next_step
 from hub.programmes import Programme, get_programme
 from hub.units import get_unit

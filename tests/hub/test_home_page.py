@@ -11,7 +11,7 @@ from core.access import COMMAND
 from core.clock import day_number, now
 from core.money import Money
 from hub import metrics, policies
-from hub.home_figures import last_months, month_firsts, rank_of
+from hub.home_figures_page import last_months, month_firsts, rank_of
 from hub.home_page import home_of, part_of_day
 from hub.metrics import Gain
 from hub.next_step import Learning, NextStep, Situation, milestones, next_step

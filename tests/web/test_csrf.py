@@ -1,6 +1,7 @@
 """Every form carries the token of its session; without it nothing is done."""
 
 import re
+from typing import Any
 
 import pytest
 from flask import Flask, url_for
@@ -56,7 +57,9 @@ def test_every_view_that_takes_forms_is_behind_the_token(app: Flask, strict: Fla
     for rule in app.url_map.iter_rules():
         if "POST" not in (rule.methods or set()) or rule.rule.startswith(("/api/", "/webhooks/")):
             continue
-        values = {name: "x" * 43 if name == "token" else cast.hub.id for name in rule.arguments}
+        values: dict[str, Any] = {
+            name: "x" * 43 if name == "token" else cast.hub.id for name in rule.arguments
+        }
         with app.test_request_context():
             address = url_for(rule.endpoint, **values)
         answer = strict.post(address)

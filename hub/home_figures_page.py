@@ -1,4 +1,4 @@
-"""The figures of an advocate's home: the last six months, this month's rank, the latest rewards."""
+"""The figures of an advocate's home, a part of the portal's door: six months, this month's rank, the latest rewards."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
