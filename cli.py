@@ -12,7 +12,9 @@ import click
 import requests
 
 import reactions
-from core import audit, clock, db, invitations, jobs
+from advocates.leaderboard import Wanted, standings, the_currency
+from advocates.leaderboard_files import FORMATS, file_of
+from core import audit, backup, clock, db, invitations, jobs
 from core.access import COMMAND
 from core.api_keys import SCOPES, create_api_key
 from core.db import transaction
@@ -20,8 +22,10 @@ from core.errors import SpokesError
 from core.logs import begin_logging
 from core.people import find_person, register
 from core.settings import CLOCK_FILE, SettingsRefused, configure, settings
+from curriculum import imports
+from hub.metrics import FAMILIES
 from hub.roles import ROLES, give_role
-from hub.units import UnitNotFound, find_hub, find_unit
+from hub.units import UnitNotFound, find_hub, find_unit, reach
 from migrations.tables import every_table
 
 
@@ -40,8 +44,11 @@ def service() -> Iterator[None]:
         every_table()
         reactions.wire()
         yield
-    except (SettingsRefused, SpokesError) as error:
-        raise click.ClickException(error.sentence if isinstance(error, SpokesError) else str(error)) from None
+    except SettingsRefused as error:
+        raise click.ClickException(str(error)) from None
+    except SpokesError as error:
+        more = error.details.get("report", [])
+        raise click.ClickException("\n".join([*more, error.sentence])) from None
     finally:
         db.disconnect()
 
@@ -136,6 +143,86 @@ def check() -> None:
             click.echo(f"  {sentence}")
     if found:
         sys.exit(1)
+
+
+@command("import-curriculum")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="only report what would be lost or is wrong")
+@click.option("--accept-losses", is_flag=True, help="publish although parts of the folder are left out")
+def import_curriculum(folder: Path, dry_run: bool, accept_losses: bool) -> None:
+    """Publish a certification from its folder, after a report of everything that is wrong or lossy."""
+    with transaction():
+        report = imports.import_folder(folder, COMMAND, dry_run, accept_losses=accept_losses)
+    click.echo("\n".join(report.lines()))
+
+
+@command("export-curriculum")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--certification", default="certified-advocate", help="its short name")
+def export_curriculum(folder: Path, certification: str) -> None:
+    """Write a certification's newest release as the folder it came from."""
+    with transaction(read_only=True):
+        for path in imports.export_folder(folder, certification):
+            click.echo(path)
+
+
+@command("export-leaderboard")
+@click.option("--metric", required=True, help=", ".join(FAMILIES))
+@click.option("--from", "first", type=click.DateTime(["%Y-%m-%d"]), required=True)
+@click.option("--to", "last", type=click.DateTime(["%Y-%m-%d"]), required=True)
+@click.option("--currency", default=None, help="of revenue")
+@click.option("--unit", default=None, help="the unit's short name; the hub when left out")
+@click.option("--format", "fmt", type=click.Choice(FORMATS), required=True)
+@click.option(
+    "-o",
+    "output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default=None,
+    help="a file; else standard output",
+)
+def export_leaderboard(
+    metric: str,
+    first: datetime,
+    last: datetime,
+    currency: str | None,
+    unit: str | None,
+    fmt: str,
+    output: Path | None,
+) -> None:
+    """Export a leaderboard (both days included, UTC) as CSV, XLSX, JSON or PDF."""
+    with transaction():
+        place = find_unit(unit) if unit else find_hub()
+        if place is None:
+            raise UnitNotFound
+        units = reach(place.id)
+        if metric == "revenue" and currency is None:
+            currency = the_currency(units)
+        found = standings(Wanted(metric, currency, first.date(), last.date(), units, limit=1_000))
+        said = {"metric": metric, "from": f"{first:%Y-%m-%d}", "to": f"{last:%Y-%m-%d}", "format": fmt}
+        audit.record(COMMAND, "leaderboard.exported", "unit", place.id, unit_id=place.id, details=said)
+    content = file_of(found, fmt)
+    if output is None:
+        sys.stdout.buffer.write(content)
+    else:
+        output.write_bytes(content)
+
+
+@command("backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+def make_backup(file: Path) -> None:
+    """Write the whole database into one file, while the service runs."""
+    backup.backup(settings().database, file)
+    click.echo(f"{file} has everything as of now.")
+
+
+@command("restore")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.confirmation_option(prompt="This replaces the database. Is the service stopped?")
+def restore_backup(file: Path) -> None:
+    """Put a backup in place of the database; the service must be stopped."""
+    db.disconnect()
+    backup.restore(settings().database, file)
+    click.echo("Restored.")
 
 
 @command("travel")

@@ -15,6 +15,9 @@ from core.db import transaction
 from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
+from curriculum import certificate_pdf, handing_in
+from referrals import clicks, visitor
+from rewards import grants, payout_sender, payouts, stripe_events
 
 log = structlog.get_logger()
 THREADS = 8
@@ -30,7 +33,30 @@ def _in_one_transaction(work: Callable[[], int]) -> Callable[[], int]:
 
 SCHEDULE: tuple[Job, ...] = (
     Job("heartbeat", 5, lambda: 1, "says that the clock is alive"),
+    Job("ingest-clicks", 1, clicks.ingest, "moves clicks from the journal into the database"),
     Job("send-mail", 2, mail.send_due, "sends the mails that are due"),
+    Job(
+        "render-certificates",
+        3,
+        certificate_pdf.render_certificates,
+        "makes the certificates that are wanted",
+    ),
+    Job("close-attempts", 30, handing_in.close_overdue, "hands in quizzes whose time is over"),
+    Job(
+        "open-rewards",
+        10,
+        grants.open_after_hold,
+        "puts rewards whose hold has passed on the approvers' list",
+    ),
+    Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
+    Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
+    Job("apply-stripe-events", 2, stripe_events.apply_events, "applies what Stripe told us"),
+    Job(
+        "forget-salts",
+        3600,
+        _in_one_transaction(visitor.forget_salts),
+        "destroys the salts of visitor hashes",
+    ),
     Job("forget-tries", 3600, _in_one_transaction(throttle.forget_old), "deletes old counts of tries"),
 )
 
