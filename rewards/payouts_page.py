@@ -56,6 +56,11 @@ class Closing:
     programme: Programme
     period: Period | None
 
+    @property
+    def minimum(self) -> Money:
+        """Less is carried over."""
+        return Money(self.programme.payout_minimum_minor, self.programme.currency)
+
 
 def get_run(run_id: str) -> PayoutRun:
     """The run with this id; raises RunNotFound."""

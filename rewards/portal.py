@@ -65,7 +65,7 @@ def my_rewards() -> str:
         points=value_of("points", "all", member.id),
         page=page,
         orders=_orders(page.items),
-        months=statements.months_of(member)[:SHOWN_MONTHS],
+        months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],
         standing=accounts.standing(accounts.account_of(member.person_id)),
         closing=next_closing(programme, now()),
     )

@@ -8,6 +8,7 @@ from sqlmodel import Field, SQLModel
 
 from core.clock import now
 from core.columns import key, minor, moment, one_of, word
+from core.money import Money
 
 State = Literal[
     "reserved", "sending", "sent", "landed", "rejected", "ambiguous", "bank_failed", "reversed", "held", "taken_back"
@@ -72,6 +73,11 @@ class Payout(SQLModel, table=True):
     made_at: datetime = moment(now)
 
     @property
+    def amount(self) -> Money:
+        """What is sent."""
+        return Money(self.amount_minor, self.currency)
+
+    @property
     def group(self) -> str:
         """Stripe's transfer_group: one per payout, so that looking one up is short."""
         return f"payout_{self.id}"
@@ -113,3 +119,8 @@ class PayoutSkip(SQLModel, table=True):
     amount_minor: int = minor()
     reason: Reason = word()
     sentence: str = Field(sa_type=Text)
+
+    @property
+    def amount(self) -> Money:
+        """What waits."""
+        return Money(self.amount_minor, self.currency)

@@ -11,7 +11,7 @@ from sqlmodel import col
 from advocates.membership import Membership
 from core.clock import now
 from core.db import session
-from core.errors import Invalid
+from core.errors import NotFound
 from core.money import Money
 from hub.programmes import get_programme
 from rewards import ledger
@@ -22,7 +22,7 @@ from rewards.runs import GONE, Payout
 MOST_LINES = 10_000
 
 
-class NoSuchMonth(Invalid):
+class NoSuchMonth(NotFound):
     """There is no statement for this month."""
 
 
@@ -74,6 +74,11 @@ class Statement:
     ends_at: datetime
     accounts: tuple[Account, ...]
 
+    @property
+    def first(self) -> date:
+        """The month's first day."""
+        return first_day(self.month)
+
 
 def balances_of(membership_id: str) -> list[Balance]:
     """Where the advocate's money stands, per currency; points are not money (`points_of`)."""
@@ -113,11 +118,16 @@ def months_of(membership: Membership) -> list[str]:
     return months
 
 
+def first_day(month: str) -> date:
+    """The first day of `2026-11`."""
+    return date.fromisoformat(f"{month}-01")
+
+
 def statement(membership: Membership, month: str) -> Statement:
     """The statement of a month; raises NoSuchMonth."""
     if month not in months_of(membership):
         raise NoSuchMonth
-    first = date.fromisoformat(f"{month}-01")
+    first = first_day(month)
     after = first + timedelta(days=monthrange(first.year, first.month)[1])
     zone = get_programme(membership.programme_id).zone
     begin, end = (datetime.combine(each, time.min, tzinfo=zone).astimezone(UTC) for each in (first, after))

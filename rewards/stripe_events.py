@@ -50,7 +50,7 @@ def store(event: dict[str, Any]) -> bool:
     account = event.get("account")
     row = StripeEvent(
         event_id=event["id"],
-        account=account if isinstance(account, str) else "",
+        account=account if isinstance(account, str) and account.isprintable() else "",
         livemode=event.get("livemode") is True,
         kind=event["type"],
         body=event,
@@ -83,7 +83,7 @@ def _apply_one(event_id: str) -> bool:
     try:
         result = _apply(event)
     except StripeError as error:  # stays due after the lease
-        log.warning("event not applied", event=event.event_id, kind=event.kind, why=error.message)
+        log.warning("event not applied", stripe_event=event.event_id, kind=event.kind, why=error.message)
         return False
     with transaction():
         done = update(StripeEvent).where(col(StripeEvent.id) == event_id)

@@ -232,6 +232,10 @@ def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:
         raise WebhookRefused from error
     if not isinstance(event, dict) or event.get("object") != "event":
         raise WebhookRefused
-    if not all(isinstance(event.get(name), str) and 0 < len(event[name]) <= PAGE for name in ("id", "type")):
+    if not all(_is_word(event.get(name)) for name in ("id", "type")):
         raise WebhookRefused
     return event
+
+
+def _is_word(value: object) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= PAGE and value.isprintable()

@@ -345,10 +345,10 @@ def test_many_senders_at_once_send_each_payout_once(cast: Cast, stripe: LocalStr
             sent.append(payouts.send_due())
 
     threads = [threading.Thread(target=sender) for _ in range(4)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
     assert sum(sent) == 6
     assert len(stripe.transfers()) == 6
     assert clean() == []

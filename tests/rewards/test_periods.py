@@ -2,13 +2,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from hub.programmes import Programme
+from hub.programmes import Programme, Schedule
 from rewards import periods
 
 EARLY = datetime(2020, 1, 1, tzinfo=UTC)
 
 
-def programme(schedule: str, day: int, zone: str) -> Programme:
+def programme(schedule: Schedule, day: int, zone: str) -> Programme:
     return Programme(
         unit_id="u", slug="p", name="P", owner_ids=[], allowed_hosts=[], home_url="", time_zone=zone,
         payout_schedule=schedule, payout_day=day, created_at=EARLY,
@@ -33,7 +33,9 @@ def programme(schedule: str, day: int, zone: str) -> Programme:
         ("weekly", 7, "America/New_York", "2026-11-02T04:59Z", "2026-11-01", "2026-11-01T04:00Z"),
     ],
 )
-def test_the_last_closed_period(schedule: str, day: int, zone: str, at: str, name: str, ends_at: str) -> None:
+def test_the_last_closed_period(
+    schedule: Schedule, day: int, zone: str, at: str, name: str, ends_at: str
+) -> None:
     period = periods.last_closed(programme(schedule, day, zone), datetime.fromisoformat(at))
     assert period == periods.Period(name, datetime.fromisoformat(ends_at))
 

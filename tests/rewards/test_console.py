@@ -1,0 +1,262 @@
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import select
+
+from advocates.membership import Membership
+from core.db import session, transaction
+from core.settings import Settings
+from referrals.conversions import Conversion
+from rewards import grants, proof
+from rewards.grants import Reward
+from rewards.runs import Payout, PayoutRun
+from tests.factories import Cast, make_advocate, sign_in
+from tests.rewards.stories import approvable, approved, percent_rule, ready_account, refund, reserved_payouts
+
+LARGE = 2_000_000
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Membership:
+    with transaction():
+        percent_rule(cast.programme)
+        made = make_advocate(cast.programme)
+        ready_account(made)
+        return made
+
+
+def pick(reward_id: str) -> str:
+    with transaction():
+        return f"{reward_id}:{grants.get_reward(reward_id).content_hash}"
+
+
+def state_of(reward_id: str) -> str:
+    with transaction():
+        return grants.get_reward(reward_id).state
+
+
+def test_the_manager_sees_the_queue_with_sums_and_arithmetic_and_approves(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    first, second = approvable(ana), approvable(ana, 5_000)
+    sign_in(client, cast.manager)
+    page = client.get("/console/rewards").text
+    assert "€17.90" in page
+    assert "10 % of €129.00 = €12.90 (sale rule, version 1)" in page
+    answer = client.post("/console/rewards", data={"act": "approve", "picked": [pick(first), pick(second)]})
+    assert answer.status_code == 303
+    assert "2 rewards approved, €17.90." in client.get("/console/rewards").text
+    assert (state_of(first), state_of(second)) == ("approved", "approved")
+    assert "Nothing to approve" in client.get("/console/rewards").text
+
+
+def test_what_changed_since_the_page_was_opened_is_refused_with_the_page_again(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    reward_id = approvable(ana)
+    picked = pick(reward_id)
+    with transaction():
+        conversion = session().get_one(Conversion, grants.get_reward(reward_id).conversion_id)
+        grants.reverse_for_refund(refund(conversion, 100).id)
+    sign_in(client, cast.manager)
+    answer = client.post("/console/rewards", data={"act": "approve", "picked": [picked]})
+    assert answer.status_code == 409
+    assert "Something changed since you saw it" in answer.text
+    assert "12.80" in answer.text
+    assert state_of(reward_id) == "approvable"
+
+
+def test_several_are_denied_with_one_reason_or_none(cast: Cast, ana: Membership, client: FlaskClient) -> None:
+    first, second = approvable(ana), approvable(ana)
+    sign_in(client, cast.manager)
+    both = [pick(first), pick(second)]
+    assert client.post("/console/rewards", data={"act": "deny", "picked": both}).status_code == 422
+    assert state_of(first) == "approvable"
+    done = client.post("/console/rewards", data={"act": "deny", "picked": both, "reason": "Own orders."})
+    assert done.status_code == 303
+    assert (state_of(first), state_of(second)) == ("denied", "denied")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"act": "approve"},
+        {"act": "approve", "picked": ["nonsense"]},
+        {"act": "approve", "picked": ["0" * 26 + ":" + "g" * 64]},
+        {"act": "pay"},
+        {"act": "approve", "picked": ["0" * 26 + ":" + "0" * 64] * 1001},
+        {"act": "approve", "picked": ["0" * 26 + ":" + "0" * 64], "amount_minor": "1"},
+    ],
+)
+def test_forms_that_make_no_sense_are_refused(
+    cast: Cast, ana: Membership, client: FlaskClient, data: dict[str, object]
+) -> None:
+    sign_in(client, cast.manager)
+    assert client.post("/console/rewards", data=data).status_code in {409, 422}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "?q=Ana",
+        "?q=order-",
+        "?state=all",
+        "?programme=makers",
+        "?risk=none",
+        "?state=all&risk=second",
+        "?q=nobody",
+    ],
+)
+def test_the_queue_is_searched_and_filtered_in_its_address(
+    cast: Cast, ana: Membership, client: FlaskClient, query: str
+) -> None:
+    approvable(ana)
+    sign_in(client, cast.manager)
+    answer = client.get(f"/console/rewards{query}")
+    assert answer.status_code == 200
+    assert ("Ana Advocate" in answer.text) is ("nobody" not in query and "second" not in query)
+
+
+def test_a_wrong_filter_is_refused(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, cast.manager)
+    assert client.get("/console/rewards?state=nonsense").status_code == 422
+    assert client.get("/console/rewards?after=nonsense").status_code == 400
+
+
+def test_a_line_is_explained_on_one_page_and_decided_there(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    reward_id = approvable(ana, LARGE)
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/rewards/{reward_id}").text
+    assert "10 % of each sale" in page
+    assert "The last click within 30 days" in page
+    assert "This needs two people" in page
+    wanted = {"act": "approve", "content_hash": pick(reward_id).split(":")[1]}
+    client.post(f"/console/rewards/{reward_id}", data=wanted)
+    assert "a second person has to agree" in client.get(f"/console/rewards/{reward_id}").text
+    client.post("/logout")
+    sign_in(client, cast.finance)
+    assert "Approve €2,000.00" in client.get(f"/console/rewards/{reward_id}").text
+    client.post(f"/console/rewards/{reward_id}", data=wanted)
+    page = client.get(f"/console/rewards/{reward_id}").text
+    assert "Mara North" in page
+    assert "Fina Ledger" in page
+    assert state_of(reward_id) == "approved"
+
+
+def test_one_is_held_released_approved_and_undone(cast: Cast, ana: Membership, client: FlaskClient) -> None:
+    reward_id = approvable(ana)
+    sign_in(client, cast.manager)
+    address = f"/console/rewards/{reward_id}"
+    assert client.post(address, data={"act": "hold"}).status_code == 422
+    for act, state in (
+        ("hold", "held"),
+        ("release", "approvable"),
+        ("approve", "approved"),
+        ("undo", "approvable"),
+    ):
+        data = {"act": act, "reason": "Looks odd.", "content_hash": pick(reward_id).split(":")[1]}
+        assert client.post(address, data=data).status_code == 303
+        assert state_of(reward_id) == state
+        assert client.get(address).status_code == 200
+
+
+def test_runs_are_previewed_made_by_finance_and_shown(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    with transaction():
+        ben = make_advocate(cast.programme, "Ben Bee")
+    approved(ana, cast.manager)
+    approved(ben, cast.manager)
+    sign_in(client, cast.finance)
+    preview = client.get(f"/console/payouts/preview/{cast.programme.id}").text
+    assert "No payout account has been set up." in preview
+    assert "Pay out now" in preview
+    made = client.post("/console/payouts", data={"programme_id": cast.programme.id})
+    assert made.status_code == 303
+    page = client.get(made.location).text
+    assert "€12.90" in page
+    assert "Ben Bee" in page
+    assert "No payout account has been set up." in page
+    overview = client.get("/console/payouts").text
+    assert "by hand" in overview
+    assert "1 reserved" in overview
+    with transaction():
+        payout = session().exec(select(Payout)).one()
+    assert "Not sent yet." in client.get(f"/console/payouts/items/{payout.id}").text
+    refused = client.post(f"/console/payouts/items/{payout.id}", data={"act": "take_back"})
+    assert refused.status_code == 409
+    with transaction():
+        payout = session().get_one(Payout, payout.id)
+        payout.state, payout.reason = "held", "The account was swapped."
+        session().add(payout)
+    assert "The account was swapped." in client.get("/console/payouts").text
+    assert client.post(f"/console/payouts/items/{payout.id}", data={"act": "take_back"}).status_code == 303
+    with transaction():
+        assert proof.problems() == []
+
+
+def test_empty_pages_say_what_to_do(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, cast.finance)
+    assert "No runs yet" in client.get("/console/payouts").text
+    assert "Nothing is approved" in client.get(f"/console/payouts/preview/{cast.programme.id}").text
+    assert "Nothing to approve" in client.get("/console/rewards").text
+    assert "nothing is rewarded here" in client.get("/console/rewards/rules").text
+
+
+def test_what_the_stranger_and_the_other_units_manager_get(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    reward_id = approvable(ana)
+    approved(ana, cast.manager)
+    (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+    with transaction():
+        run_id = session().exec(select(PayoutRun)).one().id
+    objects = [
+        f"/console/rewards/{reward_id}",
+        f"/console/payouts/{run_id}",
+        f"/console/payouts/items/{payout_id}",
+        f"/console/payouts/preview/{cast.programme.id}",
+    ]
+    lists = ["/console/rewards", "/console/rewards/rules", "/console/payouts"]
+    sign_in(client, cast.stranger)
+    assert {client.get(each).status_code for each in objects + lists} == {403}
+    assert (
+        client.post("/console/rewards", data={"act": "approve", "picked": [pick(reward_id)]}).status_code
+        == 403
+    )
+    client.post("/logout")
+    sign_in(client, cast.other_manager)
+    assert {client.get(each).status_code for each in objects} == {404}
+    for each in lists:
+        assert "Ana Advocate" not in client.get(f"{each}?state=all" if each == lists[0] else each).text
+    assert (
+        client.post("/console/rewards", data={"act": "approve", "picked": [pick(reward_id)]}).status_code
+        == 404
+    )
+    assert client.post(objects[0], data={"act": "hold", "reason": "x"}).status_code == 404
+    assert client.post("/console/payouts", data={"programme_id": cast.programme.id}).status_code == 403
+    client.post("/logout")
+    sign_in(client, cast.manager)
+    assert client.post("/console/payouts", data={"programme_id": cast.programme.id}).status_code == 403
+    assert client.post(objects[2], data={"act": "take_back"}).status_code == 403
+    assert state_of(reward_id) == "approvable"
+
+
+def test_the_manager_who_is_an_advocate_cannot_approve_their_own_on_the_page(
+    cast: Cast, ana: Membership, client: FlaskClient, settings: Settings
+) -> None:
+    from advocates import membership
+    from core.access import COMMAND
+
+    with transaction():
+        mine = membership.welcome(cast.manager, cast.programme, by=COMMAND)
+    reward_id = approvable(mine)
+    sign_in(client, cast.manager)
+    assert (
+        client.post("/console/rewards", data={"act": "approve", "picked": [pick(reward_id)]}).status_code
+        == 403
+    )
+    assert isinstance(state_of(reward_id), str)
+    with transaction():
+        assert session().get_one(Reward, reward_id).approved_by is None
