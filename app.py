@@ -101,6 +101,7 @@ NAVIGATION = {
     "application.review": "applications",
     "reward.approve": "rewards",
     "reward.approve_second": "rewards",
+    "payout.look": "payouts",
 }
 """which entry of the console's menu counts which kind of waiting things"""
 

@@ -33,6 +33,7 @@ ACTION_ADDRESSES = {
     "application.review": "/console/applications/{}",
     "reward.approve": "/console/rewards/{}",
     "reward.approve_second": "/console/rewards/{}",
+    "payout.look": "/console/payouts/items/{}",
 }
 """where each kind of action is done; {} is the subject's id"""
 

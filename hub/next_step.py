@@ -65,7 +65,7 @@ def next_step(situation: Situation) -> NextStep:
     if not situation.has_link:
         return NextStep("link", "/portal/links")
     if situation.pays_money and situation.money_waits:
-        return NextStep("payouts", "/portal/rewards")
+        return NextStep("payouts", "/portal/rewards/account")
     return NextStep("share", "/portal/links")
 
 
@@ -84,4 +84,4 @@ def milestones(situation: Situation, *, paid_out: bool) -> list[Milestone]:
         Milestone("policy", not situation.policies, policy),
         Milestone("link", situation.has_link, "/portal/links"),
     ]
-    return [*way, Milestone("payouts", paid_out, "/portal/rewards")] if situation.pays_money else way
+    return [*way, Milestone("payouts", paid_out, "/portal/rewards/account")] if situation.pays_money else way
