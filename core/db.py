@@ -41,6 +41,7 @@ def connect(url: str) -> Engine:
     _engine = create_engine(make_url(url), pool_pre_ping=True, **_engine_options(url))
     if _engine.dialect.name == "sqlite":
         event.listen(_engine, "connect", _prepare_sqlite)
+        event.listen(_engine, "reset", _leave_nothing_open)
     event.listen(_engine, "begin", _begin)
     return _engine
 
@@ -129,6 +130,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 -
     connection.isolation_level = None  # we say BEGIN ourselves, below
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _leave_nothing_open(connection: Any, _record: object, _state: object) -> None:  # noqa: ANN401 - as above
+    """A COMMIT that fails leaves SQLite's transaction open, and SQLAlchemy takes it for ended."""
+    if connection.in_transaction:
+        connection.rollback()
 
 
 def _begin(connection: Connection) -> None:

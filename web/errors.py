@@ -1,12 +1,16 @@
 """Errors as people and machines read them: a sentence, the fitting status, nothing lost."""
 
+from collections.abc import Iterable
+from contextlib import nullcontext
+
 import structlog
 from flask import Flask, current_app, g, jsonify, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, OperationalError
-from werkzeug.exceptions import HTTPException
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.wrappers import Response
 
 from core.db import transaction
@@ -33,6 +37,11 @@ class NotAllowedHere(SpokesError):
 
     status = 405
 
+    def __init__(self, allowed: Iterable[str] = ()) -> None:
+        """`allowed`: the methods that the address takes."""
+        super().__init__()
+        self.allowed = sorted(allowed)
+
 
 class OurFault(SpokesError):
     """Something went wrong on our side. It is on record; please try again."""
@@ -40,7 +49,7 @@ class OurFault(SpokesError):
     status = 500
 
 
-_BY_STATUS: dict[int, type[SpokesError]] = {404: NotFound, 405: NotAllowedHere, 413: TooLarge}
+_BY_STATUS: dict[int, type[SpokesError]] = {404: NotFound, 413: TooLarge}
 
 
 def register_errors(app: Flask) -> None:
@@ -49,6 +58,7 @@ def register_errors(app: Flask) -> None:
     app.register_error_handler(CSRFError, lambda _error: answer(FormExpired()))
     app.register_error_handler(IntegrityError, _conflict)
     app.register_error_handler(OperationalError, _busy)
+    app.register_error_handler(PoolTimeout, _all_in_use)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(Exception, _ours)
 
@@ -61,7 +71,7 @@ def answer(error: SpokesError) -> ResponseReturnValue:
         wanted = request.full_path.removesuffix("?") if request.method == "GET" else None
         return redirect(url_for("core_public.sign_in_page", next=wanted))
     again = _form_again(error)
-    return _as_page(error) if again is None else (again, error.status)
+    return _as_page(error) if again is None else (again, error.status, _headers(error))
 
 
 def _for_machines() -> bool:
@@ -83,22 +93,28 @@ def _as_page(error: SpokesError) -> ResponseReturnValue:
 def _headers(error: SpokesError) -> dict[str, str]:
     if isinstance(error, TooManyAttempts):
         return {"Retry-After": str(error.retry_after_s)}
+    if isinstance(error, NotAllowedHere):
+        return {"Allow": ", ".join(error.allowed)}
     return {"Retry-After": "2"} if isinstance(error, Unavailable) else {}
 
 
 def _form_again(error: SpokesError) -> str | Response | None:
     """The page whose form was refused, with what was typed: its GET view, run again."""
+    if request.method != "POST" or error.status not in {409, 422, 429}:
+        return None
     adapter = current_app.create_url_adapter(request)
-    if request.method != "POST" or adapter is None or error.status not in {409, 422, 429}:
+    if adapter is None:
         return None
     try:
         endpoint, arguments = adapter.match(method="GET")
     except HTTPException:
         return None
     g.typed, g.refusal = request.form, error
+    view = current_app.view_functions[endpoint]
+    own = getattr(view, "transacts_itself", False)
     try:
-        with transaction(read_only=True):
-            page = current_app.view_functions[endpoint](**arguments)
+        with nullcontext() if own else transaction(read_only=True):
+            page = view(**arguments)
     except SpokesError:
         return None
     return page if isinstance(page, str | Response) else None
@@ -114,9 +130,16 @@ def _busy(error: OperationalError) -> ResponseReturnValue:
     return answer(Unavailable())
 
 
+def _all_in_use(_error: PoolTimeout) -> ResponseReturnValue:
+    log.warning("database", reason="every connection is in use")
+    return answer(Unavailable())
+
+
 def _http(error: HTTPException) -> ResponseReturnValue:
     if error.code is None or error.code < 400:  # noqa: PLR2004 - a redirect by the router
         return error.get_response()
+    if isinstance(error, MethodNotAllowed):
+        return answer(NotAllowedHere(error.valid_methods or ()))
     refusal = _BY_STATUS.get(error.code, Malformed)()
     refusal_status = type(refusal).status
     return answer(refusal) if refusal_status == error.code or error.code < 500 else _ours(error)  # noqa: PLR2004

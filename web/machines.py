@@ -1,10 +1,12 @@
 """What the API's doors stand on: the key, the scope, pages."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from flask import Response, jsonify, request
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
 
 from core import api_keys
 from core.access import Actor, authorize_anywhere
@@ -38,12 +40,19 @@ def note_use(response: Response) -> Response:
     """After a good answer, write (at most hourly) that the key was used: in a transaction of its own, GET stays reading."""
     secret = request.headers.get("Authorization", "").partition(" ")[2].strip()
     if response.status_code < 400 and secret:  # noqa: PLR2004 - HTTP's own border
-        with transaction(read_only=True):
-            row = api_keys.key_of(secret)
-        if api_keys.needs_touch(row):
-            with transaction():
-                api_keys.touch(row.id)
+        with suppress(
+            WrongKey, SQLAlchemyError
+        ):  # the answer stands: a note that fails must not turn it into an error
+            _note(secret)
     return response
+
+
+def _note(secret: str) -> None:
+    with transaction(read_only=True):
+        row = api_keys.key_of(secret)
+    if api_keys.needs_touch(row):
+        with transaction():
+            api_keys.touch(row.id)
 
 
 def listed(page: Page[T], show: Callable[[T], BaseModel]) -> Response:

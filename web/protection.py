@@ -20,8 +20,8 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 def register_protection(app: Flask, settings: Settings) -> None:
     """CSRF on every form, headers on every answer."""
+    app.before_request(_name_request)  # first, so that a refused form has a number on record too
     csrf.init_app(app)
-    app.before_request(_name_request)
     # Stripe's onboarding is reached by redirect from a form, and form-action covers redirects.
     stripe = f" {settings.stripe_base}" if settings.local_stripe else " https://connect.stripe.com"
     policy = POLICY.format(form_action=stripe)

@@ -143,5 +143,15 @@ def test_foreign_keys_are_enforced(database: str) -> None:
         session().add(SignInSession(secret_hash="h", person_id="nobody", expires_at=now()))
 
 
+def test_failing_commit_leaves_nothing_behind_and_nothing_open(database: str) -> None:
+    with transaction():
+        run(text("CREATE TABLE late (person_id TEXT REFERENCES person (id) DEFERRABLE INITIALLY DEFERRED)"))
+    for _ in range(3):
+        with pytest.raises(IntegrityError), transaction():
+            run(text("INSERT INTO late (person_id) VALUES ('nobody')"))
+        with transaction():
+            assert session().execute(text("SELECT count(*) FROM late")).scalar_one() == 0
+
+
 def test_dialect_is_the_one_of_the_address(database: str) -> None:
     assert database.startswith(db.dialect())
