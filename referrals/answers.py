@@ -162,7 +162,9 @@ def show_conversions(conversions: Sequence[Conversion]) -> dict[str, ShownConver
     every = [each for found in candidates.values() for each in found]
     link_ids = {each.link_id for each in conversions} | {each.link_id for each in every}
     codes = {key: link.code for key, link in _by_id(Link, link_ids).items()}
-    advocates = _advocates({each.membership_id for each in conversions} | {each.membership_id for each in every})
+    advocates = _advocates(
+        {each.membership_id for each in conversions} | {each.membership_id for each in every}
+    )
     return {
         each.id: ShownConversion(
             **each.model_dump(include=set(ShownConversion.model_fields) - {"attribution"}),
@@ -183,9 +185,7 @@ def show_refund(refund: Refund) -> ShownRefund:
     return ShownRefund(**refund.model_dump(include=set(ShownRefund.model_fields)))
 
 
-def _candidate(
-    row: AttributionCandidate, codes: dict[str, str], advocates: dict[str, str]
-) -> ShownCandidate:
+def _candidate(row: AttributionCandidate, codes: dict[str, str], advocates: dict[str, str]) -> ShownCandidate:
     return ShownCandidate(
         source=row.source,
         given=row.given,

@@ -79,7 +79,10 @@ class Attribution:
 
 
 def decide(
-    conversion: Happened, touches: Sequence[Touch], rules: Mapping[str, Rule], rights: Callable[[Touch], Right]
+    conversion: Happened,
+    touches: Sequence[Touch],
+    rules: Mapping[str, Rule],
+    rights: Callable[[Touch], Right],
 ) -> Attribution:
     """Whose the conversion is.
 
@@ -90,7 +93,10 @@ def decide(
     able = [touch for touch, problem in zip(touches, problems, strict=True) if not problem]
     if not able:
         reason = "; ".join(dict.fromkeys(problems)) or "nothing ties it to an advocate"
-        judged = [Judged(touch, won=False, verdict=problem) for touch, problem in zip(touches, problems, strict=True)]
+        judged = [
+            Judged(touch, won=False, verdict=problem)
+            for touch, problem in zip(touches, problems, strict=True)
+        ]
         return Attribution(None, f"nobody's: {reason}", tuple(judged))
     rule = rules[max(able, key=lambda touch: touch.at).programme_id].rule
     winner = _first(able, rule)

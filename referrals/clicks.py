@@ -79,6 +79,10 @@ class _Beaten(Exception):
     """Another ingester was here first."""
 
 
+class _SomeKnown(Exception):
+    """Some of these clicks are in the database already."""
+
+
 def moment_of(ms: int) -> datetime:
     """The moment of milliseconds since 1970."""
     return _EPOCH + timedelta(milliseconds=ms)
@@ -129,11 +133,11 @@ def store(records: Sequence[ClickRecord]) -> int:
     fresh = list(records)
     if not fresh:
         return 0
-    attempt = session().begin_nested()
-    if _inserted(Click, [_row(each) for each in fresh]) == len(fresh):
-        attempt.commit()
-    else:  # a segment was read again: rare, so only now it is asked which of its clicks are new
-        attempt.rollback()
+    try:
+        with session().begin_nested():
+            if _inserted(Click, [_row(each) for each in fresh]) != len(fresh):
+                raise _SomeKnown
+    except _SomeKnown:  # a segment was read again: rare, so only now it is asked which of its clicks are new
         fresh = _unknown(fresh)
         _inserted(Click, [_row(each) for each in fresh])
     _add_up([each for each in fresh if each.counted])
@@ -217,7 +221,9 @@ def _inserted(table: type[SQLModel], rows: list[dict[str, Any]]) -> int:
 
 def _add_up(clicks: Sequence[ClickRecord]) -> None:
     """Scoreboard and tallies of counted clicks."""
-    days = Counter((each.membership_id, each.unit_id, day_number(moment_of(each.occurred_ms))) for each in clicks)
+    days = Counter(
+        (each.membership_id, each.unit_id, day_number(moment_of(each.occurred_ms))) for each in clicks
+    )
     metrics.add(Gain("clicks", member, unit, day, number) for (member, unit, day), number in days.items())
     links = sorted(Counter(each.link_id for each in clicks).items())
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert

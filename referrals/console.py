@@ -125,7 +125,9 @@ def amount_of(conversion: Conversion) -> Money | None:
 def _links_asked(query: LinksQuery) -> list[ColumnElement[bool]]:
     asked: list[Any] = []
     if query.q:
-        named = select(Membership.id).where(Membership.person_id == Person.id, _has(col(Person.name), query.q))
+        named = select(Membership.id).where(
+            Membership.person_id == Person.id, _has(col(Person.name), query.q)
+        )
         asked.append(or_(_has(col(Link.code), query.q), col(Link.membership_id).in_(named)))
     if query.programme:
         asked.append(col(Link.programme_id) == query.programme)
@@ -138,8 +140,12 @@ def _links_asked(query: LinksQuery) -> list[ColumnElement[bool]]:
 def _conversions_asked(query: ConversionsQuery) -> list[ColumnElement[bool]]:
     asked: list[Any] = []
     if query.q:
-        named = select(Membership.id).where(Membership.person_id == Person.id, _has(col(Person.name), query.q))
-        asked.append(or_(_has(col(Conversion.external_id), query.q), col(Conversion.membership_id).in_(named)))
+        named = select(Membership.id).where(
+            Membership.person_id == Person.id, _has(col(Person.name), query.q)
+        )
+        asked.append(
+            or_(_has(col(Conversion.external_id), query.q), col(Conversion.membership_id).in_(named))
+        )
     if query.kind:
         asked.append(col(Conversion.kind) == query.kind)
     if query.whose:

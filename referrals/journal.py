@@ -61,9 +61,7 @@ def line_of(fields: str) -> bytes:
 
 def fields_of(record: ClickRecord) -> str:
     """The fields of a record, separated by tabs."""
-    return "\t".join(
-        str(int(each)) if isinstance(each, bool) else str(each) for each in record
-    )
+    return "\t".join(str(int(each)) if isinstance(each, bool) else str(each) for each in record)
 
 
 class Journal:
@@ -219,7 +217,9 @@ def _record(line: bytes) -> ClickRecord | None:
             return None
         click, link, code, member, unit, ms, counted, *rest = raw.decode().split("\t")
         flags, visitor, device, referrer = rest
-        return ClickRecord(click, link, code, member, unit, int(ms), counted == "1", flags, visitor, device, referrer)
+        return ClickRecord(
+            click, link, code, member, unit, int(ms), counted == "1", flags, visitor, device, referrer
+        )
     except ValueError:
         return None
 

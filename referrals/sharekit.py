@@ -50,8 +50,14 @@ def share_kit(company: str, address: str) -> tuple[Channel, ...]:
         Channel(
             "Long post",
             (
-                Variant("#ad", f"Here is what worked for me with {company}, and what did not. Have a look: {address}"),
-                Variant("Ad:", f"Three things I learned while using {company}. Tell me where you differ. {address}"),
+                Variant(
+                    "#ad",
+                    f"Here is what worked for me with {company}, and what did not. Have a look: {address}",
+                ),
+                Variant(
+                    "Ad:",
+                    f"Three things I learned while using {company}. Tell me where you differ. {address}",
+                ),
                 Variant(rewarded, f"I would say the same without it; judge for yourself: {address}"),
             ),
         ),
@@ -74,5 +80,7 @@ def disclosure_problem(text: str) -> str | None:
         return "The disclosure has to come first: who reads only the beginning must see it."
     unclear = [tag for tag in _TAG.findall(text.lower()) if tag in UNCLEAR]
     if unclear:
-        return f"{unclear[0]} does not say that you are rewarded. Begin with #ad, “Ad:” or “I’m rewarded by …”."
+        return (
+            f"{unclear[0]} does not say that you are rewarded. Begin with #ad, “Ad:” or “I’m rewarded by …”."
+        )
     return "Begin with a disclosure: #ad, “Ad:” or “I’m rewarded by …”."

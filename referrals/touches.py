@@ -79,7 +79,13 @@ def _known(new: NewConversion, earlier: Conversion | None, seen: frozenset[str])
 
 
 def _touch(
-    source: Source, given: str, at: datetime, link: Link | None, seen: frozenset[str], *, must_run: bool = True
+    source: Source,
+    given: str,
+    at: datetime,
+    link: Link | None,
+    seen: frozenset[str],
+    *,
+    must_run: bool = True,
 ) -> Touch:
     if link is None:
         return Touch(source, given, at, problem=f"no link with this {source}")

@@ -1,11 +1,9 @@
 from collections.abc import Callable, Iterator
-from importlib.util import find_spec
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-import app as application
 from core import db
 from core.api_keys import SCOPES, create_api_key
 from core.settings import Settings
@@ -19,15 +17,6 @@ def visitors(settings: Settings) -> Iterator[Visitors]:
     came = Visitors(settings)
     yield came
     came.leave()
-
-
-@pytest.fixture
-def app(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Flask:
-    """The application with the doors that exist."""
-    monkeypatch.setattr(application, "DOORS", [each for each in application.DOORS if find_spec(each)])
-    made = application.create_app(settings)
-    made.config["WTF_CSRF_ENABLED"] = False
-    return made
 
 
 Machine = Callable[..., FlaskClient]

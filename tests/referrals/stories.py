@@ -77,7 +77,9 @@ class Visitors:
         """Ask for /r/<code>; headers by their name in the environment."""
         answer = Answer()
 
-        def start(status: str, given: list[tuple[str, str]], _error: object = None) -> Callable[[bytes], object]:
+        def start(
+            status: str, given: list[tuple[str, str]], _error: object = None
+        ) -> Callable[[bytes], object]:
             answer.status, answer.headers = int(status[:3]), given
             return lambda _raw: None
 

@@ -126,7 +126,10 @@ def test_what_is_no_json_is_refused(shop: FlaskClient, raw: bytes, kind: str, st
 def test_keys_are_asked_for_and_scopes_are_kept(machine: Machine, cast: Cast, link: Link) -> None:
     reader = machine(cast.north, "conversions:read")
     assert reader.post("/api/v1/conversions", json=order(code="ana")).status_code == 403
-    assert reader.post("/api/v1/conversions/batch", data=b"", content_type="application/x-ndjson").status_code == 403
+    assert (
+        reader.post("/api/v1/conversions/batch", data=b"", content_type="application/x-ndjson").status_code
+        == 403
+    )
     assert reader.get("/api/v1/links").status_code == 403
     assert reader.get("/api/v1/conversions").status_code == 200
     nobody = reader.application.test_client()
@@ -174,13 +177,21 @@ def test_a_link_tells_what_it_brought(cast: Cast, shop: FlaskClient, visitors: V
     assert shop.get("/api/v1/links/nobody").status_code == 404
 
 
-def test_every_recorded_click_is_listed_page_by_page(shop: FlaskClient, visitors: Visitors, link: Link) -> None:
-    made = [visitors.click("ana").click_id, visitors.click("ana", "HEAD").click_id, visitors.click("ana").click_id]
+def test_every_recorded_click_is_listed_page_by_page(
+    shop: FlaskClient, visitors: Visitors, link: Link
+) -> None:
+    made = [
+        visitors.click("ana").click_id,
+        visitors.click("ana", "HEAD").click_id,
+        visitors.click("ana").click_id,
+    ]
     clicks.ingest()
     seen: list[dict[str, Any]] = []
     after = None
     for _ in range(3):
-        page = told(shop.get("/api/v1/clicks", query_string={"limit": 1, **({"after": after} if after else {})}))
+        page = told(
+            shop.get("/api/v1/clicks", query_string={"limit": 1, **({"after": after} if after else {})})
+        )
         seen += page["items"]
         after = page["next"]
     assert after is None
@@ -200,7 +211,9 @@ def test_a_batch_answers_each_line_in_order(shop: FlaskClient, link: Link) -> No
         json.dumps(good),
         json.dumps(other),
     ]
-    answer = shop.post("/api/v1/conversions/batch", data="\n".join(lines) + "\n", content_type="application/x-ndjson")
+    answer = shop.post(
+        "/api/v1/conversions/batch", data="\n".join(lines) + "\n", content_type="application/x-ndjson"
+    )
     assert answer.status_code == 200, answer.text
     results = [json.loads(line) for line in answer.text.splitlines()]
     assert [each["status"] for each in results] == [201, 400, 409, 422, 400, 200, 201]
@@ -212,11 +225,18 @@ def test_a_batch_answers_each_line_in_order(shop: FlaskClient, link: Link) -> No
 def test_a_batch_has_limits(shop: FlaskClient, link: Link) -> None:
     many = shop.post("/api/v1/conversions/batch", data=b"{}\n" * 10_001, content_type="application/x-ndjson")
     assert many.status_code == 413
-    large = shop.post("/api/v1/conversions/batch", data=b" " * (16 * 1024 * 1024 + 1), content_type="application/x-ndjson")
+    large = shop.post(
+        "/api/v1/conversions/batch", data=b" " * (16 * 1024 * 1024 + 1), content_type="application/x-ndjson"
+    )
     assert large.status_code == 413
-    assert shop.post("/api/v1/conversions/batch", data=b"{}", content_type="application/json").status_code == 415
+    assert (
+        shop.post("/api/v1/conversions/batch", data=b"{}", content_type="application/json").status_code == 415
+    )
     two = b" " * (2 * 1024 * 1024)
-    assert shop.post("/api/v1/conversions/batch", data=two, content_type="application/x-ndjson").status_code == 200
+    assert (
+        shop.post("/api/v1/conversions/batch", data=two, content_type="application/x-ndjson").status_code
+        == 200
+    )
 
 
 def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Link) -> None:

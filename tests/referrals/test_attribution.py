@@ -11,7 +11,12 @@ DAY = timedelta(days=1)
 
 
 def click(number: int, before: timedelta, **changes: str) -> Touch:
-    known = {"code": f"link-{number}", "membership_id": f"m{number}", "programme_id": "p", "link_id": f"l{number}"}
+    known = {
+        "code": f"link-{number}",
+        "membership_id": f"m{number}",
+        "programme_id": "p",
+        "link_id": f"l{number}",
+    }
     return Touch("click", f"{number:026d}", SALE - before, **{**known, **changes})
 
 
@@ -55,7 +60,9 @@ def test_clicks_of_the_same_instant_are_settled_the_same_way_whatever_their_orde
     assert decided(one, other, rule="first_touch").winner == one
 
 
-@pytest.mark.parametrize(("before", "counts"), [(30 * DAY, True), (30 * DAY + timedelta(milliseconds=1), False)])
+@pytest.mark.parametrize(
+    ("before", "counts"), [(30 * DAY, True), (30 * DAY + timedelta(milliseconds=1), False)]
+)
 def test_the_window_ends_with_its_last_instant_included(before: timedelta, counts: bool) -> None:
     attribution = decided(click(1, before))
     assert (attribution.winner is not None) == counts

@@ -99,7 +99,9 @@ def test_a_torn_tail_of_a_dead_writer_is_left_behind(settings: Settings, link: L
     assert counted(link) == (2, 2)
 
 
-def test_many_batches_are_taken_in_one_run(settings: Settings, link: Link, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_batches_are_taken_in_one_run(
+    settings: Settings, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(clicks, "BATCH", 100)
     segment_of(settings, lines(records(link, 1_050)))
     assert ingest() == 1_050

@@ -255,7 +255,9 @@ def test_a_refund_before_its_sale_waits_for_it(cast: Cast, link: Link) -> None:
     events.when(RefundRecorded, lambda event: heard.append(event.refund_id))
     with db.transaction():
         parked = give_back(cast.north.id, "late", 2_900)
-        too_much = give_back(cast.north.id, "late", 12_000, occurred_at=(now() + timedelta(hours=1)).isoformat())
+        too_much = give_back(
+            cast.north.id, "late", 12_000, occurred_at=(now() + timedelta(hours=1)).isoformat()
+        )
         assert (parked.state, heard) == ("parked", [])
     with db.transaction():
         sale = bring(cast.north.id, external_id="late", code="ana")

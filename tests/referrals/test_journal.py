@@ -12,7 +12,17 @@ from referrals.journal import ClickRecord, Journal, fields_of, is_finished, line
 
 def record(number: int) -> ClickRecord:
     return ClickRecord(
-        f"{number:026d}", "l" * 26, "ana", "m" * 26, "u" * 26, 1_700_000_000_000 + number, True, "", "", "", ""
+        f"{number:026d}",
+        "l" * 26,
+        "ana",
+        "m" * 26,
+        "u" * 26,
+        1_700_000_000_000 + number,
+        True,
+        "",
+        "",
+        "",
+        "",
     )
 
 

@@ -27,7 +27,9 @@ def trainee(cast: Cast) -> Membership:
         return make_advocate(cast.programme, "Tina Trainee")
 
 
-def test_an_advocate_sees_links_figures_words_and_reasons(cast: Cast, client: FlaskClient, link: Link) -> None:
+def test_an_advocate_sees_links_figures_words_and_reasons(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
     with db.transaction():
         bring(cast.north.id, code="ana")
     sign_in(client, owner(link.membership_id))
@@ -178,7 +180,9 @@ def test_another_units_manager_gets_no_conversion(cast: Cast, client: FlaskClien
     assert client.get(f"/console/conversions/{sale.id}").status_code == 404
 
 
-def test_a_sale_of_the_hubs_shop_is_seen_where_it_was_won(cast: Cast, client: FlaskClient, link: Link) -> None:
+def test_a_sale_of_the_hubs_shop_is_seen_where_it_was_won(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
     with db.transaction():
         sale = bring(cast.hub.id, code="ana")
     sign_in(client, cast.manager)

@@ -32,7 +32,9 @@ from tests.referrals.stories import BROWSER, Visitors, make_earner, make_link
 @pytest.fixture
 def link(cast: Cast) -> str:
     with db.transaction():
-        return make_link(make_earner(cast.programme), "ana", destination="https://shop.example/tea?size=2").code
+        return make_link(
+            make_earner(cast.programme), "ana", destination="https://shop.example/tea?size=2"
+        ).code
 
 
 def stored(click_id: str) -> Click:
@@ -109,7 +111,9 @@ def test_unknown_codes_go_to_the_pages_and_other_methods_are_refused(visitors: V
     assert visitors.click("ana", "DELETE").status == 405
 
 
-def test_a_new_link_works_at_once_and_an_ended_one_soon_no_more(cast: Cast, visitors: Visitors, link: str) -> None:
+def test_a_new_link_works_at_once_and_an_ended_one_soon_no_more(
+    cast: Cast, visitors: Visitors, link: str
+) -> None:
     assert visitors.click("ana").status == 302
     with db.transaction():
         make_link(make_earner(cast.programme, "Bob"), "bob")

@@ -15,7 +15,15 @@ def test_every_channel_has_three_variants_with_the_disclosure_first() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["#ad Look at this", "#Ad: look", "Ad: look", "AD: look", "“Ad:” look", "I'm rewarded by Makers. Look", "Sponsored: look"],
+    [
+        "#ad Look at this",
+        "#Ad: look",
+        "Ad: look",
+        "AD: look",
+        "“Ad:” look",
+        "I'm rewarded by Makers. Look",
+        "Sponsored: look",
+    ],
 )
 def test_clear_disclosures_pass(text: str) -> None:
     assert disclosure_problem(text) is None
