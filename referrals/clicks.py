@@ -135,8 +135,7 @@ def store(records: Sequence[ClickRecord]) -> int:
         return 0
     try:
         with session().begin_nested():
-            if _inserted(Click, [_row(each) for each in fresh]) != len(fresh):
-                raise _SomeKnown
+            _insert_all(fresh)
     except _SomeKnown:  # a segment was read again: rare, so only now it is asked which of its clicks are new
         fresh = _unknown(fresh)
         _inserted(Click, [_row(each) for each in fresh])
@@ -196,6 +195,11 @@ def _put_away(segment: Path) -> None:
 
 def _row(record: ClickRecord) -> dict[str, Any]:
     return {**record._asdict(), "day": day_number(moment_of(record.occurred_ms))}
+
+
+def _insert_all(records: Sequence[ClickRecord]) -> None:
+    if _inserted(Click, [_row(each) for each in records]) != len(records):
+        raise _SomeKnown
 
 
 def _unknown(records: Sequence[ClickRecord]) -> list[ClickRecord]:
