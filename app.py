@@ -3,7 +3,7 @@
 from collections import Counter
 from importlib import import_module
 
-from flask import Flask
+from flask import Flask, request
 from flask_login import current_user
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -14,6 +14,8 @@ from core import db
 from core.ids import ID_PATTERN
 from core.settings import Settings
 from hub import actions
+from hub.programmes import get_programme
+from hub.units import get_unit
 from web import assets, errors, formats, protection, signing_in
 from web.forms import Form
 from web.requests import SpokesFlask
@@ -94,7 +96,18 @@ def _everywhere() -> dict[str, object]:
         "form": Form(),
         "theme": {"brand_name": "Spokes", "accent": None},
         "nav_counts": _nav_counts(signed_in),
+        **_programme_here(signed_in),
     }
+
+
+def _programme_here(signed_in: signing_in.SignedIn | None) -> dict[str, str]:
+    """In the portal: which programme and unit an advocate looks at."""
+    here = request.path.startswith("/portal") and db.in_transaction()
+    if signed_in is None or not signed_in.is_advocate or not here:
+        return {}
+    member = signing_in.advocate()
+    programme, unit = get_programme(member.programme_id), get_unit(member.unit_id)
+    return {"programme_name": programme.name, "unit_name": unit.name}
 
 
 NAVIGATION = {
@@ -107,7 +120,8 @@ NAVIGATION = {
 
 
 def _nav_counts(signed_in: signing_in.SignedIn | None) -> dict[str, int]:
-    if signed_in is None or not signed_in.is_staff or not db.in_transaction():
+    here = request.path.startswith("/console") and db.in_transaction()
+    if signed_in is None or not signed_in.is_staff or not here:
         return {}
     counts = actions.counts_for(signed_in.actor)
     shown = Counter(todo=sum(counts.values()))

@@ -13,7 +13,6 @@ from hub import policies
 from hub.home_figures_page import has_earned_money, last_months, latest_rewards, rank_of
 from hub.next_step import Learning, Situation, milestones, next_step
 from hub.programmes import Programme, get_programme
-from hub.units import get_unit
 from referrals.links import Link, links_of
 from referrals.rights import right_to_earn
 from rewards import accounts
@@ -36,8 +35,6 @@ def home_of(member: Membership, at: datetime) -> dict[str, Any]:
         "name": first_name(person),
         "part_of_day": part_of_day(at, person.time_zone),
         "programme": programme,
-        "programme_name": programme.name,
-        "unit_name": get_unit(member.unit_id).name,
         "step": next_step(situation),
         "way": milestones(situation, paid_out=account == "ready"),
         "progress": progress,

@@ -8,8 +8,9 @@ from sqlmodel import select
 from advocates.membership import Membership
 from core import db
 from core.people import get_person
-from hub import policies
+from hub import actions, policies
 from hub.policies import Acknowledgement, PolicyVersion
+from hub.roles import give_role
 from referrals.links import links_of
 from rewards import grants
 from tests.curriculum.stories import certify, make_enrolment, make_release
@@ -158,3 +159,23 @@ def test_an_older_version_is_not_acknowledged_any_more(
     answer = as_advocate(client, ana).post(f"/portal/policies/{version.id}", data={"accepted": "yes"})
     assert answer.status_code == 409
     assert acknowledged() == []
+
+
+def test_every_page_of_the_portal_names_the_programme(
+    client: FlaskClient, cast: Cast, ana: Membership, version: PolicyVersion
+) -> None:
+    as_advocate(client, ana)
+    for page in ("/portal", f"/portal/policies/{version.id}"):
+        assert f"{cast.programme.name}</span>" in client.get(page).text
+
+
+def test_what_waits_for_staff_is_not_counted_in_the_portal(
+    client: FlaskClient, cast: Cast, ana: Membership
+) -> None:
+    with db.transaction():
+        give_role(get_person(ana.person_id), "manager", cast.south.id, by=acting(cast.hub_admin))
+        due = actions.due_in(3)
+        actions.ask("reward.approve", "r", cast.south.id, right="reward.approve", summary="A", due_at=due)
+    as_advocate(client, ana)
+    assert 'class="count">1' in client.get("/console").text
+    assert "tally" not in client.get("/portal").text
