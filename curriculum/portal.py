@@ -154,15 +154,18 @@ def start(module_slug: str) -> ResponseReturnValue:
 @door.get("/portal/attempts/<id:attempt_id>")
 def attempt(attempt_id: str) -> str:
     """All questions on one page; or the result, once it is handed in."""
-    held, enrolment = attempts.get_attempt(attempt_id, advocate().id)
-    return _result(held, enrolment) if attempts.is_over(held, now()) else _questions(held)
+    member = advocate()
+    held, enrolment = attempts.get_attempt(attempt_id, member.id)
+    name = get_programme(member.programme_id).name
+    return _result(held, enrolment, name) if attempts.is_over(held, now()) else _questions(held, name)
 
 
-def _questions(held: Attempt) -> str:
+def _questions(held: Attempt, programme_name: str) -> str:
     content = content_of(get_release(held.release_id))
     left = held.deadline_at - now() if held.deadline_at else None
     return render_template(
         "portal/curriculum/attempt.html",
+        programme_name=programme_name,
         attempt=held,
         module_title=next(each.title for each in content.modules if each.slug == held.module_slug),
         questions=[shown(each) for each in attempts.questions_of(held)],
@@ -171,12 +174,13 @@ def _questions(held: Attempt) -> str:
     )
 
 
-def _result(held: Attempt, enrolment: Enrolment) -> str:
+def _result(held: Attempt, enrolment: Enrolment, programme_name: str) -> str:
     content = content_of(get_release(held.release_id))
     standing = attempts.standing(enrolment, held.module_slug)
     policy = content.certification.quiz_rules.feedback
     return render_template(
         "portal/curriculum/result.html",
+        programme_name=programme_name,
         attempt=held,
         module=next(each for each in content.modules if each.slug == held.module_slug),
         score=shown_percent(held.score) if held.score else None,

@@ -70,7 +70,7 @@ def test_certificate_is_rendered_once_as_a_tagged_pdf_with_what_is_printed(
     assert held.verify_id in text.replace(" ", "")
     assert pdf.metadata is not None
     assert pdf.metadata.title == "Certified Advocate: Otto Öztürk"
-    assert pdf.root_object["/Lang"] == "en"
+    assert str(pdf.root_object["/Lang"]) == "en"
     assert "/StructTreeRoot" in pdf.root_object
 
 
