@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import BigInteger, ColumnElement, and_, or_
 from sqlalchemy.orm import Mapped
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -18,6 +18,7 @@ from core.errors import Malformed
 T = TypeVar("T")
 MAX_LIMIT = 1_000
 MAX_INTEGER = 2**63 - 1
+MAX_SHORT_INTEGER = 2**31 - 1
 Sortable = Mapped[Any] | ColumnElement[Any]
 
 
@@ -91,11 +92,12 @@ def _fits(value: object, column: Sortable) -> bool:
     """Whether a value out of a cursor is one that this column could hold: cursors come from outside."""
     if isinstance(value, str) and _unstorable(value):
         return False
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+    kind = cast("ColumnElement[Any]", column).type
+    if isinstance(value, int) and abs(value) > (
+        MAX_INTEGER if isinstance(kind, BigInteger) else MAX_SHORT_INTEGER
+    ):
         return False
-    return isinstance(value, cast("ColumnElement[Any]", column).type.python_type) and not isinstance(
-        value, bool
-    )
+    return isinstance(value, kind.python_type) and not isinstance(value, bool)
 
 
 def _unstorable(text: str) -> bool:

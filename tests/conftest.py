@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import create_engine, text
 
 import reactions
 from core import db
 from core.settings import Settings, configure
-from tests.databases import PostgresServer, migrate
+from tests.databases import PostgresServer, empty, migrate
 from tests.factories import Cast, make_cast
 
 ON_POSTGRESQL = os.environ.get("SPOKES_TEST_DATABASE", "sqlite") == "postgresql"
@@ -21,7 +20,7 @@ ON_POSTGRESQL = os.environ.get("SPOKES_TEST_DATABASE", "sqlite") == "postgresql"
 
 @pytest.fixture(scope="session")
 def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated, empty database that each test gets a copy of."""
+    """A migrated, empty database: of SQLite's each test gets a copy, PostgreSQL's is emptied after each."""
     folder = tmp_path_factory.mktemp("database")
     if not ON_POSTGRESQL:
         url = f"sqlite:///{folder / 'template.sqlite'}"
@@ -29,40 +28,23 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
         yield url
         return
     with PostgresServer() as server:
-        url = server.create("template_spokes")
+        url = server.create(f"spokes_test_{os.getpid()}")
         migrate(url)
         yield url
 
 
-_made = 0
-
-
 @pytest.fixture
 def database(template_database: str, tmp_path: Path) -> Iterator[str]:
-    """This test's own database; the answer is its address."""
-    global _made
+    """This test's own database; the answer is its address. On PostgreSQL one database is emptied after each test."""
+    url = template_database
     if not ON_POSTGRESQL:
         shutil.copy(template_database.removeprefix("sqlite:///"), tmp_path / "spokes.sqlite")
         url = f"sqlite:///{tmp_path / 'spokes.sqlite'}"
-        db.connect(url)
-        yield url
-        db.disconnect()
-        return
-    _made += 1
-    name = f"test_{os.getpid()}_{_made}"
-    admin = create_engine(template_database, isolation_level="AUTOCOMMIT").execution_options()
-    maintenance = admin.url.set(database="postgres")
-    admin.dispose()
-    engine = create_engine(maintenance, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name} TEMPLATE template_spokes STRATEGY WAL_LOG"))
-    url = maintenance.set(database=name).render_as_string(hide_password=False)
     db.connect(url)
     yield url
     db.disconnect()
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    if ON_POSTGRESQL:
+        empty(url)
 
 
 @pytest.fixture

@@ -1,9 +1,12 @@
 """Databases for tests: migrations run once into a template; PostgreSQL from the machine or from PyPI's pgserver."""
 
+# ruff: noqa: F401 - the modules are imported for their tables
+
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
+from typing import Any, Self
 
 from sqlalchemy import create_engine, text
 from sqlmodel import SQLModel
@@ -38,6 +41,26 @@ def migrate(url: str) -> None:
     engine.dispose()
 
 
+EMPTY = """
+DO $$ DECLARE name text; BEGIN
+  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid();
+  SET LOCAL session_replication_role = replica;
+  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
+    EXECUTE format('DELETE FROM public.%I', name);
+  END LOOP;
+END $$"""
+"""ends what a test left running, and deletes every row, past foreign keys and append-only triggers"""
+
+
+def empty(url: str) -> None:
+    """Take every row out of a PostgreSQL database: a hundred times quicker than making a new one."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(EMPTY))
+    engine.dispose()
+
+
 class PostgresServer:
     """A PostgreSQL 16 from pgserver, for this test run; or the one that SPOKES_TEST_POSTGRESQL names."""
 
@@ -46,10 +69,10 @@ class PostgresServer:
         # user where the tests run as root.
         self._place = TemporaryDirectory(prefix="spokes-postgresql-", ignore_cleanup_errors=True)
         self._folder = Path(self._place.name)
-        self._server = None
+        self._server: Any = None  # pgserver ships no types
         self._base = os.environ.get("SPOKES_TEST_POSTGRESQL", "")
 
-    def __enter__(self) -> "PostgresServer":
+    def __enter__(self) -> Self:
         if not self._base:
             # pgserver keeps its locks there, and would warn where a machine names no such folder
             os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))

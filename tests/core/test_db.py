@@ -151,6 +151,8 @@ def test_failing_commit_leaves_nothing_behind_and_nothing_open(database: str) ->
             run(text("INSERT INTO late (person_id) VALUES ('nobody')"))
         with transaction():
             assert session().execute(text("SELECT count(*) FROM late")).scalar_one() == 0
+    with transaction():
+        run(text("DROP TABLE late"))
 
 
 def test_dialect_is_the_one_of_the_address(database: str) -> None:
