@@ -1,5 +1,6 @@
 """The clock: a process of its own. SCHEDULE lists every job, one line each; a job looks at the table now."""
 
+import logging
 import signal
 from collections.abc import Callable
 from threading import Event
@@ -84,6 +85,7 @@ def start() -> BackgroundScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone="UTC",
     )
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that is still busy is skipped: that is meant
     for job in SCHEDULE:
         scheduler.add_job(_quietly, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=None)
         scheduler.resume_job(job.name)

@@ -13,7 +13,7 @@ from types import FrameType
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from core.settings import Settings, SettingsRefused, configure
+from core.settings import CLOCK_FILE, Settings, SettingsRefused, configure
 
 ROOT = Path(__file__).parent
 BLOCKING_THREADS = 4  # one slow view must not stall redirects
@@ -59,14 +59,14 @@ class Child:
             or time.monotonic() - self.started_at < RESTART_AFTER_S
         ):
             return
-        print(
-            f"{self.name} ended with {self.process.returncode}; starting it again",
-            file=sys.stderr,
-            flush=True,
-        )
+        _say(f"{self.name} ended with {self.process.returncode}; starting it again")
         self.signal(signal.SIGKILL)
         self.restarts += 1
         self.start()
+
+
+def _say(sentence: str) -> None:
+    print(sentence, flush=True)  # noqa: T201 - this is what the person at the terminal reads
 
 
 def _die_with_parent() -> None:
@@ -102,7 +102,8 @@ def children(settings: Settings) -> list[Child]:
             "--state",
             str(settings.data_dir / "shop.sqlite"),
         ]
-        started.append(Child("shop", [python, "-m", "sandbox.shop", *shop, *files]))
+        time_machine = ["--clock-ahead-file", str(settings.data_dir / CLOCK_FILE)]
+        started.append(Child("shop", [python, "-m", "sandbox.shop", *shop, *files, *time_machine]))
     return started
 
 
@@ -145,7 +146,10 @@ def wait_for(url: str, child: Child) -> None:
 
 def run(*words: str) -> None:
     """Run one of our own commands to its end."""
-    subprocess.run([sys.executable, "-m", "cli", *words], cwd=ROOT, check=True)  # noqa: S603 - our own words
+    command = [sys.executable, "-m", "cli", *words]
+    done = subprocess.run(command, cwd=ROOT, preexec_fn=_die_with_parent, check=False)  # noqa: S603, PLW1509 - our own words
+    if done.returncode != 0:
+        raise SystemExit(done.returncode)
 
 
 def main() -> None:
@@ -155,23 +159,25 @@ def main() -> None:
     except SettingsRefused as error:
         raise SystemExit(str(error)) from None
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    run("init-db")
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _end)
     running = children(settings)
-    stopping: list[int] = []
-
-    def stop(number: int, _frame: FrameType | None) -> None:
-        stopping.append(number)
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
     try:
+        run("init-db")
         _start(running, settings)
-        while not stopping:
+        while True:
             for child in running:
                 child.keep_alive()
             time.sleep(0.2)
     finally:
         _stop(running)
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """Leave from wherever we are; `main` stops what runs."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise SystemExit(0)
 
 
 def _start(running: list[Child], settings: Settings) -> None:
@@ -187,9 +193,9 @@ def _start(running: list[Child], settings: Settings) -> None:
             child.start()
     web = next(child for child in running if child.name == "web")
     wait_for(f"http://{settings.host}:{settings.port}/healthz", web)
-    print(f"Spokes is at {settings.address} (Ctrl-C stops it)", flush=True)  # noqa: T201 - it says where to look
+    _say(f"Spokes is at {settings.address} (Ctrl-C stops it)")
     if not settings.production:
-        print(f"The shop of the demo is at http://127.0.0.1:{settings.shop_port}", flush=True)  # noqa: T201
+        _say(f"The shop of the demo is at http://127.0.0.1:{settings.shop_port}")
 
 
 def _stop(running: list[Child]) -> None:

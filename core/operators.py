@@ -13,7 +13,7 @@ from core.clock import now
 from core.db import session, transaction
 from core.jobs import JobTrace
 from core.outbox import OutboxMessage
-from core.settings import settings
+from referrals.clicks import journal_lag
 from web.requests import transacts_itself
 
 door = Blueprint("core_operators", __name__)
@@ -44,21 +44,15 @@ def _checks() -> dict[str, str]:
         with transaction(read_only=True):
             session().execute(text("SELECT 1"))
             beat = session().get(JobTrace, HEARTBEAT)
+            lag = journal_lag()
     except SQLAlchemyError as error:
         return {"database": type(error).__name__}
     alive = beat is not None and beat.ran_at > now() - HEARTBEAT_LATE
-    lag = journal_bytes()
     return {
         "database": "ok",
         "clock": "ok" if alive else "no heartbeat for 45 s",
         "journal": "ok" if lag < JOURNAL_LATE_BYTES else f"{lag} bytes wait",
     }
-
-
-def journal_bytes() -> int:
-    """How many bytes of clicks lie in this machine's journal."""
-    folder = settings().data_dir / "journal"
-    return sum(path.stat().st_size for path in folder.glob("*") if path.is_file()) if folder.is_dir() else 0
 
 
 @door.get("/metrics")
@@ -73,7 +67,8 @@ def metrics() -> Response:
     late = Gauge("spokes_job_age_seconds", "Seconds since a job last ran", ["job"], registry=registry)
     for trace in session().exec(select(JobTrace)):
         late.labels(trace.name).set((now() - trace.ran_at).total_seconds())
-    Gauge("spokes_journal_bytes", "Bytes of clicks in this machine's journal", registry=registry).set(
-        journal_bytes()
+    waiting_clicks = Gauge(
+        "spokes_journal_bytes", "Bytes of clicks not in the database yet", registry=registry
     )
+    waiting_clicks.set(journal_lag())
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

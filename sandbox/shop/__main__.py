@@ -6,6 +6,7 @@ import sys
 import threading
 from pathlib import Path
 
+from sandbox.shop import clock
 from sandbox.shop.reports import Spokes
 from sandbox.shop.server import running
 
@@ -20,6 +21,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--state", default=":memory:", help="SQLite file; default: forget everything at the end"
     )
+    parser.add_argument(
+        "--clock-ahead-file", type=Path, help="how many seconds ahead the clock is, as a file says"
+    )
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--api-key", default="", help="a key with the scope conversions:write")
     key.add_argument("--api-key-file", type=Path, help="a file with the key; it may be written later")
@@ -31,6 +35,8 @@ def main(argv: list[str]) -> None:
     asked, stop = arguments(argv), threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda _number, _frame: stop.set())
+    if asked.clock_ahead_file:
+        clock.follow(asked.clock_ahead_file)
     spokes = Spokes(asked.spokes_url, asked.api_key, asked.api_key_file)
     with running(spokes, asked.state, port=asked.port) as url:
         sys.stdout.write(f"Shop on {url}\n")

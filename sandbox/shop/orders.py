@@ -6,9 +6,9 @@ import sqlite3
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TypeAlias
 
+from sandbox.shop import clock
 from sandbox.shop.catalogue import PRODUCTS
 
 Value: TypeAlias = str | int | None
@@ -165,4 +165,4 @@ def _new_number(kind: str) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return clock.now().isoformat(timespec="seconds").replace("+00:00", "Z")
