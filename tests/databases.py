@@ -76,9 +76,9 @@ class PostgresServer:
         if not self._base:
             # pgserver keeps its locks there, and would warn where a machine names no such folder
             os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
-            import pgserver
+            from pgserver.postgres_server import get_server
 
-            self._server = pgserver.get_server(self._folder / "pg", cleanup_mode="stop")
+            self._server = get_server(self._folder / "pg", cleanup_mode="stop")
             self._base = self._server.get_uri()
             self._hurry()
         return self
