@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from flask import Flask
 from flask.testing import FlaskClient
 
@@ -15,6 +16,9 @@ from core.settings import Settings, configure
 from tests.databases import PostgresServer, empty, migrate
 from tests.factories import Cast, make_cast
 
+# Plain tracebacks: decorated ones take seconds each.
+plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
+structlog.configure(processors=[structlog.processors.add_log_level, plainly])
 ON_POSTGRESQL = os.environ.get("SPOKES_TEST_DATABASE", "sqlite") == "postgresql"
 
 
