@@ -4,7 +4,7 @@
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, Self
 
@@ -75,7 +75,7 @@ class PostgresServer:
     def __enter__(self) -> Self:
         if not self._base:
             # pgserver keeps its locks there, and would warn where a machine names no such folder
-            os.environ.setdefault("XDG_RUNTIME_DIR", str(self._folder))
+            os.environ.setdefault("XDG_RUNTIME_DIR", gettempdir())
             from pgserver.postgres_server import get_server
 
             self._server = get_server(self._folder / "pg", cleanup_mode="stop")
