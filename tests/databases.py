@@ -75,7 +75,9 @@ class PostgresServer:
     def __enter__(self) -> Self:
         if not self._base:
             # pgserver keeps its locks there, and would warn where a machine names no such folder
-            os.environ.setdefault("XDG_RUNTIME_DIR", gettempdir())
+            locks = Path(gettempdir()) / f"spokes-tests-{os.getuid()}"
+            locks.mkdir(mode=0o700, exist_ok=True)
+            os.environ.setdefault("XDG_RUNTIME_DIR", str(locks))
             from pgserver.postgres_server import get_server
 
             self._server = get_server(self._folder / "pg", cleanup_mode="stop")
