@@ -34,5 +34,11 @@ def _stuck_messages() -> list[str]:
 
 def _stuck_payouts() -> list[str]:
     open_states = ("reserved", "sending", "ambiguous")
-    waiting = select(Payout).where(col(Payout.state).in_(open_states), Payout.made_at < now() - STUCK_AFTER).limit(100)
-    return [f"payout {each.id} is {each.state} since {each.made_at:%Y-%m-%d}" for each in session().exec(waiting)]
+    waiting = (
+        select(Payout)
+        .where(col(Payout.state).in_(open_states), Payout.made_at < now() - STUCK_AFTER)
+        .limit(100)
+    )
+    return [
+        f"payout {each.id} is {each.state} since {each.made_at:%Y-%m-%d}" for each in session().exec(waiting)
+    ]

@@ -23,6 +23,7 @@ from core.logs import begin_logging
 from core.people import find_person, register
 from core.settings import CLOCK_FILE, SettingsRefused, configure, settings
 from curriculum import imports
+from curriculum.releases import Kind
 from hub.metrics import FAMILIES
 from hub.roles import ROLES, give_role
 from hub.units import UnitNotFound, find_hub, find_unit, reach
@@ -149,10 +150,12 @@ def check() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="only report what would be lost or is wrong")
 @click.option("--accept-losses", is_flag=True, help="publish although parts of the folder are left out")
-def import_curriculum(folder: Path, dry_run: bool, accept_losses: bool) -> None:
+@click.option("--editorial", is_flag=True, help="wording only: learners move along and awards stand")
+def import_curriculum(folder: Path, dry_run: bool, accept_losses: bool, editorial: bool) -> None:
     """Publish a certification from its folder, after a report of everything that is wrong or lossy."""
     with transaction():
-        report = imports.import_folder(folder, COMMAND, dry_run, accept_losses=accept_losses)
+        kind: Kind = "editorial" if editorial else "material"
+        report = imports.import_folder(folder, COMMAND, dry_run, kind=kind, accept_losses=accept_losses)
     click.echo("\n".join(report.lines()))
 
 

@@ -5,6 +5,7 @@ from advocates.membership import find_membership
 from core.events import when
 from curriculum import certification, enrolment
 from curriculum.certification import CertificationAwarded
+from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import get_programme
@@ -15,9 +16,10 @@ from rewards import grants
 
 
 def accepted_advocates_learn(event: ApplicationAccepted) -> None:
-    """Whoever becomes an advocate is enrolled in what their programme requires."""
+    """Whoever becomes an advocate is enrolled in what their programme requires, as soon as it is published."""
     slug = get_programme(event.programme_id).certification_slug
-    enrolment.enrol(event.membership_id, event.person_id, slug)
+    if newest_release(slug) is not None:
+        enrolment.enrol(event.membership_id, event.person_id, slug)
 
 
 def certified_advocates_are_rewarded(event: CertificationAwarded) -> None:

@@ -16,7 +16,7 @@ from core.db import transaction
 from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
-from curriculum import certificate_pdf, handing_in
+from curriculum import certificate_pdf, expiry_warnings, handing_in
 from referrals import clicks, visitor
 from rewards import grants, payout_sender, payouts, stripe_events
 
@@ -43,6 +43,9 @@ SCHEDULE: tuple[Job, ...] = (
         "makes the certificates that are wanted",
     ),
     Job("close-attempts", 30, handing_in.close_overdue, "hands in quizzes whose time is over"),
+    Job(
+        "warn-of-expiry", 3600, expiry_warnings.warn_of_expiry, "writes to those whose certificate ends soon"
+    ),
     Job(
         "open-rewards",
         10,
@@ -85,7 +88,9 @@ def start() -> BackgroundScheduler:
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone="UTC",
     )
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)  # a job that is still busy is skipped: that is meant
+    logging.getLogger("apscheduler").setLevel(
+        logging.ERROR
+    )  # a job that is still busy is skipped: that is meant
     for job in SCHEDULE:
         scheduler.add_job(_quietly, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=None)
         scheduler.resume_job(job.name)

@@ -147,7 +147,7 @@ def wait_for(url: str, child: Child) -> None:
 def run(*words: str) -> None:
     """Run one of our own commands to its end."""
     command = [sys.executable, "-m", "cli", *words]
-    done = subprocess.run(command, cwd=ROOT, preexec_fn=_die_with_parent, check=False)  # noqa: S603, PLW1509 - our own words
+    done = subprocess.run(command, cwd=ROOT, preexec_fn=_die_with_parent, check=False)  # noqa: S603 - our own words
     if done.returncode != 0:
         raise SystemExit(done.returncode)
 

@@ -17,9 +17,9 @@ from core.clock import day_number, now
 from core.columns import key, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, NotFound
+from core.immutable import never_changed
 from core.people import get_person
 from curriculum.enrolment import Enrolment
-from curriculum.immutable import never_changed
 from curriculum.releases import content_of, get_release
 from hub import metrics
 from hub.metrics import Gain

@@ -12,8 +12,8 @@ from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import run, session
 from core.errors import Conflict, Invalid, NotFound
+from core.immutable import never_changed
 from curriculum.contents import Curriculum, curriculum_from, digest, manifest
-from curriculum.immutable import never_changed
 
 Kind = Literal["editorial", "material"]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import DDL, BigInteger, CheckConstraint, Text, event, func, insert, select, update
+from sqlalchemy import BigInteger, CheckConstraint, Text, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col
@@ -20,6 +20,7 @@ from core.columns import key, minor, moment
 from core.db import dialect, session, update_one
 from core.errors import Conflict
 from core.ids import new_id
+from core.immutable import never_changed
 
 CHUNK = 500
 STRIPE = "stripe:transferred"
@@ -290,31 +291,5 @@ def problems() -> list[str]:
     return found + [f"transaction {each} moves nothing" for each in session().execute(empty).scalars()]
 
 
-def _append_only(table: type[SQLModel]) -> None:
-    name = str(table.__tablename__)
-    for act in ("UPDATE", "DELETE"):
-        refuse = (
-            f"CREATE TRIGGER {name}_no_{act.lower()} BEFORE {act} ON {name} "
-            "BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END"
-        )
-        _after_create(table, refuse, "sqlite")
-    function = (
-        "CREATE OR REPLACE FUNCTION ledger_refuses() RETURNS trigger LANGUAGE plpgsql AS "
-        "$$ BEGIN RAISE EXCEPTION 'the ledger is append-only'; END $$"
-    )
-    _after_create(table, function, "postgresql")
-    trigger = (
-        f"CREATE TRIGGER {name}_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {name} "
-        "FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuses()"
-    )
-    _after_create(table, trigger, "postgresql")
-
-
-def _after_create(table: type[SQLModel], statement: str, on: str) -> None:
-    made = table.__table__  # type: ignore[attr-defined]  # every table has one
-    ddl = DDL(statement)  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
-    event.listen(made, "after_create", ddl.execute_if(dialect=on))
-
-
-_append_only(LedgerTransaction)
-_append_only(Posting)
+never_changed(LedgerTransaction)
+never_changed(Posting)

@@ -1,7 +1,5 @@
 """Databases for tests: migrations run once into a template; PostgreSQL from the machine or from PyPI's pgserver."""
 
-# ruff: noqa: F401 - the modules are imported for their tables
-
 import os
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
@@ -9,36 +7,16 @@ from types import TracebackType
 from typing import Any, Self
 
 from sqlalchemy import create_engine, text
-from sqlmodel import SQLModel
 
-import advocates.application_links
-import advocates.applications
-import core.api_keys
-import core.audit
-import core.files
-import core.invitations
-import core.jobs
-import core.outbox
-import core.throttle
-import curriculum.attempts
-import curriculum.certification
-import hub.actions
-import hub.metrics
-import hub.policies
-import referrals.clicks
-import referrals.conversions
-import referrals.links
-import referrals.visitor
-import rewards.payouts
-import rewards.rules
-import rewards.stripe_events
+from migrations.run import upgrade
+from migrations.tables import every_table
+
+every_table()  # so that a test of one package knows the tables its foreign keys name
 
 
 def migrate(url: str) -> None:
-    """Bring an empty database to the present shape."""
-    engine = create_engine(url)
-    SQLModel.metadata.create_all(engine)
-    engine.dispose()
+    """Bring an empty database to the present shape, as `bin/spokes init-db` does."""
+    upgrade(url)
 
 
 EMPTY = """

@@ -179,7 +179,7 @@ def test_sender_killed_between_claim_and_settling_loses_nothing(database: str) -
     leave()
     root = Path(__file__).parents[2]
     words = [sys.executable, "-c", KILLED, database]
-    child = subprocess.run(words, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False)  # noqa: S603 - our own words
+    child = subprocess.run(words, cwd=root, env={**os.environ, "PYTHONPATH": str(root)}, check=False)
     assert child.returncode == -9
     assert (the_message().state, the_message().attempts) == ("sending", 1)
     assert send_due("mail", lambda _message: None) == 0, "its lease runs: it might be alive"

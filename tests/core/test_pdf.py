@@ -130,7 +130,7 @@ def test_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
 def test_child_limits_itself(limit: str, ended: int) -> None:
     child = f"import sys; from core import pdf; pdf.{limit}; pdf._render_here(sys.stdin.buffer, sys.stdout)"
     root = Path(__file__).parents[2]
-    done = subprocess.run(  # noqa: S603 - our own words
+    done = subprocess.run(
         [sys.executable, "-c", child], input=json.dumps([ENDLESS * 4]).encode(), capture_output=True, check=False, timeout=40,
         cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
     )  # fmt: skip

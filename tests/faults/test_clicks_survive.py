@@ -74,7 +74,7 @@ def web_process(settings: Settings, port: int, folder: Path) -> Iterator["subpro
         "PYTHONPATH": f"{ROOT}:{folder}",
     }
     with (folder / "web.log").open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - our own words
+        process = subprocess.Popen(
             [sys.executable, "-m", "granian", *words],
             cwd=folder,
             env=environment,

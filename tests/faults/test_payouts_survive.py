@@ -44,7 +44,7 @@ def due(cast: Cast, stripe: LocalStripe) -> list[str]:
 def sender(database: str, stripe: LocalStripe) -> Iterator[subprocess.Popen[str]]:
     """A running sender; killed, not stopped, at the end."""
     command = [sys.executable, str(ROOT / "tests/faults/payout_clock.py"), database, stripe.url]
-    process = subprocess.Popen(  # noqa: S603 - our own script
+    process = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
     )
     try:

@@ -152,7 +152,7 @@ os.waitpid(child, 0)
 
 def test_a_forked_process_writes_a_segment_of_its_own(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FORKS, str(tmp_path)]
-    subprocess.run(command, check=True, timeout=20)  # noqa: S603 - our own words
+    subprocess.run(command, check=True, timeout=20)
     one, other = sorted(segments(tmp_path), key=lambda each: len(each.read_bytes()))
     assert other.read_bytes().startswith(b"parent\n")
     assert len(one.read_bytes().splitlines()) == 1

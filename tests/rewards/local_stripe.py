@@ -70,7 +70,7 @@ def serving() -> Iterator[LocalStripe]:
     """Serve a local Stripe until the block ends."""
     port = free_port()
     command = [sys.executable, "-m", "sandbox.stripe", "--port", str(port)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603 - our own module
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
     try:
         _wait(port)
         yield LocalStripe(f"http://127.0.0.1:{port}")

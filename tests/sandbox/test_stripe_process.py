@@ -20,7 +20,7 @@ def process(state: Path, port: int = 0, *, end_with: signal.Signals = signal.SIG
     """A local Stripe in a process of its own; its address."""
     command = [sys.executable, "-m", "sandbox.stripe", "--port", str(port), "--state", str(state)]
     environment = os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as started:  # noqa: S603 - our own command
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as started:
         try:
             assert started.stdout
             yield started.stdout.readline().rsplit(" ", 1)[1].strip()

@@ -1,0 +1,182 @@
+"""Everything that takes input gets hostile input, from everybody, and never answers 500."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.routing import Rule
+
+from core.api_keys import SCOPES, create_api_key
+from core.db import transaction
+from core.ids import new_id
+from core.people import get_person
+from tests.factories import Cast, make_advocate, sign_in
+
+HUGE = "x" * 60_000
+TEXTS = {
+    "nothing": "",
+    "blank": "   ",
+    "nul": "a\0b",
+    "lone surrogate": "\ud800",
+    "control": "a\x1b[31mb",
+    "huge": HUGE,
+    "formula": '=HYPERLINK("http://x.example","y")',
+    "script": "<script>alert(1)</script>{{7*7}}{% for %}",
+    "sql": "' OR 1=1; DROP TABLE person; --",
+    "path": "../../../etc/passwd",
+    "right to left": "\u202eevil",
+    "number": "9" * 5_000,
+    "negative": "-1",
+    "nan": "NaN",
+    "infinite": "1e999",
+    "date": "2026-02-30",
+    "far": "99999-01-01T00:00:00Z",
+    "emoji": "👩‍🚀" * 50,
+    "percent": "%00%ff%",
+}
+JSONS = {
+    "nothing": b"",
+    "not json": b"{",
+    "null": b"null",
+    "list": b"[]",
+    "text": b'"text"',
+    "nan": b'{"amount_minor": NaN}',
+    "infinite": b'{"amount_minor": 1e999}',
+    "digits": b'{"amount_minor": ' + b"9" * 5_000 + b"}",
+    "deep": b'{"metadata": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+    "twins": b'{"kind": "sale", "kind": "lead"}',
+    "bad utf-8": b'{"kind": "\xff"}',
+    "surrogate": b'{"external_id": "\\ud800", "kind": "sale"}',
+    "nul": b'{"external_id": "a\\u0000b", "kind": "sale"}',
+    "wrong types": b'{"external_id": [1], "kind": {}, "occurred_at": 5, "click": true, "amount_minor": "1", "currency": 7}',
+    "bool amount": b'{"external_id": "a", "kind": "sale", "occurred_at": "2026-01-01T00:00:00Z", "code": "ana", "amount_minor": true, "currency": "EUR"}',
+    "float amount": b'{"external_id": "a", "kind": "sale", "occurred_at": "2026-01-01T00:00:00Z", "code": "ana", "amount_minor": 1.5, "currency": "EUR"}',
+    "big amount": b'{"external_id": "a", "kind": "sale", "occurred_at": "2026-01-01T00:00:00Z", "code": "ana", "amount_minor": 999999999999999999, "currency": "EUR"}',
+    "no such currency": b'{"external_id": "a", "kind": "sale", "occurred_at": "2026-01-01T00:00:00Z", "code": "ana", "amount_minor": 1, "currency": "XXQ"}',
+    "no zone": b'{"external_id": "a", "kind": "sale", "occurred_at": "2026-01-01T00:00:00", "code": "ana", "amount_minor": 1, "currency": "EUR"}',
+    "year 0": b'{"external_id": "a", "kind": "lead", "occurred_at": "0001-01-01T00:00:00+23:59", "code": "ana"}',
+    "nested nul": b'{"external_id": "a", "kind": "lead", "occurred_at": "2026-01-01T00:00:00Z", "code": "ana", "metadata": {"a\\u0000": "b"}}',
+    "formula": b'{"external_id": "=1+1", "kind": "lead", "occurred_at": "2026-01-01T00:00:00Z", "code": "=cmd"}',
+}
+
+
+@pytest.fixture
+def everybody(app: Flask, cast: Cast) -> dict[str, FlaskClient]:
+    """Browsers: nobody's, a hub admin's, a manager's, an advocate's."""
+    with transaction():
+        advocate = get_person(make_advocate(cast.programme).person_id)
+    people = {"hub admin": cast.hub_admin, "manager": cast.manager, "advocate": advocate}
+    return {"nobody": app.test_client()} | {
+        name: sign_in(app.test_client(), who) for name, who in people.items()
+    }
+
+
+def _addresses(app: Flask, method: str) -> Iterator[tuple[Rule, str]]:
+    """Every address of ours that takes a method, its parts filled with an id that exists nowhere."""
+    adapter = app.url_map.bind("localhost")
+    for rule in app.url_map.iter_rules():
+        if method in (rule.methods or ()):
+            parts = dict.fromkeys(rule.arguments, new_id())
+            yield rule, adapter.build(rule.endpoint, parts, method=method)
+
+
+def _fields(page: str) -> set[str]:
+    import re
+
+    return set(re.findall(r'name="([^"]+)"', page)) - {"csrf_token"}
+
+
+def test_queries_from_hell_never_break_a_page(app: Flask, everybody: dict[str, FlaskClient]) -> None:
+    names = (
+        "q",
+        "state",
+        "after",
+        "sort",
+        "kind",
+        "programme",
+        "metric",
+        "currency",
+        "period",
+        "from",
+        "to",
+        "unit",
+        "limit",
+        "next",
+        "unknown",
+    )
+    broken = []
+    for _rule, address in _addresses(app, "GET"):
+        for who, browser in everybody.items():
+            for what, text in TEXTS.items():
+                answer = browser.get(
+                    address, query_string=dict.fromkeys(names, text[:3_000].replace("\ud800", "\ufffd"))
+                )
+                if answer.status_code >= 500:
+                    broken.append(f"{who} GET {address} with {what}: {answer.status_code}")
+                if who == "nobody" and what != "nul":
+                    break  # strangers are turned away before anything is read
+    assert not broken, "\n".join(broken[:40])
+
+
+def test_forms_from_hell_never_break_a_page(app: Flask, everybody: dict[str, FlaskClient]) -> None:
+    broken = []
+    common = {
+        "name",
+        "email",
+        "why",
+        "reason",
+        "text",
+        "title",
+        "slug",
+        "password",
+        "code",
+        "destination",
+        "seq",
+        "picked",
+        "answers",
+    }
+    for rule, address in _addresses(app, "POST"):
+        if rule.rule.startswith(("/api/", "/webhooks/")):
+            continue
+        for who, browser in everybody.items():
+            page = browser.get(address)
+            names = common | _fields(page.text if page.status_code == 200 else "")
+            for what, text in TEXTS.items():
+                answer = browser.post(address, data=dict.fromkeys(names, text.replace("\ud800", "\ufffd")))
+                if answer.status_code >= 500:
+                    broken.append(f"{who} POST {address} with {what}: {answer.status_code}")
+                if rule.rule in {"/logout", "/login"}:
+                    break
+    assert not broken, "\n".join(broken[:40])
+
+
+@pytest.mark.parametrize("what", JSONS)
+def test_json_from_hell_is_refused_by_the_api(app: Flask, cast: Cast, what: str) -> None:
+    with transaction():
+        secret = create_api_key("hostile", list(SCOPES), cast.hub.id)
+    machine, headers = app.test_client(), {"Authorization": f"Bearer {secret}"}
+    for rule, address in _addresses(app, "POST"):
+        if not rule.rule.startswith(("/api/", "/webhooks/")):
+            continue
+        for kind in ("application/json", "application/x-ndjson", "text/plain"):
+            answer = machine.post(address, data=JSONS[what], headers=headers, content_type=kind)
+            assert answer.status_code < 500, f"{address} with {what} as {kind}: {answer.status_code}"
+            if rule.rule in {"/api/v1/conversions", "/api/v1/refunds"}:
+                assert answer.status_code >= 400, f"{address} took {what}"
+                assert set(answer.get_json()) == {"error", "message", "details"}
+
+
+def test_a_body_over_the_limit_is_413_with_a_sentence(app: Flask, cast: Cast) -> None:
+    with transaction():
+        secret = create_api_key("hostile", list(SCOPES), cast.hub.id)
+    body = json.dumps({"metadata": {"a": "x" * 2_000_000}})
+    answer = app.test_client().post(
+        "/api/v1/conversions",
+        data=body,
+        headers={"Authorization": f"Bearer {secret}"},
+        content_type="application/json",
+    )
+    assert answer.status_code == 413
+    assert answer.get_json()["error"] == "TooLarge"
