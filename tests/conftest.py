@@ -7,15 +7,19 @@ from pathlib import Path
 
 import pytest
 import structlog
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 
 import reactions
-from core import db
+from core import db, people
 from core.settings import Settings, configure
-from tests.databases import PostgresServer, empty, migrate
+from tests.databases import PostgresServer, empty, hurry, migrate
 from tests.factories import Cast, make_cast
 
+# A cheap hash: what argon2 costs on purpose is not what these tests are about (tests/core/test_people.py looks at that).
+people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # noqa: SLF001 - the one place to say so
+people._NOBODYS_HASH = people._hasher.hash("nobody's password")  # noqa: SLF001 - as above
 # Plain tracebacks: decorated ones take seconds each.
 plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[structlog.processors.add_log_level, plainly])
@@ -44,7 +48,7 @@ def database(template_database: str, tmp_path: Path) -> Iterator[str]:
     if not ON_POSTGRESQL:
         shutil.copy(template_database.removeprefix("sqlite:///"), tmp_path / "spokes.sqlite")
         url = f"sqlite:///{tmp_path / 'spokes.sqlite'}"
-    db.connect(url)
+    hurry(db.connect(url))
     yield url
     db.disconnect()
     if ON_POSTGRESQL:
@@ -74,14 +78,32 @@ def cast(wired: None) -> Cast:
         return make_cast()
 
 
+_apps: list[Flask] = []
+
+
 @pytest.fixture
 def app(settings: Settings) -> Flask:
-    """The application, for requests without a network."""
-    from app import create_app
+    """The application, for requests without a network; made once, since it keeps nothing between requests."""
+    if not _apps:
+        from app import create_app
 
-    made = create_app(settings)
+        _apps.append(create_app(settings))
+        hurry(db.engine())
+    made = _apps[0]
     made.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_csrf.py turns it on
+    made.config["SPOKES"] = settings
     return made
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What touches no database is the same on both: it runs once, on SQLite."""
+    if not ON_POSTGRESQL:
+        return
+    needy = [
+        each for each in items if {"template_database", "database"} & set(getattr(each, "fixturenames", ()))
+    ]
+    config.hook.pytest_deselected(items=[each for each in items if each not in needy])
+    items[:] = needy
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, event, text
 
 from migrations.run import upgrade
 from migrations.tables import every_table
@@ -37,6 +37,14 @@ def empty(url: str) -> None:
     with engine.begin() as connection:
         connection.execute(text(EMPTY))
     engine.dispose()
+
+
+def hurry(engine: Engine) -> None:
+    """A test's SQLite lives for a second: do not wait for the disk."""
+    if engine.dialect.name == "sqlite":
+        event.listen(
+            engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF")
+        )
 
 
 class PostgresServer:

@@ -20,7 +20,7 @@ from advocates.applications import (
 from core import events
 from core.db import session, transaction
 from core.people import find_person
-from curriculum.enrolment import NothingToLearn
+from curriculum.enrolment import find_enrolment
 from hub.actions import Action
 from hub.programmes import ProgrammeNotFound, get_programme
 from tests.advocates.stories import FORM, mails_to, make_application, private_link, text_of
@@ -243,13 +243,12 @@ def test_a_reviewer_of_another_unit_has_no_right_here(cast: Cast) -> None:
         assert cast.north.id not in acting(reviewer).units_for("application.review")
 
 
-def test_without_anything_to_learn_nobody_is_accepted_and_nothing_is_left(cast: Cast) -> None:
+def test_without_anything_to_learn_yet_an_applicant_is_accepted_and_enrols_later(cast: Cast) -> None:
     with transaction():
         made = make_application()
         get_programme(cast.programme.id).certification_slug = "unpublished"
-    with pytest.raises(NothingToLearn), transaction():
-        applications.accept(session().get_one(Application, made.id), by=acting(cast.manager))
+    with transaction():
+        member = applications.accept(session().get_one(Application, made.id), by=acting(cast.manager))
     with transaction(read_only=True):
-        assert session().get_one(Application, made.id).state == "submitted"
-        assert find_person("ines@example.org") is None
-    assert len(mails_to("ines@example.org")) == 1
+        assert session().get_one(Application, made.id).state == "accepted"
+        assert find_enrolment(member.id, "unpublished") is None
