@@ -1,18 +1,30 @@
 """Everything that takes input gets hostile input, from everybody, and never answers 500."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import text
 from werkzeug.routing import Rule
 
+from core.access import COMMAND
 from core.api_keys import SCOPES, create_api_key
 from core.db import transaction
 from core.ids import new_id
 from core.people import get_person
-from tests.factories import Cast, make_advocate, sign_in
+from curriculum import attempts
+from curriculum.releases import content_of
+from hub.policies import publish_policy
+from rewards import approvals, payouts
+from rewards.reward import get_reward
+from tests.advocates.stories import make_application
+from tests.curriculum.stories import make_enrolment, make_release
+from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.referrals.stories import make_earner, make_link
+from tests.rewards.stories import approvable, percent_rule, ready_account, seen
 
 HUGE = "x" * 60_000
 TEXTS = {
@@ -62,29 +74,82 @@ JSONS = {
 }
 
 
+TABLES = {
+    "application_id": "application",
+    "membership_id": "membership",
+    "conversion_id": "conversion",
+    "certification_id": "certification",
+    "award_id": "award",
+    "message_id": "outbox_message",
+    "link_id": "link",
+    "run_id": "payout_run",
+    "payout_id": "payout",
+    "programme_id": "programme",
+    "reward_id": "reward",
+    "key_id": "api_key",
+    "unit_id": "unit",
+    "grant_id": "role_grant",
+    "attempt_id": "attempt",
+    "version_id": "policy_version",
+}
+OTHERS = {
+    "fmt": "csv",
+    "month": "2026-11",
+    "slug": "makers",
+    "module_slug": "one",
+    "lesson_slug": "first",
+    "code": "ana",
+}
+
+
 @pytest.fixture
 def everybody(app: Flask, cast: Cast) -> dict[str, FlaskClient]:
-    """Browsers: nobody's, a hub admin's, a manager's, an advocate's."""
+    """Browsers: nobody's, a hub admin's, an advocate's; with one of everything in the database."""
     with transaction():
-        advocate = get_person(make_advocate(cast.programme).person_id)
-    people = {"hub admin": cast.hub_admin, "manager": cast.manager, "advocate": advocate}
+        release = make_release(cast)
+        learner = make_advocate(cast.programme, "Lea Learner")
+        attempts.start(make_enrolment(learner), content_of(release).modules[0].slug)
+        percent_rule(cast.programme)
+        earner = make_earner(cast.programme)
+        make_link(earner, "ana")
+        create_api_key("a key", list(SCOPES), cast.hub.id)
+        publish_policy(cast.programme.id, "conduct", "Conduct", "Be kind.", by=COMMAND)
+        make_application(cast.programme.slug)
+        ready_account(earner)
+    first, _second = approvable(earner), approvable(earner, 64_000)
+    with transaction():
+        approvals.approve(seen(get_reward(first)), by=acting(cast.manager))
+        payouts.run_now(cast.programme, by=acting(cast.finance))
+        advocate = get_person(earner.person_id)
+    people = {"hub admin": cast.hub_admin, "advocate": advocate}
     return {"nobody": app.test_client()} | {
         name: sign_in(app.test_client(), who) for name, who in people.items()
     }
 
 
 def _addresses(app: Flask, method: str) -> Iterator[tuple[Rule, str]]:
-    """Every address of ours that takes a method, its parts filled with an id that exists nowhere."""
+    """Every address of ours that takes a method, its parts filled with what exists, and with an id that exists nowhere."""
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
-        if method in (rule.methods or ()):
-            parts = dict.fromkeys(rule.arguments, new_id())
+        if method not in (rule.methods or ()):
+            continue
+        for known in (_known(), {}):
+            parts = {name: known.get(name) or OTHERS.get(name) or new_id() for name in rule.arguments}
+            if "token" in parts:
+                parts["token"] = "x" * 43
             yield rule, adapter.build(rule.endpoint, parts, method=method)
 
 
-def _fields(page: str) -> set[str]:
-    import re
+def _known() -> dict[str, str]:
+    with transaction(read_only=True) as session:
+        return {
+            name: found
+            for name, table in TABLES.items()
+            if (found := session.execute(text(f"SELECT id FROM {table} LIMIT 1")).scalar())  # noqa: S608 - our own names
+        }
 
+
+def _fields(page: str) -> set[str]:
     return set(re.findall(r'name="([^"]+)"', page)) - {"csrf_token"}
 
 
@@ -109,14 +174,14 @@ def test_queries_from_hell_never_break_a_page(app: Flask, everybody: dict[str, F
     broken = []
     for _rule, address in _addresses(app, "GET"):
         for who, browser in everybody.items():
-            for what, text in TEXTS.items():
+            for what, written in TEXTS.items():
                 answer = browser.get(
-                    address, query_string=dict.fromkeys(names, text[:3_000].replace("\ud800", "\ufffd"))
+                    address, query_string=dict.fromkeys(names, written[:3_000].replace("\ud800", "\ufffd"))
                 )
                 if answer.status_code >= 500:
                     broken.append(f"{who} GET {address} with {what}: {answer.status_code}")
-                if who == "nobody" and what != "nul":
-                    break  # strangers are turned away before anything is read
+                if answer.status_code in {302, 303, 403, 404}:
+                    break  # turned away before anything is read
     assert not broken, "\n".join(broken[:40])
 
 
@@ -143,12 +208,12 @@ def test_forms_from_hell_never_break_a_page(app: Flask, everybody: dict[str, Fla
         for who, browser in everybody.items():
             page = browser.get(address)
             names = common | _fields(page.text if page.status_code == 200 else "")
-            for what, text in TEXTS.items():
-                answer = browser.post(address, data=dict.fromkeys(names, text.replace("\ud800", "\ufffd")))
+            for what, written in TEXTS.items():
+                answer = browser.post(address, data=dict.fromkeys(names, written.replace("\ud800", "\ufffd")))
                 if answer.status_code >= 500:
                     broken.append(f"{who} POST {address} with {what}: {answer.status_code}")
-                if rule.rule in {"/logout", "/login"}:
-                    break
+                if rule.rule in {"/logout", "/login"} or answer.status_code == 404:
+                    break  # nobody is left, or nothing is there to write to
     assert not broken, "\n".join(broken[:40])
 
 
@@ -163,7 +228,9 @@ def test_json_from_hell_is_refused_by_the_api(app: Flask, cast: Cast, what: str)
         for kind in ("application/json", "application/x-ndjson", "text/plain"):
             answer = machine.post(address, data=JSONS[what], headers=headers, content_type=kind)
             assert answer.status_code < 500, f"{address} with {what} as {kind}: {answer.status_code}"
-            if rule.rule in {"/api/v1/conversions", "/api/v1/refunds"}:
+            if (
+                rule.rule in {"/api/v1/conversions", "/api/v1/refunds"} and what != "formula"
+            ):  # any text may be an id
                 assert answer.status_code >= 400, f"{address} took {what}"
                 assert set(answer.get_json()) == {"error", "message", "details"}
 
