@@ -27,6 +27,7 @@ DOORS = (
     "hub.public",
     "hub.portal",
     "hub.console",
+    "hub.settings_page",
     "advocates.public",
     "advocates.portal",
     "advocates.console",

@@ -23,6 +23,8 @@ Paragraphs = Annotated[str, StringConstraints(max_length=5_000)]
 """Longer text."""
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 """Somebody else's identifier: visible ASCII."""
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
+"""A short name of ours, as in addresses."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Moment = AwareDatetime
 

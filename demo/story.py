@@ -13,9 +13,10 @@ from advocates import applications
 from advocates.application_states import Application
 from advocates.applications import NewApplication
 from advocates.membership import Membership, State, change_standing, find_membership
-from core import invitations
-from core.access import Actor
+from core import audit, invitations
+from core.access import COMMAND, Actor
 from core.api_keys import create_api_key, key_of
+from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
 from core.errors import Conflict
@@ -42,6 +43,8 @@ from rewards.reward import Reward, content_hash
 DAYS, PEOPLE = 172, 68
 UNDECIDED_FROM = 61
 SEED = 2026
+TOLD = "demo.told"
+"""the last entry of the demo: without it, it was interrupted"""
 EXAMPLE = "advocate@demo.example"
 EXPERT, HALTING = 0.96, 0.45
 
@@ -51,10 +54,15 @@ def load(*, only_if_empty: bool) -> None:
     if settings().production:
         raise Conflict("The demo is for development: production starts empty.")
     with transaction(read_only=True):
-        empty, ours = find_hub() is None, find_person(EXAMPLE) is not None
+        empty, ours = find_hub() is None, find_person(STAFF[0][0]) is not None
+        whole = session().exec(select(AuditEntry.seq).where(AuditEntry.action == TOLD)).first() is not None
     if empty:
         click.echo("Loading the demo: half a year of a programme, told day by day …", err=True)
         Story().tell()
+    elif ours and not whole:
+        raise Conflict(
+            "The demo was interrupted in its middle. Please remove the data folder and start again."
+        )
     elif not only_if_empty:
         raise Conflict(
             "There is something in the database already; the demo is told from the beginning only."
@@ -88,13 +96,14 @@ class Story:
         with at(self._start), transaction():
             self._setting = build()
             shop = self._shop_key()
-        self._visitors = Visitors(self._rng, shop[0], shop[1])
+        self._visitors = Visitors(self._rng, shop[0], shop[1], self._start + timedelta(days=DAYS))
         for day in range(DAYS):
             self._day(day)
-        with at(self._start + timedelta(days=DAYS, hours=-1)), transaction():
-            self._some_leave()
         self._visitors.path.close()
         clicks.ingest()
+        with at(self._start + timedelta(days=DAYS, hours=-1)), transaction():
+            self._some_leave()
+            audit.record(COMMAND, TOLD, "unit", self._setting.hub.id)
 
     def _shop_key(self) -> tuple[Actor, str]:
         hub = self._setting.hub

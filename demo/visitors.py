@@ -42,8 +42,9 @@ class Order:
 class Visitors:
     """A stream of visitors, the same in every demo; each order number is told once."""
 
-    def __init__(self, rng: random.Random, shop: Actor, unit_id: str) -> None:
+    def __init__(self, rng: random.Random, shop: Actor, unit_id: str, until: datetime) -> None:
         self._rng = rng
+        self._until = until
         self._shop, self._unit_id = shop, unit_id
         self._orders = 0
         self.path = ClickPath(Flask("nothing behind"), settings())
@@ -61,7 +62,8 @@ class Visitors:
         token = parse_qs(urlsplit(answered["Location"]).query)["spk"][0]
         luck = self._rng.random()
         if luck < BUYS:
-            return self._buy(token, programme, moment + timedelta(minutes=self._rng.randrange(3, 4_000)))
+            later = moment + timedelta(minutes=self._rng.randrange(3, 4_000))
+            return self._buy(token, programme, later) if later < self._until else None
         if luck < BUYS + LEADS:
             self._sign_up(token, programme, moment + timedelta(minutes=2))
         return None
@@ -69,16 +71,16 @@ class Visitors:
     def _buy(self, token: str, programme: Programme, moment: datetime) -> Order:
         lines = self._rng.choices(PRICES, (8, 6, 8, 14, 2), k=self._rng.choice((1, 1, 1, 2)))
         total = sum(price for _, price in lines)
-        order = Order(self._number("order"), total, moment)
+        order = Order(self._number(), total, moment)
         self._tell(programme, moment, order.number, "sale", token, total, lines)
         return order
 
     def _sign_up(self, token: str, programme: Programme, moment: datetime) -> None:
-        self._tell(programme, moment, self._number("lead"), "lead", token, None, [])
+        self._tell(programme, moment, self._number("L-"), "lead", token, None, [])
 
-    def _number(self, kind: str) -> str:
+    def _number(self, prefix: str = "") -> str:
         self._orders += 1
-        return f"{kind}-{1000 + self._orders}"
+        return f"{prefix}{1000 + self._orders}"
 
     def _tell(
         self,
@@ -110,7 +112,7 @@ class Visitors:
             return
         amount = order.amount_minor if self._rng.random() < 0.6 else order.amount_minor // 2  # noqa: PLR2004 - more whole than half
         told = {
-            "external_id": self._number("refund"),
+            "external_id": self._number("R-"),
             "conversion_external_id": order.number,
             "amount_minor": amount,
             "reason": "returned",

@@ -136,6 +136,21 @@ def required_versions(programme_id: str, at: datetime) -> list[tuple[Policy, Pol
     return current
 
 
+def acknowledged(person_id: str, programme_id: str) -> list[tuple[Policy, PolicyVersion, datetime]]:
+    """What the person has acknowledged of a programme's policies and when, the newest first."""
+    wanted = (
+        select(Policy, PolicyVersion, Acknowledgement)
+        .where(
+            Acknowledgement.person_id == person_id,
+            Acknowledgement.policy_version_id == PolicyVersion.id,
+            PolicyVersion.policy_id == Policy.id,
+            Policy.programme_id == programme_id,
+        )
+        .order_by(col(Acknowledgement.at).desc(), col(Acknowledgement.id).desc())
+    )
+    return [(policy, version, done.at) for policy, version, done in session().exec(wanted)]
+
+
 def unacknowledged(person_id: str, programme_id: str, at: datetime) -> list[tuple[Policy, PolicyVersion]]:
     """What the person had not acknowledged at a moment, of the versions required then."""
     done = select(Acknowledgement.policy_version_id).where(
