@@ -12,6 +12,7 @@ from advocates.membership import MembershipNotFound, current_standing, current_t
 from advocates.profile import Profile, change_profile, end_other_browsers
 from core.inputs import Input
 from core.people import get_person
+from hub.policies import acknowledged
 from hub.programmes import get_programme
 from web.forms import Form, read_form
 from web.signing_in import advocate, me
@@ -47,6 +48,7 @@ def profile_page() -> str:
             for each in memberships_of(person.id)
             if each.id != member.id
         ],
+        agreed=acknowledged(person.id, member.programme_id),
         zones=sorted(available_timezones()),
         form=Form(known),
     )

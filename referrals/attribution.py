@@ -138,7 +138,7 @@ def _first(able: Sequence[Touch], rule: AttributionRule) -> Touch:
 def _named(touch: Touch, rule: AttributionRule) -> str:
     if touch.source == "click":
         which = "first" if rule == "first_touch" else "last"
-        return f"{which} click on {touch.code}, {touch.at:%Y-%m-%d %H:%M} UTC"
+        return f"{which} click on {touch.code}, {touch.at:%-d %b %Y, %H:%M} UTC"
     if touch.source == "customer":
         return f"known customer, first brought by {touch.code or 'this advocate'}"
     return f"{touch.source} {touch.given}"

@@ -19,6 +19,7 @@ def register_formats(app: Flask) -> None:
         "money": money,
         "number": number,
         "date": on,
+        "short": short,
         "datetime": moment,
         "day": day,
         "month": month,
@@ -49,6 +50,11 @@ def on(when: datetime | date, zone: ZoneInfo | None = None) -> str:
     if isinstance(when, datetime) and zone is not None:
         when = when.astimezone(zone).date()
     return str(flask_babel.format_date(when, "d MMMM y"))
+
+
+def short(when: datetime | date) -> str:
+    """`2 Nov 2026`, for tables."""
+    return str(flask_babel.format_date(when, "d MMM y"))
 
 
 def moment(when: datetime) -> str:

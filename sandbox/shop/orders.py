@@ -91,7 +91,7 @@ class OrderBook:
         self, name: str, email: str, lines: list[Line], *, click: str | None, coupon: str | None
     ) -> str:
         """Keep a new order; its number."""
-        number = _new_number("order")
+        number = _new_number()
         self._run(
             "INSERT INTO orders (number, occurred_at, name, email, click, coupon, lines, amount_minor)"
             " VALUES (:number, :occurred_at, :name, :email, :click, :coupon, :lines, :amount_minor)",
@@ -105,7 +105,7 @@ class OrderBook:
 
     def refund(self, order_number: str, amount_minor: int, reason: str) -> str | None:
         """Keep a refund; its number, or None when more than is left would be given back."""
-        number = _new_number("refund")
+        number = _new_number("R-")
         kept = self._run(
             "INSERT INTO refunds (number, order_number, occurred_at, amount_minor, reason)"
             " SELECT :number, number, :occurred_at, :amount_minor, :reason FROM orders"
@@ -159,9 +159,9 @@ class OrderBook:
             return self._connection.execute(sql, values).fetchall()
 
 
-def _new_number(kind: str) -> str:
+def _new_number(prefix: str = "") -> str:
     # Random, since Spokes remembers external ids longer than a shop whose file was thrown away.
-    return f"{kind}-{secrets.token_hex(5).upper()}"
+    return f"{prefix}{secrets.token_hex(4).upper()}"
 
 
 def _now() -> str:

@@ -21,8 +21,8 @@ def letters_and_people(service: Service) -> tuple[dict[str, Browser], dict[str, 
         "visitor": visitor,
         "newcomer": newcomer,
         "advocate": service.browser().sign_in("advocate@demo.example"),
-        "manager": manager,
         "hub": service.browser().sign_in("hub@demo.example"),
+        "manager": manager,
         "finance": service.browser().sign_in("finance@demo.example"),
     }
     letters = {

@@ -22,18 +22,24 @@ ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "var" / "screenshots"
 SMALLEST = 320
-CHECK = """async () => {
-  await new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(settled)));
+SETTLED = "await new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(settled)));"
+CHECK = (
+    f"async () => {{ {SETTLED}"
+    + """
   const found = await axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } });
   return found.violations.map(({ id, nodes }) =>
     `${id} at ${nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`);
 }"""
-WIDER = """() => {
+)
+WIDER = (
+    f"async () => {{ {SETTLED}"
+    + """
   const wide = document.documentElement.scrollWidth;
   if (wide <= innerWidth) return "";
   const guilty = [...document.querySelectorAll("main *")].find((one) => one.getBoundingClientRect().right > innerWidth + 1);
   return `${wide} px wide: ${guilty?.outerHTML.slice(0, 120)}`;
 }"""
+)
 
 
 @pytest.fixture(scope="module")

@@ -42,10 +42,10 @@ def test_the_last_click_wins_and_every_candidate_is_told_why() -> None:
     early, late = click(1, 2 * DAY), click(2, DAY)
     attribution = decided(early, late)
     assert attribution.winner is late
-    assert attribution.reason == "won: last click on link-2, 2026-11-01 10:15 UTC"
+    assert attribution.reason == "won: last click on link-2, 1 Nov 2026, 10:15 UTC"
     assert verdicts(attribution) == [
-        "lost to last click on link-2, 2026-11-01 10:15 UTC",
-        "won: last click on link-2, 2026-11-01 10:15 UTC",
+        "lost to last click on link-2, 1 Nov 2026, 10:15 UTC",
+        "won: last click on link-2, 1 Nov 2026, 10:15 UTC",
     ]
 
 
