@@ -89,7 +89,9 @@ class Story:
         self._people = everybody(PEOPLE)
         self._codes: dict[int, list[str]] = {}
         """whoever is settled, with the codes of their links"""
-        self._weight = {each.place: min(5.0, 0.3 * self._rng.paretovariate(1.1)) for each in self._people}
+        self._weight = {each.place: min(5.0, 0.3 * self._rng.paretovariate(1.1)) for each in self._people} | {
+            0: 2.5
+        }
 
     def tell(self) -> None:
         """From the first day to yesterday."""
