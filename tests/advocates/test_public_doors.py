@@ -40,7 +40,7 @@ def test_a_visitor_applies_reads_back_answers_and_withdraws(client: FlaskClient,
     page = client.get(private)
     assert page.status_code == 200
     assert "mended bicycles" in page.text
-    assert "Decided by" in page.text
+    assert "You have an answer by" in page.text
     assert client.post(private, data={"answer": "Nobody asked."}).status_code == 409
 
     with transaction():

@@ -14,10 +14,7 @@ import openpyxl
 import pypdf
 import pytest
 
-from core import db
-from core.db import transaction
-from curriculum.attempts import Attempt, questions_of
-from demo.learning import right_answer
+from tests.journeys.right_answers import answers
 from tests.journeys.service import Browser, Service, eventually, running_service, text_of
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(420)]
@@ -121,24 +118,6 @@ def learn(service: Service, advocate: Browser) -> None:
         again = advocate.get(attempt_page)
         assert "100" in first.text
         assert "100" in again.text
-
-
-def answers(service: Service, attempt_id: str) -> dict[str, Any]:
-    """The right answers of an attempt as form fields."""
-    db.connect(service.database_url)
-    try:
-        with transaction(read_only=True) as session:
-            questions = questions_of(session.get_one(Attempt, attempt_id))
-    finally:
-        db.disconnect()
-    fields: dict[str, Any] = {}
-    for each in questions:
-        answer = right_answer(each)
-        if isinstance(answer, dict):
-            fields |= {f"{each.token}.{left}": right for left, right in answer.items()}
-        elif answer is not None:
-            fields[each.token] = answer
-    return fields
 
 
 def prove_certificate(service: Service, advocate: Browser) -> None:
