@@ -22,24 +22,19 @@ ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "var" / "screenshots"
 SMALLEST = 320
-SETTLED = "await new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(settled)));"
-CHECK = (
-    f"async () => {{ {SETTLED}"
-    + """
+CHECK = """async () => {
+  await new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(settled)));
   const found = await axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } });
   return found.violations.map(({ id, nodes }) =>
     `${id} at ${nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`);
 }"""
-)
-WIDER = (
-    f"async () => {{ {SETTLED}"
-    + """
+WIDER = """async () => {
+  await new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(settled)));
   const wide = document.documentElement.scrollWidth;
   if (wide <= innerWidth) return "";
   const guilty = [...document.querySelectorAll("main *")].find((one) => one.getBoundingClientRect().right > innerWidth + 1);
   return `${wide} px wide: ${guilty?.outerHTML.slice(0, 120)}`;
 }"""
-)
 
 
 @pytest.fixture(scope="module")

@@ -69,7 +69,7 @@ class Postbox:
         return eventually(look, 20)
 
 
-def eventually(look: Callable[[], T], timeout_s: float = 20) -> T:
+def eventually(look: Callable[[], T | None], timeout_s: float = 20) -> T:
     """The answer of `look` as soon as it has a true one; what it raises in the end is raised."""
     until = time.monotonic() + timeout_s
     while True:

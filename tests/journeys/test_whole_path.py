@@ -122,13 +122,12 @@ def learn(service: Service, advocate: Browser) -> None:
 
 def prove_certificate(service: Service, advocate: Browser) -> None:
     """The certificate is a PDF with the name and the address of the public page that proves it."""
-    page = eventually(
-        lambda: re.search(r"/verify/[\w-]+/certificate\.pdf", advocate.get("/portal/certificate").text)
-    )
-    answer = advocate.get(page)
+    pattern = r"/verify/[\w-]+/certificate\.pdf"
+    page = eventually(lambda: re.findall(pattern, advocate.get("/portal/certificate").text))[0]
+    answer = advocate.get(found.group())
     assert answer.headers["Content-Type"] == "application/pdf"
     text = "".join(each.extract_text() for each in pypdf.PdfReader(io.BytesIO(answer.content)).pages)
-    verify = page.removesuffix("/certificate.pdf")
+    verify = found.group().removesuffix("/certificate.pdf")
     assert "Anna Walker" in text
     assert verify.rsplit("/", 1)[1] in text.replace("\n", "")
     public = service.browser().get(verify)
