@@ -124,10 +124,10 @@ def prove_certificate(service: Service, advocate: Browser) -> None:
     """The certificate is a PDF with the name and the address of the public page that proves it."""
     pattern = r"/verify/[\w-]+/certificate\.pdf"
     page = eventually(lambda: re.findall(pattern, advocate.get("/portal/certificate").text))[0]
-    answer = advocate.get(found.group())
+    answer = advocate.get(page)
     assert answer.headers["Content-Type"] == "application/pdf"
     text = "".join(each.extract_text() for each in pypdf.PdfReader(io.BytesIO(answer.content)).pages)
-    verify = found.group().removesuffix("/certificate.pdf")
+    verify = page.removesuffix("/certificate.pdf")
     assert "Anna Walker" in text
     assert verify.rsplit("/", 1)[1] in text.replace("\n", "")
     public = service.browser().get(verify)
@@ -251,7 +251,7 @@ def the_clock_pays(service: Service, api: httpx.Client, advocate: Browser, rewar
     statement = re.findall(r"/portal/rewards/statements/\d{4}-\d{2}", rewards_page)
     assert statement, "there is no statement"
     assert "30.00" in advocate.get(statement[0]).text
-    assert "30.00" in text_of(service.postbox.newest(APPLICANT))
+    assert "30.00" in text_of(service.postbox.newest(APPLICANT, "on its way"))
 
 
 def refund_and_clawback(api: httpx.Client, advocate: Browser) -> None:
