@@ -22,6 +22,7 @@ ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "var" / "screenshots"
 SMALLEST = 320
+TALLEST = 2400
 CHECK = """async () => {
   await new Promise((settled) => requestAnimationFrame(() => requestAnimationFrame(settled)));
   const found = await axe.run(document, { resultTypes: ["violations"], rules: { "target-size": { enabled: true } } });
@@ -127,5 +128,10 @@ def width(page: Page) -> list[str]:
 
 
 def picture(page: Page, place: Place, variant: str) -> None:
-    """A picture for people to look at."""
-    page.screenshot(path=PICTURES / f"{place.name}-{variant}.png", full_page=True)
+    """A picture for people to look at, of the whole page or its first screens."""
+    width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
+    page.screenshot(
+        path=PICTURES / f"{place.name}-{variant}.png",
+        full_page=True,
+        clip={"x": 0, "y": 0, "width": width, "height": min(height, TALLEST)},
+    )
