@@ -67,7 +67,7 @@
       },
       xAxis: {
         type: "category", data: data.labels, show: !bare, boundaryGap: data.kind === "bar" || data.kind === "stack",
-        axisTick: { show: false }, axisLine: { lineStyle: { color: look.line } }, axisLabel: { ...font, hideOverlap: true },
+        axisTick: { show: false }, axisLine: { lineStyle: { color: look.line } }, axisLabel: { ...font, hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" },
       },
       yAxis: {
         type: "value", show: !bare, splitNumber: 4, splitLine: { lineStyle: { color: look.line } },
