@@ -14,6 +14,7 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 from core.settings import CLOCK_FILE, Settings, SettingsRefused, configure
+from migrations.run import is_in_use
 
 ROOT = Path(__file__).parent
 BLOCKING_THREADS = 4  # one slow view must not stall redirects
@@ -163,7 +164,6 @@ def main() -> None:
         signal.signal(number, _end)
     running = children(settings)
     try:
-        run("init-db")
         _start(running, settings)
         while True:
             for child in running:
@@ -181,13 +181,9 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 def _start(running: list[Child], settings: Settings) -> None:
-    for child in running:
-        if child.name == "local Stripe":
-            child.start()
-            wait_for(f"{settings.stripe_base}/_sandbox/health", child)
-            break
-    if not settings.production:
-        run("seed-demo", "--if-empty")
+    in_use = is_in_use(settings.database)
+    if not in_use:
+        _found(running, settings)
     for child in running:
         if child.process is None:
             child.start()
@@ -196,6 +192,18 @@ def _start(running: list[Child], settings: Settings) -> None:
     _say(f"Spokes is at {settings.address} (Ctrl-C stops it)")
     if not settings.production:
         _say(f"The shop of the demo is at http://127.0.0.1:{settings.shop_port}")
+        run("seed-demo", "--if-empty")  # on a database in use it only prints the sign-ins
+
+
+def _found(running: list[Child], settings: Settings) -> None:
+    """Make the database, and in development tell the demo, which pays through the local Stripe."""
+    run("init-db")
+    for child in running:
+        if child.name == "local Stripe":
+            child.start()
+            wait_for(f"{settings.stripe_base}/_sandbox/health", child)
+    if not settings.production:
+        run("seed-demo", "--if-empty")
 
 
 def _stop(running: list[Child]) -> None:

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, Field, field_validator
 
 from advocates import application_mails as mails
@@ -29,8 +28,8 @@ from core.clock import now
 from core.db import session
 from core.errors import Conflict, Forbidden
 from core.events import publish
-from core.inputs import Input, Line
-from core.people import find_person, get_person, normal_email, register
+from core.inputs import Email, Input, Line
+from core.people import find_person, get_person, register
 from hub import actions
 from hub.programmes import Programme, ProgrammeNotFound, find_programme
 
@@ -48,15 +47,6 @@ CONSENT = (
 )
 
 
-def _email(value: str) -> str:
-    try:
-        # Reserved names are somebody's test programme, not an attack; whether the box exists shows the receipt.
-        found = validate_email(value, check_deliverability=False, test_environment=True)
-    except EmailNotValidError as error:
-        raise ValueError("this is not an e-mail address") from error
-    return normal_email(found.normalized)
-
-
 def _agreed(value: bool) -> bool:
     if not value:
         raise ValueError("this has to be confirmed")
@@ -70,7 +60,7 @@ class Particulars(Input):
     """What an applicant says about themselves."""
 
     name: Line
-    email: Annotated[str, Field(max_length=254), AfterValidator(_email)]
+    email: Email
     why: str = Field(min_length=1, max_length=4_000)
     channels: str = Field(default="", max_length=4_000)
     """one web address a line"""

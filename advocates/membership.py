@@ -3,14 +3,15 @@
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import BigInteger, Text, UniqueConstraint, func
+from sqlalchemy import BigInteger, Index, Text, UniqueConstraint, update
 from sqlmodel import Field, SQLModel, col, or_, select
 
 from core import audit
 from core.access import Actor
 from core.clock import now
 from core.columns import key, moment, one_of, word
-from core.db import session
+from core.counters import next_number
+from core.db import session, update_one
 from core.errors import Conflict, NotFound
 from core.people import Person, get_person
 from hub.programmes import Programme
@@ -62,6 +63,19 @@ class Standing(SQLModel, table=True):
     reason: str = Field(default="", sa_type=Text)
 
 
+Index(
+    "uq_standing_open",
+    Standing.membership_id,
+    unique=True,
+    sqlite_where=col(Standing.ended_at).is_(None),
+    postgresql_where=col(Standing.ended_at).is_(None),
+)
+
+
+class StandingChanged(Conflict):
+    """Somebody changed this a moment ago. Please look again."""
+
+
 class MembershipNotFound(NotFound):
     """There is no such advocate."""
 
@@ -74,16 +88,15 @@ def welcome(person: Person, programme: Programme, *, by: Actor) -> Membership:
     """Make a person an advocate: a number, a first term from now, active. Raises AlreadyMember."""
     if find_membership(person.id, programme.id) is not None:
         raise AlreadyMember
-    highest = session().exec(select(func.max(Membership.number))).one()
     membership = Membership(
-        number=(highest or 0) + 1,
+        number=next_number("membership"),
         person_id=person.id,
         programme_id=programme.id,
         unit_id=programme.unit_id,
         joined_at=now(),
     )
     session().add(membership)
-    session().flush()  # two at once: the second meets the unique number and is told to try again
+    session().flush()
     begin, end = now(), months_later(now(), programme.term_months)
     session().add(Term(membership_id=membership.id, starts_at=begin, ends_at=end))
     session().add(Standing(membership_id=membership.id, state="active", began_at=begin))
@@ -109,8 +122,9 @@ def change_standing(membership: Membership, state: State, *, by: Actor, reason: 
     present = current_standing(membership.id)
     if present.state == state:
         return
-    present.ended_at = now()
-    session().add(present)
+    still = update(Standing).where(col(Standing.id) == present.id, col(Standing.ended_at).is_(None))
+    if not update_one(still.values(ended_at=now())):
+        raise StandingChanged
     session().add(Standing(membership_id=membership.id, state=state, began_at=now(), reason=reason))
     session().flush()
     facts = {"from": present.state, "to": state, "reason": reason}

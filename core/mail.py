@@ -54,7 +54,10 @@ def compose(message: outbox.OutboxMessage) -> EmailMessage:
     """The mail as it goes out: text and HTML, dated, with an id that stays the same when it is sent again."""
     mail = EmailMessage()
     mail["From"] = settings().mail_from
-    mail["To"] = message.recipient
+    try:
+        mail["To"] = message.recipient
+    except (IndexError, AttributeError, TypeError) as error:  # how the standard library meets odd addresses
+        raise ValueError("this is not an address") from error
     mail["Subject"] = message.content["subject"]
     mail["Date"] = format_datetime(now())
     mail["Message-ID"] = f"<{message.id}@spokes>"

@@ -87,22 +87,24 @@ def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], Non
     except (OSError, SMTPException, ValueError) as error:  # a ValueError: it cannot even be composed
         _failed(message, f"{type(error).__name__}: {error}")
         return False
-    _settle(message.id, state="sent", sent_at=now(), last_error="")
+    _settle(message, state="sent", sent_at=now(), last_error="")
     return True
 
 
 def _failed(message: OutboxMessage, why: str) -> None:
     log.warning("not sent", message=message.id, kind=message.kind, attempts=message.attempts, why=why)
     if message.attempts > len(BACKOFF_S):
-        _settle(message.id, state="dead", last_error=why[:500])
+        _settle(message, state="dead", last_error=why[:500])
         return
     again = now() + timedelta(seconds=BACKOFF_S[message.attempts - 1])
-    _settle(message.id, state="waiting", due_at=again, last_error=why[:500])
+    _settle(message, state="waiting", due_at=again, last_error=why[:500])
 
 
-def _settle(message_id: str, **values: object) -> None:
+def _settle(message: OutboxMessage, **values: object) -> None:
+    """Write how this try ended, unless our lease ran out and somebody else has it by now."""
+    mine = (col(OutboxMessage.state) == "sending", col(OutboxMessage.attempts) == message.attempts)
     with transaction():
-        update_one(update(OutboxMessage).where(col(OutboxMessage.id) == message_id).values(**values))
+        update_one(update(OutboxMessage).where(col(OutboxMessage.id) == message.id, *mine).values(**values))
 
 
 def send_again(message_id: str) -> bool:

@@ -27,6 +27,9 @@ from core.errors import (
 
 log = structlog.get_logger()
 
+UNIQUE_VIOLATION = "23505"
+"""PostgreSQL's code"""
+
 
 class FormExpired(Malformed):
     """This form is too old or was not ours. Please go back, reload the page and try again."""
@@ -121,6 +124,11 @@ def _form_again(error: SpokesError) -> str | Response | None:
 
 
 def _conflict(error: IntegrityError) -> ResponseReturnValue:
+    """Two at once met a UNIQUE; any other broken constraint is a mistake of ours."""
+    if not (
+        getattr(error.orig, "sqlstate", "") == UNIQUE_VIOLATION or "UNIQUE constraint" in str(error.orig)
+    ):
+        return _ours(error)
     log.warning("conflict", reason=str(error.orig)[:300])
     return answer(Conflict())
 
