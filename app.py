@@ -68,7 +68,7 @@ def create_app(settings: Settings) -> Flask:
         MAX_CONTENT_LENGTH=MEGABYTE,
         MAX_FORM_MEMORY_SIZE=MEGABYTE,
         MAX_FORM_PARTS=2_000,
-        TRUSTED_HOSTS=[each.strip() for each in settings.trusted_hosts.split(",") if each.strip()] or None,
+        TRUSTED_HOSTS=settings.hosts or None,
         SPOKES=settings,
     )
     app.url_map.converters["id"] = IdConverter

@@ -10,8 +10,10 @@ from core.clock import now
 from core.db import session
 from core.outbox import OutboxMessage
 from hub import metrics
+from referrals.refunds import stuck_refunds
 from rewards import proof
 from rewards.runs import Payout
+from rewards.stripe_events import StripeEvent
 
 STUCK_AFTER = timedelta(hours=24)
 
@@ -24,12 +26,27 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("the audit log is whole", lambda: [f"entry {seq} does not fit" for seq in audit.broken_links()]),
         ("no message is stuck", _stuck_messages),
         ("no payout is stuck", _stuck_payouts),
+        ("no refund waits for a sale that is there", stuck_refunds),
+        ("no event of Stripe's is left lying", _stuck_events),
     )
 
 
 def _stuck_messages() -> list[str]:
     dead = select(OutboxMessage).where(OutboxMessage.state == "dead").limit(100)
     return [f"message {each.id} could not be sent: {each.last_error}" for each in session().exec(dead)]
+
+
+def _stuck_events() -> list[str]:
+    late = now() - timedelta(hours=1)
+    left = (
+        select(StripeEvent)
+        .where(col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late)
+        .limit(100)
+    )
+    return [
+        f"event {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not applied"
+        for each in session().exec(left)
+    ]
 
 
 def _stuck_payouts() -> list[str]:

@@ -1,5 +1,6 @@
 """The commands behind bin/spokes."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,8 @@ from typing import Any
 
 import click
 import requests
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy.exc import OperationalError
 
 import reactions
 from advocates.leaderboard import Wanted, standings, the_currency
@@ -19,14 +22,17 @@ from core.access import COMMAND
 from core.api_keys import SCOPES, create_api_key
 from core.db import transaction
 from core.errors import SpokesError
+from core.inputs import Email
 from core.logs import begin_logging
 from core.people import find_person, register
 from core.settings import CLOCK_FILE, SettingsRefused, configure, settings
 from curriculum import imports
+from curriculum.folder import BUILT_IN
 from curriculum.releases import Kind
 from hub.metrics import FAMILIES
 from hub.roles import ROLES, give_role
-from hub.units import UnitNotFound, find_hub, find_unit, reach
+from hub.units import UnitNotFound, create_unit, find_hub, find_unit, reach
+from migrations.run import upgrade
 from migrations.tables import every_table
 
 
@@ -38,6 +44,7 @@ def spokes() -> None:
 @contextmanager
 def service() -> Iterator[None]:
     """Settings, logs, database and reactions, as every command needs them; refusals become a sentence and exit 1."""
+    os.umask(0o077)  # what we write (database, mails with links) is nobody else's
     try:
         begin_logging(configure())
         settings().data_dir.mkdir(parents=True, exist_ok=True)
@@ -45,8 +52,10 @@ def service() -> Iterator[None]:
         every_table()
         reactions.wire()
         yield
-    except SettingsRefused as error:
+    except (SettingsRefused, OSError) as error:
         raise click.ClickException(str(error)) from None
+    except OperationalError as error:
+        raise click.ClickException(f"The database does not answer: {error.orig}") from None
     except SpokesError as error:
         more = error.details.get("report", [])
         raise click.ClickException("\n".join([*more, error.sentence])) from None
@@ -70,10 +79,12 @@ def command(name: str) -> Callable[[Callable[..., None]], click.Command]:
 
 @command("init-db")
 def init_db() -> None:
-    """Bring the database to the present shape; harmless when it is already."""
-    from migrations.run import upgrade  # Alembic is slow to load, and only this needs it
-
+    """Bring the database to the present shape, with the hub and the built-in certification where there is none yet."""
     upgrade(settings().database)
+    with transaction():
+        if find_hub() is None:
+            hub = create_unit("hub", "Hub", parent=None)
+            imports.import_folder(BUILT_IN, COMMAND, unit_id=hub.id)
 
 
 @command("create-staff")
@@ -83,6 +94,10 @@ def init_db() -> None:
 @click.option("--name", default="")
 def create_staff(email: str, role: Any, unit: str, name: str) -> None:  # noqa: ANN401 - a Role, checked by click
     """Give somebody a role, with an account if they have none; prints the link that opens it."""
+    try:
+        email = TypeAdapter(Email).validate_python(email)
+    except ValidationError:
+        raise click.BadParameter(f"{email} is not an e-mail address") from None
     with transaction():
         place = find_unit(unit) or (find_hub() if unit == "hub" else None)
         if place is None:
@@ -256,8 +271,6 @@ def seed_demo(if_empty: bool) -> None:
 @click.argument("words", nargs=-1, type=click.UNPROCESSED)
 def sandbox_stripe(words: tuple[str, ...]) -> None:
     """Run the local Stripe by itself: --port P, and the other options of sandbox.stripe."""
-    import os  # this process becomes the other one
-
     root = Path(__file__).parent
     os.chdir(root)
     os.execv(sys.executable, [sys.executable, "-m", "sandbox.stripe", *words])  # noqa: S606 - our own words

@@ -3,6 +3,7 @@
 import logging
 import signal
 from collections.abc import Callable
+from datetime import UTC, datetime
 from threading import Event
 from types import FrameType
 
@@ -92,8 +93,8 @@ def start() -> BackgroundScheduler:
         logging.ERROR
     )  # a job that is still busy is skipped: that is meant
     for job in SCHEDULE:
-        scheduler.add_job(_quietly, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=None)
-        scheduler.resume_job(job.name)
+        first = datetime.now(UTC)  # at once: nobody waits an hour after a restart
+        scheduler.add_job(_quietly, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=first)
     scheduler.start()
     return scheduler
 

@@ -159,7 +159,11 @@ def main() -> None:
         settings = configure()
     except SettingsRefused as error:
         raise SystemExit(str(error)) from None
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    os.umask(0o077)  # what is written there (database, mails with links) is nobody else's
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"DATA_DIR cannot be used: {error}") from None
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)
     running = children(settings)

@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -51,6 +52,8 @@ class Settings(BaseSettings):
     def _web_address(cls, value: str) -> str:
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
+        if value and (not urlsplit(value).hostname or any(each.isspace() for each in value)):
+            raise ValueError("must name a host, like https://spokes.example")
         return value.rstrip("/")
 
     @field_validator("database_url")
@@ -69,6 +72,8 @@ class Settings(BaseSettings):
     def _smtp(cls, value: str) -> str:
         if value and not value.startswith(("smtp://", "smtps://")):
             raise ValueError("must start with smtp:// or smtps://")
+        if value and not _names_host(value):
+            raise ValueError("must name a host, and a port that is a number, like smtp://mail.example:587")
         return value
 
     @model_validator(mode="after")
@@ -79,12 +84,22 @@ class Settings(BaseSettings):
             raise ValueError("BASE_URL is required in production and starts with https://")
         if self.production and self.stripe_api_key and not self.stripe_webhook_secret:
             raise ValueError("STRIPE_WEBHOOK_SECRET is required beside STRIPE_API_KEY")
+        if self.production and self.stripe_api_key and not self.stripe_connect_webhook_secret:
+            raise ValueError("STRIPE_CONNECT_WEBHOOK_SECRET is required beside STRIPE_API_KEY")
+        if not self.production and len({self.port, self.stripe_port, self.shop_port}) < 3:  # noqa: PLR2004 - the three
+            raise ValueError("PORT, SANDBOX_STRIPE_PORT and SANDBOX_SHOP_PORT must differ")
         return self
 
     @property
     def production(self) -> bool:
         """Whether this is the real thing."""
         return self.spokes_env == "production"
+
+    @property
+    def hosts(self) -> list[str]:
+        """The host names that we answer to; in production our own when none are named, in development any."""
+        named = [each.strip() for each in self.trusted_hosts.split(",") if each.strip()]
+        return named or ([urlsplit(self.base_url).hostname or ""] if self.production else [])
 
     @property
     def database(self) -> str:
@@ -135,6 +150,14 @@ class Settings(BaseSettings):
     def stripe_connect_secret(self) -> str:
         """What signs Stripe's webhooks about connected accounts."""
         return self.stripe_connect_webhook_secret or ("whsec_local_connect" if self.local_stripe else "")
+
+
+def _names_host(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
 
 
 def _kept_secret(path: Path) -> str:

@@ -11,7 +11,7 @@ from curriculum.releases import publish
 from hub.policies import publish_policy
 from hub.programmes import Programme, create_programme
 from hub.roles import Role, give_role, staff_actor
-from hub.units import Unit, create_unit
+from hub.units import Unit, create_unit, find_hub
 from rewards.rules import Terms, change_rule
 
 STAFF: tuple[tuple[str, str, Role, str], ...] = (
@@ -63,7 +63,7 @@ class Setting:
 
 def build() -> Setting:
     """Make the stage, as of now."""
-    hub = create_unit("hub", "Hub", parent=None)
+    hub = find_hub() or create_unit("hub", "Hub", parent=None)
     units = {"hub": hub} | {
         slug: create_unit(slug, slug.title(), parent=hub) for slug in ("north", "south", "east")
     }
@@ -72,7 +72,7 @@ def build() -> Setting:
         person = register(email, name, password=settings().demo_password, time_zone="Europe/Amsterdam")
         give_role(person, role, units[unit].id, by=COMMAND)
         people[email.partition("@")[0]] = person
-    teach(hub)
+    teach(hub)  # the same content as init-db's is the same release
     makers = _makers(units["north"], people)
     garden = _garden(units["south"], people)
     return Setting(hub, people, makers, garden)

@@ -32,7 +32,6 @@ from demo.visitors import Order, Visitors
 from hub.policies import acknowledge, unacknowledged
 from hub.programmes import Programme
 from hub.roles import key_actor
-from hub.units import find_hub
 from referrals import clicks
 from referrals.links import links_of
 from rewards import accounts, approvals, payout_sender, payouts, stripe_gateway
@@ -54,7 +53,8 @@ def load(*, only_if_empty: bool) -> None:
     if settings().production:
         raise Conflict("The demo is for development: production starts empty.")
     with transaction(read_only=True):
-        empty, ours = find_hub() is None, find_person(STAFF[0][0]) is not None
+        empty = session().exec(select(Person.id)).first() is None
+        ours = find_person(STAFF[0][0]) is not None
         whole = session().exec(select(AuditEntry.seq).where(AuditEntry.action == TOLD)).first() is not None
     if empty:
         click.echo("Loading the demo: half a year of a programme, told day by day …", err=True)

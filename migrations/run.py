@@ -36,7 +36,7 @@ def is_in_use(url: str) -> bool:
             shape = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
             return (
                 newest.startswith(f"{shape}_")
-                and connection.execute(text("SELECT 1 FROM unit")).first() is not None
+                and connection.execute(text("SELECT 1 FROM person")).first() is not None
             )
     finally:
         engine.dispose()

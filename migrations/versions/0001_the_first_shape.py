@@ -124,6 +124,12 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "counter",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("last", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_counter")),
+    )
+    op.create_table(
         "daily_salt",
         sa.Column("day", sa.Integer(), nullable=False),
         sa.Column("salt", sa.Text(), nullable=False),
@@ -713,6 +719,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_standing")),
     )
     op.create_index(op.f("ix_standing_membership_id"), "standing", ["membership_id"], unique=False)
+    op.create_index(
+        "uq_standing_open",
+        "standing",
+        ["membership_id"],
+        unique=True,
+        sqlite_where=sa.text("ended_at IS NULL"),
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     op.create_table(
         "term",
         sa.Column("id", sa.Text(), nullable=False),
