@@ -5,7 +5,7 @@ in full; then it counts one less, on the day of the refund that completed it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Select, literal, update
@@ -16,12 +16,15 @@ from sqlmodel import col, select
 from core import events
 from core.access import Actor
 from core.clock import day_number, now
-from core.db import session, update_one
+from core.db import session, transaction, update_one
 from core.errors import Conflict, Invalid
 from hub import metrics
 from hub.metrics import Gain, metric_name
+from hub.units import Unit
 from referrals.conversion_input import NewRefund, content_hash
 from referrals.conversion_rows import Conversion, Refund
+
+STUCK_AFTER = timedelta(minutes=1)
 
 
 class RefundDiffers(Conflict):
@@ -72,10 +75,56 @@ def apply_parked(conversion: Conversion) -> None:
         Refund.state == "parked",
     )
     for row in session().exec(parked.order_by(col(Refund.occurred_at), col(Refund.id))).all():
-        if not _apply(row, conversion):
-            row.state, row.conversion_id = "refused", conversion.id
-            session().add(row)
-    session().flush()
+        _settle(row.id, conversion)
+
+
+def apply_parked_refunds() -> int:
+    """Job: apply the refunds that are parked although their sale is there; answers how many were settled.
+
+    A refund and its sale that arrive at once may each not see the other: this brings them together.
+    """
+    with transaction(read_only=True):
+        waiting = [(row.id, sale.id) for row, sale in _waiting()]
+    settled = 0
+    for refund_id, conversion_id in waiting:
+        with transaction():
+            settled += _settle(refund_id, session().get_one(Conversion, conversion_id))
+    return settled
+
+
+def stuck_refunds() -> list[str]:
+    """Check: every refund that is still parked a minute after its sale was stored, as a sentence."""
+    late = now() - STUCK_AFTER
+    return [
+        f"refund {row.id} waits for conversion {sale.id}, which came at {sale.received_at:%Y-%m-%d %H:%M}"
+        for row, sale in _waiting()
+        if sale.received_at < late
+    ]
+
+
+def _waiting() -> list[tuple[Refund, Conversion]]:
+    """Parked refunds with the sale that is there, in the order in which they happened."""
+    told = select(Conversion.id).where(
+        col(Conversion.unit_id).in_(select(Unit.id)), Conversion.external_id == Refund.conversion_external_id
+    )
+    parked = select(Refund).where(Refund.state == "parked", told.exists())
+    rows = session().exec(parked.order_by(col(Refund.occurred_at), col(Refund.id))).all()
+    found = [(row, find_conversion(row.unit_id, row.conversion_external_id)) for row in rows]
+    return [(row, sale) for row, sale in found if sale is not None]
+
+
+def _settle(refund_id: str, conversion: Conversion) -> bool:
+    """Apply a parked refund, or refuse it when it is more than what is left; False when another one did so first."""
+    parked = update(Refund).where(col(Refund.id) == refund_id, col(Refund.state) == "parked")
+    claimed = parked.values(state="applied").execution_options(synchronize_session=False)
+    if not update_one(claimed):
+        return False
+    row = session().get_one(Refund, refund_id, populate_existing=True)
+    if not _apply(row, conversion):
+        row.state, row.conversion_id = "refused", conversion.id
+        session().add(row)
+        session().flush()
+    return True
 
 
 def _row(new: NewRefund, by: Actor, unit_id: str) -> Refund:
