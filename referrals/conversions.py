@@ -17,7 +17,7 @@ from core.db import session
 from core.errors import Conflict, NotFound
 from hub import metrics
 from hub.metrics import Gain, metric_name
-from referrals import refunds, touches
+from referrals import refunds, same_order, touches
 from referrals.attribution import Attribution, Happened, decide
 from referrals.conversion_input import NewConversion, NewRefund, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Kind, Refund
@@ -49,10 +49,14 @@ class ConversionRecorded:
 def record(new: NewConversion, *, by: Actor, unit_id: str) -> tuple[Conversion, bool]:
     """Store a conversion that the unit's shop brought, decide whose it is, and whether it is new.
 
-    The same external_id and content again answers what is stored; other content raises ConversionDiffers. Candidates
-    are only links of the unit and those below it. Refunds that waited for it are applied.
+    The same external_id and content again answers what is stored, also when a key of a unit below or above told it;
+    other content by a key of the unit raises ConversionDiffers. Candidates are only links of the unit and those below
+    it. Refunds that waited for it are applied.
     """
+    same_order.one_at_a_time(new.external_id)
     before = find_conversion(unit_id, new.external_id)
+    if before is None:
+        before = same_order.told_before(unit_id, new.external_id, content_hash(new))
     if before is None:
         conversion = _row(new, by, unit_id)
         try:

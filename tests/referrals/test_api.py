@@ -276,3 +276,19 @@ def test_a_unit_is_who_brought_it(cast: Cast, shop: FlaskClient, link: Link) -> 
         unit = db.session().get_one(Unit, row.unit_id)
     assert (unit.id, row.earning_unit_id) == (cast.north.id, cast.north.id)
     assert row.brought_by
+
+
+@pytest.mark.parametrize("hub_first", [True, False])
+def test_an_order_told_by_a_unit_and_by_the_hub_is_rewarded_once(
+    machine: Machine, cast: Cast, link: Link, shop: FlaskClient, *, hub_first: bool
+) -> None:
+    body = order(code="ana")
+    first, second = (machine(cast.hub), shop) if hub_first else (shop, machine(cast.hub))
+    one = first.post("/api/v1/conversions", json=body)
+    two = second.post("/api/v1/conversions", json=body)
+    batch = second.post(
+        "/api/v1/conversions/batch", data=json.dumps(body), content_type="application/x-ndjson"
+    )
+    assert (one.status_code, two.status_code, json.loads(batch.text)["status"]) == (201, 200, 200)
+    assert told(one) == told(two)
+    assert stored() == 1

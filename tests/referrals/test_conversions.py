@@ -186,10 +186,50 @@ def test_the_same_moment_in_another_zone_is_the_same_content(cast: Cast, link: L
         assert len(db.session().exec(select(Conversion)).all()) == 1
 
 
-def test_the_same_order_of_two_units_is_two_orders(cast: Cast, link: Link) -> None:
+def test_the_same_order_of_two_units_side_by_side_is_two_orders(cast: Cast, link: Link) -> None:
     body = order(code="ana")
     with db.transaction():
-        assert bring(cast.north.id, **body).id != bring(cast.hub.id, **body).id
+        assert bring(cast.north.id, **body).id != bring(cast.south.id, **body).id
+
+
+@pytest.mark.parametrize("hub_first", [True, False])
+def test_the_same_order_told_by_a_unit_and_by_the_hub_is_one(
+    cast: Cast, link: Link, *, hub_first: bool
+) -> None:
+    units = [cast.hub.id, cast.north.id] if hub_first else [cast.north.id, cast.hub.id]
+    new = NewConversion(**order(code="ana"))
+    with db.transaction():
+        told = [conversions.record(new, by=COMMAND, unit_id=each) for each in units]
+        assert [is_new for _, is_new in told] == [True, False]
+        assert told[0][0].id == told[1][0].id
+        assert scored(link) == (0, 1, 12_900)
+
+
+def test_an_order_of_the_hub_with_other_content_is_another_order(cast: Cast, link: Link) -> None:
+    body = order(code="ana")
+    with db.transaction():
+        bring(cast.north.id, **body)
+        bring(cast.hub.id, **{**body, "amount_minor": 100})
+        assert scored(link) == (0, 2, 13_000)
+
+
+def test_the_same_order_told_by_a_unit_and_the_hub_at_once_is_one(cast: Cast, link: Link) -> None:
+    orders = [NewConversion(**order(code="ana")) for _ in range(10)]
+    stored: list[bool] = []
+
+    def tell(unit_id: str) -> None:
+        for new in orders:
+            with db.transaction():
+                stored.append(conversions.record(new, by=COMMAND, unit_id=unit_id)[1])
+
+    threads = [threading.Thread(target=tell, args=(each.id,)) for each in (cast.hub, cast.north) * 3]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert (len(stored), sum(stored)) == (60, 10)
+    with db.transaction(read_only=True):
+        assert scored(link) == (0, 10, 129_000)
 
 
 def test_many_posts_of_the_same_order_at_once_are_one(cast: Cast, link: Link) -> None:
