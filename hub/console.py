@@ -15,7 +15,7 @@ from core.clock import now
 from core.db import session
 from core.errors import Forbidden, NotFound
 from core.ids import new_id
-from core.inputs import Input, Line, Slug
+from core.inputs import Email, Input, Line, Slug
 from core.people import Person, find_person, register
 from hub import actions, metrics, roles, units
 from hub.actions import Action
@@ -138,7 +138,7 @@ def add_unit() -> ResponseReturnValue:
 class NewRole(Input):
     """Who gets which role."""
 
-    email: Line
+    email: Email
     name: Line
     role: Role
 

@@ -12,6 +12,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import session
 from core.errors import Conflict, NotFound
+from hub.programmes import get_programme
 
 
 class Policy(SQLModel, table=True):
@@ -73,7 +74,7 @@ class PolicyChanged(Conflict):
 def publish_policy(
     programme_id: str, slug: str, title: str, text: str, *, by: Actor, material: bool = True
 ) -> PolicyVersion:
-    """Publish the first or a further version of a policy, effective now."""
+    """Publish the first or a further version of a policy, effective now; the first is always material."""
     policy = (
         session().exec(select(Policy).where(Policy.programme_id == programme_id, Policy.slug == slug)).first()
     )
@@ -82,13 +83,19 @@ def publish_policy(
     session().add(policy)
     session().flush()
     number = len(_versions(policy.id)) + 1
+    material = material or number == 1  # nobody has acknowledged anything that it could merely correct
     version = PolicyVersion(
         policy_id=policy.id, number=number, text=text, material=material, effective_at=now()
     )
     session().add(version)
     session().flush()
     audit.record(
-        by, "policy.published", "policy", policy.id, details={"number": number, "material": material}
+        by,
+        "policy.published",
+        "policy",
+        policy.id,
+        unit_id=get_programme(programme_id).unit_id,
+        details={"number": number, "material": material},
     )
     return version
 

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, get_args
-from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from sqlalchemy import JSON, Text
@@ -15,7 +14,8 @@ from core.clock import now
 from core.columns import key, minor, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
-from core.money import require_currency
+from core.money import POINTS, UnknownCurrency, require_currency
+from hub.destinations import HostNotAllowed, allowed
 
 Compensation = Literal["recognition", "perks", "cash"]
 Schedule = Literal["monthly", "weekly", "manual"]
@@ -85,37 +85,62 @@ class TwoOwnersNeeded(Invalid):
     """A programme needs two different owners."""
 
 
+class HostMissing(Invalid):
+    """The address where links lead must be on one of the allowed hosts."""
+
+
+class WrongPayoutDay(Invalid):
+    """The payout day is a day of the month (1–31), or of the week (1 for Monday to 7) for weekly payouts."""
+
+
+LONGEST_MONTH, WEEK = 31, 7
+
+
 def create_programme(programme: Programme, *, by: Actor) -> Programme:
-    """Add a programme; raises ProgrammeExists, UnknownTimeZone, UnknownCurrency, TwoOwnersNeeded."""
+    """Add a programme, its home address made plain.
+
+    Raises ProgrammeExists, UnknownTimeZone, UnknownCurrency, TwoOwnersNeeded, WrongPayoutDay, WrongDestination,
+    HostMissing.
+    """
     if find_programme(programme.slug) is not None:
         raise ProgrammeExists
     if len(set(programme.owner_ids)) < 2:  # noqa: PLR2004 - the two of the sentence
         raise TwoOwnersNeeded
     _require_zone(programme.time_zone)
-    require_currency(programme.currency)
+    if require_currency(programme.currency) == POINTS:
+        raise UnknownCurrency
+    last_day = WEEK if programme.payout_schedule == "weekly" else LONGEST_MONTH
+    if not 1 <= programme.payout_day <= last_day:
+        raise WrongPayoutDay
+    programme.home_url = _home(programme.home_url, programme.allowed_hosts)
     session().add(programme)
     session().flush()
     audit.record(by, "programme.created", "programme", programme.id, unit_id=programme.unit_id)
     return programme
 
 
-class HostMissing(Invalid):
-    """The address where links lead must be on one of the allowed hosts."""
-
-
 def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> None:
-    """Set these columns of a programme; raises HostMissing. Before and after go to the audit log."""
+    """Set these columns of a programme; raises WrongDestination, HostMissing. Before and after go to the audit log."""
     before = {name: getattr(programme, name) for name in values}
     for name, value in values.items():
         setattr(programme, name, value)
-    if urlsplit(programme.home_url).netloc not in programme.allowed_hosts:
-        raise HostMissing
+    if {"home_url", "allowed_hosts"} & set(values):
+        programme.home_url = _home(programme.home_url, programme.allowed_hosts)
     session().add(programme)
     session().flush()
-    differs = {name: [before[name], value] for name, value in values.items() if before[name] != value}
+    after = {name: getattr(programme, name) for name in values}
+    differs = {name: [before[name], value] for name, value in after.items() if before[name] != value}
     audit.record(
         by, "programme.changed", "programme", programme.id, unit_id=programme.unit_id, details=differs
     )
+
+
+def _home(address: str, hosts: list[str]) -> str:
+    """What the first link of every advocate needs: an address that links may lead to."""
+    try:
+        return allowed(address, hosts)
+    except HostNotAllowed as error:
+        raise HostMissing from error
 
 
 def _require_zone(name: str) -> None:

@@ -166,6 +166,16 @@ class TestUnits:
         assert cast.stranger.email in answer.text  # what was typed is still there
         assert roles_of(cast.stranger) == set()
 
+    @pytest.mark.parametrize("email", ["nobody", "a@b@c.example", "two words@example.org"])
+    def test_a_role_goes_to_an_address_that_mail_can_reach(
+        self, client: FlaskClient, cast: Cast, email: str
+    ) -> None:
+        sign_in(client, cast.hub_admin)
+        data = {"email": email, "name": "S", "role": "manager"}
+        answer = client.post(f"/console/units/{cast.north.id}", data=data)
+        assert answer.status_code == 422
+        assert "This is not an e-mail address." in answer.text
+
     def test_a_role_ends_at_once_and_stays_on_record(self, app: Flask, cast: Cast) -> None:
         with db.transaction(read_only=True):
             held = db.session().exec(select(RoleGrant).where(RoleGrant.person_id == cast.manager.id)).one()

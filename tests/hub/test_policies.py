@@ -7,6 +7,7 @@ from sqlmodel import select
 
 from core import events
 from core.access import COMMAND
+from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
 from hub.policies import (
@@ -129,3 +130,13 @@ def test_versions_are_numbered_and_take_the_newest_title(cast: Cast) -> None:
         assert [each.title for each in policies_of(cast.programme.id)] == ["Say that you are paid"]
         assert required_versions(cast.programme.id, now())[0][1].number == 4
     assert numbers == [1, 2, 3]
+
+
+def test_first_version_is_always_material_and_on_record_in_its_unit(cast: Cast) -> None:
+    first = published(cast, JANUARY, material=False)
+    assert first.material
+    assert missing(cast, MARCH) == [("disclosure", 1)]
+    with transaction(read_only=True):
+        entry = session().exec(select(AuditEntry).where(AuditEntry.action == "policy.published")).one()
+    assert entry.unit_id == cast.north.id
+    assert entry.details == {"number": 1, "material": True}

@@ -8,6 +8,7 @@ from core.access import COMMAND
 from core.audit import AuditEntry
 from core.db import session, transaction
 from core.money import UnknownCurrency
+from hub.destinations import WrongDestination
 from hub.programmes import (
     HostMissing,
     Programme,
@@ -15,6 +16,7 @@ from hub.programmes import (
     ProgrammeNotFound,
     TwoOwnersNeeded,
     UnknownTimeZone,
+    WrongPayoutDay,
     change,
     find_programme,
     get_programme,
@@ -89,3 +91,38 @@ def test_links_lead_to_allowed_hosts_only(cast: Cast) -> None:
         change(get_programme(cast.programme.id), {"allowed_hosts": ["elsewhere.example"]}, by=COMMAND)
     with transaction(read_only=True):
         assert session().get_one(Programme, cast.programme.id).allowed_hosts == ["shop.example"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ftp://shop.example/", "javascript://shop.example/%0aalert(1)", "//shop.example/", "shop.example", ""],
+)
+def test_home_address_is_one_that_links_can_lead_to(cast: Cast, address: str) -> None:
+    with transaction(), pytest.raises(WrongDestination):
+        make_programme(cast.north, "new", [cast.manager, cast.hub_admin], home_url=address)
+    with transaction():
+        with pytest.raises(WrongDestination):
+            change(get_programme(cast.programme.id), {"home_url": address}, by=COMMAND)
+        session().rollback()
+
+
+def test_home_address_is_kept_as_links_write_it(cast: Cast) -> None:
+    with transaction():
+        made = make_programme(
+            cast.north, "new", [cast.manager, cast.hub_admin], home_url="HTTPS://Shop.example:443"
+        )
+        assert made.home_url == "https://shop.example/"
+    with transaction(), pytest.raises(HostMissing):
+        make_programme(cast.north, "newer", [cast.manager, cast.hub_admin], home_url="https://shop.example:8/")
+
+
+def test_points_are_no_currency_of_a_programme(cast: Cast) -> None:
+    with transaction(), pytest.raises(UnknownCurrency):
+        make_programme(cast.north, "new", [cast.manager, cast.hub_admin], currency="PTS")
+
+
+@pytest.mark.parametrize(("schedule", "day"), [("monthly", 0), ("monthly", 32), ("weekly", 8)])
+def test_payout_day_is_a_day_of_its_schedule(cast: Cast, schedule: str, day: int) -> None:
+    owners = [cast.manager, cast.hub_admin]
+    with transaction(), pytest.raises(WrongPayoutDay):
+        make_programme(cast.north, "new", owners, payout_schedule=schedule, payout_day=day)
