@@ -21,7 +21,8 @@ from referrals import refunds, same_order, touches
 from referrals.attribution import Attribution, Happened, decide
 from referrals.conversion_input import NewConversion, NewRefund, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Kind, Refund
-from referrals.refunds import RefundRecorded, find_conversion, refund
+from referrals.refunds import RefundRecorded, refund
+from referrals.same_order import find_conversion
 
 __all__ = [
     "AttributionCandidate", "Conversion", "ConversionDiffers", "ConversionNotFound", "ConversionRecorded", "Kind",

@@ -23,6 +23,7 @@ from hub.metrics import Gain, metric_name
 from hub.units import Unit
 from referrals.conversion_input import NewRefund, content_hash
 from referrals.conversion_rows import Conversion, Refund
+from referrals.same_order import conversion_meant, one_at_a_time, refund_told_before, related
 
 STUCK_AFTER = timedelta(minutes=1)
 
@@ -47,9 +48,13 @@ class RefundRecorded:
 def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
 
-    The same external_id and content again answers what is stored. Raises RefundDiffers, RefundTooLarge.
+    The sale is the unit's own, or the only one of that id below and above it. The same external_id and content again
+    answers what is stored, also when a key of a unit below or above told it. Raises RefundDiffers, RefundTooLarge.
     """
+    one_at_a_time(new.conversion_external_id)
     before = _find(unit_id, new.external_id)
+    if before is None:
+        before = refund_told_before(unit_id, new.external_id, content_hash(new))
     if before is None:
         row = _row(new, by, unit_id)
         try:
@@ -61,7 +66,7 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
         if before.content_hash != content_hash(new):
             raise RefundDiffers
         return before, False
-    conversion = find_conversion(unit_id, new.conversion_external_id)
+    conversion = conversion_meant(unit_id, new.conversion_external_id)
     if conversion is not None and not _apply(row, conversion):
         raise RefundTooLarge
     return row, True
@@ -70,12 +75,13 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
 def apply_parked(conversion: Conversion) -> None:
     """Apply the refunds that waited for this sale, in the order in which they happened."""
     parked = select(Refund).where(
-        Refund.unit_id == conversion.unit_id,
+        col(Refund.unit_id).in_({conversion.unit_id, *related(conversion.unit_id)}),
         Refund.conversion_external_id == conversion.external_id,
         Refund.state == "parked",
     )
     for row in session().exec(parked.order_by(col(Refund.occurred_at), col(Refund.id))).all():
-        _settle(row.id, conversion)
+        if conversion_meant(row.unit_id, row.conversion_external_id) == conversion:
+            _settle(row.id, conversion)
 
 
 def apply_parked_refunds() -> int:
@@ -109,7 +115,7 @@ def _waiting() -> list[tuple[Refund, Conversion]]:
     )
     parked = select(Refund).where(Refund.state == "parked", told.exists())
     rows = session().exec(parked.order_by(col(Refund.occurred_at), col(Refund.id))).all()
-    found = [(row, find_conversion(row.unit_id, row.conversion_external_id)) for row in rows]
+    found = [(row, conversion_meant(row.unit_id, row.conversion_external_id)) for row in rows]
     return [(row, sale) for row, sale in found if sale is not None]
 
 
@@ -169,12 +175,6 @@ def _gains(row: Refund, conversion: Conversion) -> list[Gain]:
     whose = (conversion.membership_id, conversion.earning_unit_id, row.day)
     unsold = [Gain("sales", *whose, -1)] if row.completes else []
     return [Gain(metric_name("revenue", conversion.currency), *whose, -row.amount_minor), *unsold]
-
-
-def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
-    """The conversion that a unit's shop knows by this id."""
-    known = select(Conversion).where(Conversion.unit_id == unit_id, Conversion.external_id == external_id)
-    return session().exec(known).first()
 
 
 def refunds_of(conversion_id: str) -> list[Refund]:

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from core.db import dialect, session
 from hub.units import all_units, reach
-from referrals.conversion_rows import Conversion
+from referrals.conversion_rows import Conversion, Refund
 
 
 def related(unit_id: str) -> frozenset[str]:
@@ -40,3 +40,31 @@ def told_before(unit_id: str, external_id: str, content_hash: str) -> Conversion
         Conversion.content_hash == content_hash,
     )
     return session().exec(same.order_by(col(Conversion.id)).limit(1)).first()
+
+
+def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
+    """The conversion that a unit's shop knows by this id."""
+    known = select(Conversion).where(Conversion.unit_id == unit_id, Conversion.external_id == external_id)
+    return session().exec(known).first()
+
+
+def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
+    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above."""
+    own = find_conversion(unit_id, external_id)
+    if own is not None:
+        return own
+    known = select(Conversion).where(
+        col(Conversion.unit_id).in_(related(unit_id)), Conversion.external_id == external_id
+    )
+    found = session().exec(known.limit(2)).all()
+    return found[0] if len(found) == 1 else None
+
+
+def refund_told_before(unit_id: str, external_id: str, content_hash: str) -> Refund | None:
+    """The same refund, told by a key of a unit below or above."""
+    same = select(Refund).where(
+        col(Refund.unit_id).in_(related(unit_id)),
+        Refund.external_id == external_id,
+        Refund.content_hash == content_hash,
+    )
+    return session().exec(same.order_by(col(Refund.id)).limit(1)).first()

@@ -8,7 +8,7 @@ from core.clock import at, now
 from hub import metrics
 from referrals.conversions import Refund
 from referrals.links import Link
-from referrals.refunds import apply_parked_refunds, stuck_refunds
+from referrals.refunds import apply_parked_refunds, refunds_of, stuck_refunds
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 
@@ -56,4 +56,71 @@ def test_a_refund_that_missed_its_sale_is_found_and_applied_once_by_two_clocks(
     with at(now() + timedelta(minutes=2)), db.transaction(read_only=True):
         assert stuck_refunds() == []
         assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 10_000
+        assert metrics.differences() == []
+
+
+@pytest.mark.parametrize("sale_first", [True, False])
+def test_the_hub_refunds_what_a_unit_sold_and_a_unit_what_the_hub_sold(
+    cast: Cast, link: Link, *, sale_first: bool
+) -> None:
+    for seller, refunder in ((cast.north, cast.hub), (cast.hub, cast.north)):
+        order = f"sold-by-{seller.slug}"
+        with db.transaction():
+            if sale_first:
+                bring(seller.id, external_id=order, code="ana")
+            given = give_back(refunder.id, order, 2_900)
+            if not sale_first:
+                bring(seller.id, external_id=order, code="ana")
+        assert state_of(given.id) == "applied"
+    with db.transaction(read_only=True):
+        assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 20_000
+
+
+def test_a_refund_of_the_hub_waits_when_two_units_sold_under_that_id(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        for seller in (cast.north, cast.south):
+            bring(seller.id, external_id="o-1", code="ana")
+        assert give_back(cast.hub.id, "o-1", 100).state == "parked"
+        own = bring(cast.hub.id, external_id="o-1", code="ana", amount_minor=500)
+        assert [each.amount_minor for each in refunds_of(own.id)] == [100]
+
+
+def test_a_unit_does_not_refund_what_its_neighbour_sold(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        bring(cast.north.id, external_id="o-1", code="ana")
+        assert give_back(cast.south.id, "o-1", 100).state == "parked"
+    assert apply_parked_refunds() == 0
+
+
+@pytest.mark.parametrize("hub_first", [True, False])
+def test_the_same_refund_told_by_a_unit_and_by_the_hub_is_taken_off_once(
+    cast: Cast, link: Link, *, hub_first: bool
+) -> None:
+    at_once = now().isoformat()
+    units = [cast.hub.id, cast.north.id] if hub_first else [cast.north.id, cast.hub.id]
+    with db.transaction():
+        bring(cast.north.id, external_id="o-1", code="ana")
+        one, two = (give_back(each, "o-1", 2_900, occurred_at=at_once) for each in units)
+        assert one.id == two.id
+        assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 10_000
+
+
+def test_a_refund_and_its_sale_told_at_once_find_each_other(cast: Cast, link: Link) -> None:
+    def refund_all() -> None:
+        for number in range(20):
+            with db.transaction():
+                give_back(cast.hub.id, f"o-{number}", 2_900)
+
+    def sell_all() -> None:
+        for number in range(20):
+            with db.transaction():
+                bring(cast.north.id, external_id=f"o-{number}", code="ana")
+
+    threads = [threading.Thread(target=each) for each in (refund_all, sell_all)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    with db.transaction(read_only=True):
+        assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 20 * 10_000
         assert metrics.differences() == []
