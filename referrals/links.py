@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Text, or_, update
+from sqlalchemy import BigInteger, ColumnElement, Text, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, func, select
 
@@ -125,9 +125,7 @@ def open_first_link(membership_id: str) -> Link | None:
 def end_link(link: Link, *, by: Actor) -> None:
     """End a link now: it stops forwarding, and what it brought stays. Raises AlreadyEnded."""
     version = _next_version()
-    running = update(Link).where(
-        col(Link.id) == link.id, or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
-    )
+    running = update(Link).where(col(Link.id) == link.id, _not_ended())
     if not update_one(running.values(ends_at=now(), version=version)):
         raise AlreadyEnded
     session().refresh(link)
@@ -153,13 +151,19 @@ def find_coupon(coupon: str) -> Link | None:
 
 
 def links_of(membership_id: str) -> list[Link]:
-    """All links of a member, the newest first."""
+    """The links of a member, those that have not ended first, the newest of each first."""
     held = select(Link).where(Link.membership_id == membership_id)
-    return list(session().exec(held.order_by(col(Link.id).desc()).limit(MOST_LINKS)).all())
+    order = (_not_ended().desc(), col(Link.id).desc())
+    return list(session().exec(held.order_by(*order).limit(MOST_LINKS)).all())
 
 
 def _how_many(membership_id: str) -> int:
-    return session().exec(select(func.count()).where(Link.membership_id == membership_id)).one()
+    held = select(func.count()).where(Link.membership_id == membership_id, _not_ended())
+    return session().exec(held).one()
+
+
+def _not_ended() -> ColumnElement[bool]:
+    return or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
 
 
 def _next_version() -> int:

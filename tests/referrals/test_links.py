@@ -11,6 +11,7 @@ from referrals.links import (
     CodeTaken,
     CouponTaken,
     NoRightToEarn,
+    TooManyLinks,
     end_link,
     find_link,
     open_first_link,
@@ -64,6 +65,21 @@ def test_an_ended_link_stays_ended(cast: Cast) -> None:
         assert link.ends_at is not None
         with pytest.raises(AlreadyEnded):
             end_link(link, by=COMMAND)
+
+
+def test_ended_links_leave_room_for_new_ones(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(links, "MOST_LINKS", 3)
+    with db.transaction():
+        member = make_earner(cast.programme)  # with it comes the first link
+        kept = links.links_of(member.id)
+        for code in ("one", "two", "three"):
+            end_link(make_link(member, code), by=COMMAND)
+        make_link(member, "four")
+        make_link(member, "five")
+        with pytest.raises(TooManyLinks):
+            make_link(member, "six")
+        held = [link.code for link in links.links_of(member.id)]
+        assert held == ["five", "four", kept[0].code]
 
 
 @pytest.mark.parametrize("code", ["ab", "-ana", "ana-", "a" * 41, "ana_b", "añna", "ana b", "../etc"])
