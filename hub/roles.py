@@ -27,6 +27,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "unit.manage": frozenset({"hub_admin"}),
     "programme.see": EVERYONE,
     "programme.manage": frozenset({"hub_admin", "manager"}),
+    "programme.four_eyes": frozenset({"hub_admin", "finance"}),
     "application.see": frozenset({"hub_admin", "manager", "reviewer"}),
     "application.review": frozenset({"hub_admin", "manager", "reviewer"}),
     "advocate.see": EVERYONE,

@@ -9,11 +9,11 @@ from pydantic import Field
 from sqlmodel import col, select
 
 from core import api_keys, audit
-from core.access import authorize
+from core.access import Actor, authorize
 from core.api_keys import ApiKey
 from core.clock import now
 from core.db import session
-from core.errors import NotFound
+from core.errors import Forbidden, NotFound
 from core.inputs import Input, Line, Paragraphs, Slug
 from core.money import Money, to_minor
 from core.people import Person
@@ -90,6 +90,7 @@ def revoke_key(key_id: str) -> ResponseReturnValue:
 
 
 @door.get("/console/settings/programmes/<id:programme_id>")
+@door.get("/console/settings/programmes/<id:programme_id>/four-eyes", endpoint="four_eyes_page")
 def programme_page(programme_id: str) -> str:
     """One programme: its settings as they are, its policies in force."""
     actor = staff("programme.see")
@@ -102,6 +103,8 @@ def programme_page(programme_id: str) -> str:
         owners=[session().get_one(Person, each) for each in programme.owner_ids],
         policies=policies.required_versions(programme.id, now()),
         manage=actor.may("programme.manage", programme.unit_id),
+        four_eyes=actor.may(FOUR_EYES, programme.unit_id),
+        four_eyes_above=Money(programme.four_eyes_above_minor, programme.currency),
         form=Form(_as_typed(programme)),
     )
 
@@ -125,7 +128,8 @@ class ProgrammeChange(Input):
     hold_days: int = Field(ge=0, le=365)
     attribution_days: int = Field(ge=1, le=365)
     payout_minimum: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
-    four_eyes_above: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+    four_eyes_above: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4)
+    """left out by those who may not change it"""
     decide_within_days: int = Field(ge=1, le=90)
     open_to_applications: bool = False
 
@@ -136,11 +140,42 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
     actor = staff("programme.manage")
     programme = get_programme(programme_id)
     authorize(actor, "programme.manage", programme.unit_id)
-    wanted = read_form(ProgrammeChange).model_dump()
+    wanted = read_form(ProgrammeChange).model_dump(exclude_none=True)
     wanted["allowed_hosts"] = wanted["allowed_hosts"].lower().split()
-    for name in ("payout_minimum", "four_eyes_above"):
+    for name in {"payout_minimum", "four_eyes_above"} & set(wanted):
         wanted[f"{name}_minor"] = to_minor(wanted.pop(name), programme.currency)
+    _keep_four_eyes(actor, programme, wanted.get("four_eyes_above_minor"))
     change(programme, wanted, by=actor)
+    flash(_("Saved."), "good")
+    return redirect(f"/console/settings/programmes/{programme_id}", 303)
+
+
+FOUR_EYES = "programme.four_eyes"
+
+
+def _keep_four_eyes(actor: Actor, programme: Programme, minor: int | None) -> None:
+    """Who approves rewards does not move the sum above which a second person is asked."""
+    moved = minor is not None and minor != programme.four_eyes_above_minor
+    if moved and not actor.may(FOUR_EYES, programme.unit_id):
+        raise Forbidden(
+            "Only finance or a hub admin changes the sum above which a second person approves a reward."
+        )
+
+
+class FourEyes(Input):
+    """From which sum on a second person approves."""
+
+    four_eyes_above: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+
+
+@door.post("/console/settings/programmes/<id:programme_id>/four-eyes")
+def change_four_eyes(programme_id: str) -> ResponseReturnValue:
+    """Finance, who changes nothing else of a programme, moves this sum."""
+    actor = staff("programme.see")
+    programme = get_programme(programme_id)
+    authorize(actor, FOUR_EYES, programme.unit_id)
+    minor = to_minor(read_form(FourEyes).four_eyes_above, programme.currency)
+    change(programme, {"four_eyes_above_minor": minor}, by=actor)
     flash(_("Saved."), "good")
     return redirect(f"/console/settings/programmes/{programme_id}", 303)
 

@@ -205,7 +205,7 @@ CHANGE = {
     "hold_days": "14",
     "attribution_days": "30",
     "payout_minimum": "25.50",
-    "four_eyes_above": "500",
+    "four_eyes_above": "1000",
     "decide_within_days": "7",
     "open_to_applications": "True",
 }
@@ -249,7 +249,8 @@ class TestProgrammes:
     def test_sums_are_typed_in_the_main_unit_and_kept_in_the_smallest(
         self, client: FlaskClient, cast: Cast
     ) -> None:
-        sign_in(client, cast.manager).post(self.page(cast.programme), data=CHANGE)
+        data = CHANGE | {"four_eyes_above": "500"}
+        sign_in(client, cast.hub_admin).post(self.page(cast.programme), data=data)
         changed = self.stored(cast.programme)
         assert (changed.payout_minimum_minor, changed.four_eyes_above_minor) == (2_550, 50_000)
         assert changed.allowed_hosts == ["shop.example", "shop2.example"]
@@ -283,6 +284,42 @@ class TestProgrammes:
         assert answer.status_code == 422
         assert "Makers&#39; Circle" in answer.text or field == "name"
         assert self.stored(cast.programme) == cast.programme
+
+    def test_who_approves_rewards_does_not_move_the_sum_of_four_eyes(self, app: Flask, cast: Cast) -> None:
+        page = self.page(cast.programme)
+        manager = sign_in(app.test_client(), cast.manager)
+        for sum_ in ("1000.01", "999", "5000"):
+            answer = manager.post(page, data=CHANGE | {"four_eyes_above": sum_})
+            assert answer.status_code == 403
+            assert "Only finance or a hub admin" in answer.text
+            assert manager.post(f"{page}/four-eyes", data={"four_eyes_above": sum_}).status_code == 403
+        assert self.stored(cast.programme) == cast.programme
+        assert 'name="four_eyes_above"' not in manager.get(page).text
+        left_out = {name: value for name, value in CHANGE.items() if name != "four_eyes_above"}
+        assert manager.post(page, data=left_out).status_code == 303
+        assert self.stored(cast.programme).four_eyes_above_minor == 100_000
+
+    def test_finance_and_hub_admins_move_the_sum_of_four_eyes(self, app: Flask, cast: Cast) -> None:
+        page = f"{self.page(cast.programme)}/four-eyes"
+        answers = {
+            person.name: app_client.post(page, data={"four_eyes_above": "50"}).status_code
+            for person in (cast.stranger, cast.other_manager, cast.marketing, cast.hub_admin, cast.finance)
+            for app_client in [sign_in(app.test_client(), person)]
+        }
+        assert answers == {
+            "Stran Ger": 403,
+            "Otto South": 404,
+            "Marc Etting": 403,
+            "Hanna Admin": 303,
+            "Fina Ledger": 303,
+        }
+        finance = sign_in(app.test_client(), cast.finance)
+        assert f'href="{page}"' in finance.get(self.page(cast.programme)).text
+        assert 'value="50.00"' in finance.get(page).text
+        refused = finance.post(page, data={"four_eyes_above": "0.001"})
+        assert refused.status_code == 422
+        assert "more decimals than its currency" in refused.text
+        assert self.stored(cast.programme).four_eyes_above_minor == 5_000
 
     def test_unticking_closes_the_programme_to_applications(self, client: FlaskClient, cast: Cast) -> None:
         closed = {name: value for name, value in CHANGE.items() if name != "open_to_applications"}

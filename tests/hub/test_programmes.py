@@ -113,7 +113,9 @@ def test_home_address_is_kept_as_links_write_it(cast: Cast) -> None:
         )
         assert made.home_url == "https://shop.example/"
     with transaction(), pytest.raises(HostMissing):
-        make_programme(cast.north, "newer", [cast.manager, cast.hub_admin], home_url="https://shop.example:8/")
+        make_programme(
+            cast.north, "newer", [cast.manager, cast.hub_admin], home_url="https://shop.example:8/"
+        )
 
 
 def test_points_are_no_currency_of_a_programme(cast: Cast) -> None:

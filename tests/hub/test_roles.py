@@ -30,6 +30,7 @@ unit.see                    x        x       x        x        x
 unit.manage                 x        .       .        .        .
 programme.see               x        x       x        x        x
 programme.manage            x        x       .        .        .
+programme.four_eyes         x        .       .        x        .
 application.see             x        x       x        .        .
 application.review          x        x       x        .        .
 advocate.see                x        x       x        x        x
