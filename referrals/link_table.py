@@ -118,10 +118,14 @@ class LinkTable:
             .order_by(col(Link.version))
             .execution_options(yield_per=1_000)
         )
+        newest = self._version
         with transaction(read_only=True):
             for link, slug, days in session().exec(changed):
                 self._links[link.code] = _known(link, slug, days)
-                self._version = link.version
+                newest = link.version
+        self._version = (
+            newest  # only now: links of one version that were not read yet would be left out for good
+        )
 
 
 def _known(link: Link, programme_slug: str, attribution_days: int) -> KnownLink:

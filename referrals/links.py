@@ -132,6 +132,12 @@ def end_link(link: Link, *, by: Actor) -> None:
     audit.record(by, "link.ended", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
 
 
+def programme_changed(programme_id: str) -> None:
+    """Reaction: the links of a programme that changed are read again by every web process."""
+    own = update(Link).where(col(Link.programme_id) == programme_id)
+    run(own.values(version=_next_version()).execution_options(synchronize_session="fetch"))
+
+
 def find_link(code: str) -> Link | None:
     """The link with this code, in upper or lower case."""
     return session().exec(select(Link).where(Link.code == code.lower())).first()

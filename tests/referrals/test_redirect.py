@@ -15,7 +15,7 @@ from core.settings import Settings
 from referrals import clicks, journal, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
-from referrals.links import end_link, get_link
+from referrals.links import end_link, get_link, programme_changed
 from referrals.visitor import (
     DailySalt,
     client_address,
@@ -272,3 +272,17 @@ def test_devices_and_referrers() -> None:
 
 def test_the_journal_folder_is_under_the_data_folder(settings: Settings) -> None:
     assert clicks.folder() == Path(settings.data_dir) / "journal"
+
+
+def test_a_programme_that_changed_is_known_to_the_click_path(
+    cast: Cast, visitors: Visitors, link: str
+) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.programme, "Ben Other"), "ben")
+    assert f"Max-Age={30 * 86_400};" in visitors.click("ben").header("Set-Cookie")
+    with db.transaction():
+        db.session().merge(cast.programme).attribution_days = 7
+        programme_changed(cast.programme.id)
+    visitors.path.links.refresh()
+    for code in (link, "ben"):
+        assert f"Max-Age={7 * 86_400};" in visitors.click(code).header("Set-Cookie")
