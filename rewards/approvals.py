@@ -1,6 +1,6 @@
 """Approval is explicit, never by silence: it binds the exact content that was seen, and nobody approves their own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import update
@@ -23,7 +23,7 @@ from rewards.reward import UNDECIDED, Reward
 
 __all__ = [
     "APPROVE", "APPROVE_SECOND", "Approved", "NotUndecided", "NotUndoable", "OwnReward", "ReasonNeeded",
-    "RewardsChanged", "SamePerson", "Seen", "TooMany", "approve", "as_shown", "deny", "hold", "needs_second",
+    "RewardsChanged", "SamePerson", "Seen", "TooMany", "approve", "as_shown", "deny", "deny_many", "hold", "needs_second",
     "release", "undo", "waits_for_second",
 ]  # fmt: skip
 MOST = 1_000
@@ -91,8 +91,7 @@ def approve(picked: Sequence[Seen], *, by: Actor) -> Approved:
     if not 0 < len(picked) <= MOST:
         raise TooMany
     wanted = {each.reward_id: each.content_hash for each in picked}
-    # By id: two approvals of the same rewards take them in the same order.
-    found = session().exec(select(Reward).where(col(Reward.id).in_(wanted)).order_by(col(Reward.id))).all()
+    found = _in_order(wanted)
     changed = wanted.keys() - {each.id for each in found}
     changed |= {each.id for each in found if not _as_seen(each, wanted[each.id])}
     payable: list[Reward] = []
@@ -106,7 +105,14 @@ def approve(picked: Sequence[Seen], *, by: Actor) -> Approved:
         (payable if reward.state == "approved" else waiting).append(reward)
     if changed:
         raise RewardsChanged(details={"changed": sorted(changed)})
+    ledger.post_all([_approval(each) for each in payable])
     return Approved(tuple(payable), tuple(waiting))
+
+
+def _in_order(wanted: Iterable[str]) -> list[Reward]:
+    """By advocate, then id: two acts on many rewards lock rows and balances in the same order, and never each other."""
+    order = col(Reward.membership_id), col(Reward.id)
+    return list(session().exec(select(Reward).where(col(Reward.id).in_(wanted)).order_by(*order)).all())
 
 
 def _as_seen(reward: Reward, content_hash: str) -> bool:
@@ -118,11 +124,10 @@ def as_shown(picked: Sequence[Seen]) -> list[Reward]:
     if not 0 < len(picked) <= MOST:
         raise TooMany
     wanted = {each.reward_id: each.content_hash for each in picked}
-    found = session().exec(select(Reward).where(col(Reward.id).in_(wanted)).order_by(col(Reward.id))).all()
-    changed = wanted.keys() - {each.id for each in found if each.content_hash == wanted[each.id]}
-    if changed:
+    found = _in_order(wanted)
+    if changed := wanted.keys() - {each.id for each in found if each.content_hash == wanted[each.id]}:
         raise RewardsChanged(details={"changed": sorted(changed)})
-    return list(found)
+    return found
 
 
 def waits_for_second(reward: Reward) -> bool:
@@ -190,17 +195,19 @@ def _become_payable(reward: Reward, by: Actor, *, second: bool) -> bool:
     names = ("second_approved_by", "second_approved_at") if second else ("approved_by", "approved_at")
     if not _change(reward, **given, **dict(zip(names, (by.id, now()), strict=True))):
         return False
-    _move(
-        reward, "reward.approved", ledger.pending(reward.membership_id), ledger.payable(reward.membership_id)
-    )
     actions.done(APPROVE_SECOND if second else APPROVE, reward.id, by=by)
     _note(reward, "reward.approved", by)
     return True
 
 
-def _move(reward: Reward, kind: str, source: str, goal: str) -> None:
+def _approval(reward: Reward) -> Entry:
+    source, goal = ledger.pending(reward.membership_id), ledger.payable(reward.membership_id)
+    return _entry(reward, "reward.approved", source, goal)
+
+
+def _entry(reward: Reward, kind: str, source: str, goal: str) -> Entry:
     move = Movement(source, goal, reward.amount_minor, reward.currency)
-    ledger.post(Entry(f"{kind}:{reward.id}:{reward.round}", kind, reward.id, (move,)))
+    return Entry(f"{kind}:{reward.id}:{reward.round}", kind, reward.id, (move,))
 
 
 def _note(reward: Reward, act: str, by: Actor, **more: object) -> None:
@@ -215,14 +222,24 @@ def _note(reward: Reward, act: str, by: Actor, **more: object) -> None:
 
 def deny(reward: Reward, *, by: Actor, reason: str) -> None:
     """Deny an undecided reward with a reason; raises NotUndecided, ReasonNeeded, OwnReward, NotFound or Forbidden."""
+    ledger.post(_deny(reward, by, reason))
+
+
+def deny_many(picked: Sequence[Seen], *, by: Actor, reason: str) -> None:
+    """Deny all of these, just as they were shown, or none; raises as `deny` and `as_shown` do."""
+    ledger.post_all([_deny(each, by, reason) for each in as_shown(picked)])
+
+
+def _deny(reward: Reward, by: Actor, reason: str) -> Entry:
     said = _may_decide(reward, by, reason)
     if not _change(
         reward, state="denied", state_reason=said, round=reward.round + 1, approved_by=None, approved_at=None
     ):
         raise NotUndecided
-    _move(reward, "reward.denied", ledger.pending(reward.membership_id), ledger.expense(reward.programme_id))
     _off_the_list(reward, by)
     _note(reward, "reward.denied", by, reason=said)
+    member, programme = reward.membership_id, reward.programme_id
+    return _entry(reward, "reward.denied", ledger.pending(member), ledger.expense(programme))
 
 
 def hold(reward: Reward, *, by: Actor, reason: str) -> None:
@@ -235,12 +252,14 @@ def hold(reward: Reward, *, by: Actor, reason: str) -> None:
 
 
 def release(reward: Reward, *, by: Actor) -> None:
-    """End a review: the reward waits for approval; raises NotUndecided when it is not held."""
+    """End a review: the reward waits out its hold, or for approval; raises NotUndecided when it is not held."""
     authorize(by, APPROVE, reward.unit_id)
     _require_not_own(reward, by)
-    if reward.state != "held" or not _change(reward, state="approvable", state_reason=""):
+    state = "pending" if reward.hold_until is not None and reward.hold_until > now() else "approvable"
+    if reward.state != "held" or not _change(reward, state=state, state_reason=""):
         raise NotUndecided
-    ask_first(reward)
+    if state == "approvable":
+        ask_first(reward)
     _note(reward, "reward.released", by)
 
 
@@ -260,7 +279,7 @@ def undo(reward: Reward, *, by: Actor) -> None:
         raise NotUndoable
     if was_payable:
         goal = ledger.pending(reward.membership_id)
-        _move(reward, "reward.approval_undone", ledger.payable(reward.membership_id), goal)
+        ledger.post(_entry(reward, "reward.approval_undone", ledger.payable(reward.membership_id), goal))
     _off_the_list(reward, by)
     ask_first(reward)
     _note(reward, "reward.approval_undone", by)

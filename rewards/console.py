@@ -14,7 +14,7 @@ from core.clock import now
 from core.db import session
 from core.inputs import Input
 from hub.programmes import get_programme, programmes_in
-from rewards import approvals, payout_decisions, payouts, payouts_page, rewards_page, rules
+from rewards import approvals, payout_decisions, payouts, payouts_page, rewards_page
 from rewards.approvals import Approved, Seen
 from rewards.explanations import explain
 from rewards.payouts_page import get_run
@@ -84,8 +84,7 @@ def decide_many() -> ResponseReturnValue:
     if bulk.act == "approve":
         _say(approvals.approve(picked, by=actor))
     else:
-        for each in approvals.as_shown(picked):
-            approvals.deny(each, by=actor, reason=bulk.reason)
+        approvals.deny_many(picked, by=actor, reason=bulk.reason)
         flash(ngettext("%(num)s reward denied.", "%(num)s rewards denied.", len(picked)), "good")
     return redirect("/console/rewards", 303)
 
@@ -138,7 +137,8 @@ def decide(reward_id: str) -> ResponseReturnValue:
         flash(_("Held for review."), "wait")
     elif decision.act == "release":
         approvals.release(reward, by=actor)
-        flash(_("Released: it waits for approval."), "good")
+        waits = _("Released: it waits out its hold.") if reward.state == "pending" else ""
+        flash(waits or _("Released: it waits for approval."), "good")
     else:
         approvals.undo(reward, by=actor)
         flash(_("The approval was taken back."), "good")
@@ -149,15 +149,6 @@ def _seen(reward_id: str) -> tuple[Actor, Reward]:
     actor, reward = staff(rewards_page.SEE), get_reward(reward_id)
     authorize(actor, rewards_page.SEE, reward.unit_id)
     return actor, reward
-
-
-@door.get("/console/rewards/rules")
-def rules_page() -> str:
-    """Every version of every rule of the programmes one sees."""
-    actor = staff(rewards_page.SEE)
-    programmes = programmes_in(actor.units_for(rewards_page.SEE))
-    held = [(each, rules.rules_of(each.id)) for each in programmes]
-    return render_template("console/rewards/rules.html", held=held, says=rules.sentence, at=now())
 
 
 @door.get("/console/payouts")

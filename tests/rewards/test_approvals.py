@@ -1,11 +1,14 @@
 import threading
+from datetime import timedelta
 
 import pytest
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import select
 
 from advocates import membership as memberships
 from core.access import COMMAND
 from core.audit import AuditEntry
+from core.clock import at, now
 from core.db import session, transaction
 from core.errors import Forbidden, NotFound
 from hub import actions
@@ -23,7 +26,7 @@ from rewards.approvals import (
     TooMany,
 )
 from tests.factories import Cast, acting, make_advocate
-from tests.rewards.stories import approvable, approved, percent_rule, refund, seen
+from tests.rewards.stories import approvable, approved, earn, percent_rule, refund, sale, seen
 
 LARGE = 2_000_000
 """a sale whose reward is above the threshold of 1,000.00"""
@@ -243,4 +246,55 @@ def test_a_held_reward_cannot_be_approved_until_it_is_released(
     with transaction():
         approvals.release(grants.get_reward(reward_id), by=acting(cast.manager))
         approvals.approve(seen(grants.get_reward(reward_id)), by=acting(cast.manager))
+        assert proof.problems() == []
+
+
+def test_a_reward_released_within_its_hold_goes_on_waiting_and_nobody_is_asked(
+    cast: Cast, ana: memberships.Membership
+) -> None:
+    with transaction():
+        (reward,) = grants.grant_for_conversion(sale(ana).id)
+        approvals.hold(reward, by=acting(cast.manager), reason="Three orders in a minute.")
+    with transaction():
+        approvals.release(grants.get_reward(reward.id), by=acting(cast.manager))
+        assert grants.get_reward(reward.id).state == "pending"
+        assert actions.waiting_for(acting(cast.manager)).items == []
+    with at(now() + timedelta(days=31)):
+        assert grants.open_after_hold() == 1
+
+
+@pytest.mark.parametrize("act", ["approve", "deny"])
+def test_two_bulks_over_the_same_advocates_in_opposite_order_never_lock_each_other(
+    cast: Cast, ana: memberships.Membership, act: str
+) -> None:
+    with transaction():
+        ben, manager = make_advocate(cast.programme, "Ben Bee"), acting(cast.manager)
+    failures: list[BaseException] = []
+
+    def decide(shown: list[Seen], start: threading.Barrier) -> None:
+        start.wait()
+        try:
+            with transaction():
+                if act == "approve":
+                    approvals.approve(shown, by=manager)
+                else:
+                    approvals.deny_many(shown, by=manager, reason="Their own orders.")
+        except SQLAlchemyError as error:
+            failures.append(error)
+
+    for _ in range(8):
+        with transaction():  # ids rise: the one has Ana's before Ben's, the other Ben's before Ana's
+            ids = [earn(each).id for each in (ana, ben, ben, ana)]
+        grants.open_after_hold()
+        with transaction():
+            rewards = [grants.get_reward(each) for each in ids]
+        start = threading.Barrier(2)
+        picks = seen(*rewards[:2]), seen(*rewards[2:])
+        threads = [threading.Thread(target=decide, args=(shown, start)) for shown in picks]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert failures == []
+    with transaction():
         assert proof.problems() == []
