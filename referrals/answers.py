@@ -14,9 +14,10 @@ from core.clock import now
 from core.db import session
 from hub.programmes import Programme
 from referrals.clicks import Click, clicks_of_links
-from referrals.conversion_rows import AttributionCandidate, Conversion, Refund
+from referrals.conversion_rows import Conversion, Refund
 from referrals.conversions import candidates_of
 from referrals.links import Link
+from referrals.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
 
 
 class ShownLink(BaseModel):
@@ -156,25 +157,17 @@ def show_click(click: Click) -> ShownClick:
     )
 
 
-def show_conversions(conversions: Sequence[Conversion]) -> dict[str, ShownConversion]:
-    """Conversion → what is told of it, with every candidate."""
-    candidates = candidates_of([each.id for each in conversions])
-    every = [each for found in candidates.values() for each in found]
-    link_ids = {each.link_id for each in conversions} | {each.link_id for each in every}
-    codes = {key: link.code for key, link in _by_id(Link, link_ids).items()}
-    advocates = _advocates(
-        {each.membership_id for each in conversions} | {each.membership_id for each in every}
-    )
+def show_conversions(conversions: Sequence[Conversion], units: frozenset[str]) -> dict[str, ShownConversion]:
+    """Conversion → what a reader of these units is told of it, with every candidate; nothing of other units' advocates."""
+    seen = narrowed(conversions, candidates_of([each.id for each in conversions]), units)
+    every: list[SeenAttribution | SeenCandidate] = [*seen.values()]
+    every += [one for each in seen.values() for one in each.candidates]
+    codes = {key: link.code for key, link in _by_id(Link, {each.link_id for each in every}).items()}
+    advocates = _advocates({each.membership_id for each in every})
     return {
         each.id: ShownConversion(
             **each.model_dump(include=set(ShownConversion.model_fields) - {"attribution"}),
-            attribution=ShownAttribution(
-                advocate=advocates.get(each.membership_id or ""),
-                advocate_id=each.membership_id,
-                link=codes.get(each.link_id or ""),
-                reason=each.reason,
-                candidates=[_candidate(one, codes, advocates) for one in candidates[each.id]],
-            ),
+            attribution=_attribution(seen[each.id], codes, advocates),
         )
         for each in conversions
     }
@@ -185,17 +178,32 @@ def show_refund(refund: Refund) -> ShownRefund:
     return ShownRefund(**refund.model_dump(include=set(ShownRefund.model_fields)))
 
 
-def _candidate(row: AttributionCandidate, codes: dict[str, str], advocates: dict[str, str]) -> ShownCandidate:
-    return ShownCandidate(
-        source=row.source,
-        given=row.given,
-        at=row.at,
-        advocate=advocates.get(row.membership_id or ""),
-        advocate_id=row.membership_id,
-        link=codes.get(row.link_id or ""),
-        won=row.won,
-        verdict=row.verdict,
+def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[str, str]) -> ShownAttribution:
+    return ShownAttribution(
+        **_whose(seen, codes, advocates),
+        reason=seen.reason,
+        candidates=[
+            ShownCandidate(
+                source=one.source,
+                given=one.given,
+                at=one.at,
+                won=one.won,
+                verdict=one.verdict,
+                **_whose(one, codes, advocates),
+            )
+            for one in seen.candidates
+        ],
     )
+
+
+def _whose(
+    seen: SeenAttribution | SeenCandidate, codes: dict[str, str], advocates: dict[str, str]
+) -> dict[str, str | None]:
+    return {
+        "advocate": OTHERS if seen.hidden else advocates.get(seen.membership_id or ""),
+        "advocate_id": seen.membership_id,
+        "link": codes.get(seen.link_id or ""),
+    }
 
 
 def _advocates(ids: Iterable[str | None]) -> dict[str, str]:

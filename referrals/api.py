@@ -11,6 +11,7 @@ from core.api_keys import ApiKey
 from core.db import session, transaction
 from core.errors import UnsupportedMedia
 from core.paging import page_of
+from hub.units import reach
 from referrals import answers, conversions
 from referrals.batch import BATCH_BYTES, answered_lines
 from referrals.clicks import Click
@@ -72,9 +73,10 @@ def take_refund() -> tuple[Response, int]:
 def list_conversions() -> Response:
     """The conversions that the key's units may see, the newest first."""
     actor, query = machine("conversions:read"), read_query(Listing)
-    wanted = select(Conversion).where(conversions_in(actor.units_for("conversions:read")))
+    units = actor.units_for("conversions:read")
+    wanted = select(Conversion).where(conversions_in(units))
     page = page_of(wanted, (col(Conversion.id), "id"), after=query.after, limit=query.limit)
-    shown = answers.show_conversions(page.items)
+    shown = answers.show_conversions(page.items, units)
     return listed(page, lambda conversion: shown[conversion.id])
 
 
@@ -108,13 +110,24 @@ def list_clicks() -> Response:
 
 def _take(new: NewConversion, actor: Actor, unit_id: str) -> tuple[Body, int]:
     conversion, is_new = conversions.record(new, by=actor, unit_id=unit_id)
-    return _first_answer(conversion, lambda: _told(conversion)), 201 if is_new else 200
+    seen = actor.units_for("conversions:write")
+    if (
+        conversion.unit_id not in seen
+    ):  # told before by a key above, whose answer knows more than this key may
+        return _told(conversion, seen), 200
+    return _first_answer(
+        conversion, lambda: _told(conversion, reach(conversion.unit_id))
+    ), 201 if is_new else 200
 
 
-def _told(conversion: Conversion) -> Body:
-    """The conversion with its attribution and what it is rewarded with."""
-    shown = answers.show_conversions([conversion])[conversion.id].model_dump(mode="json")
-    granted = [each for each in rewards_of_conversion(conversion.id) if each.parent_id is None]
+def _told(conversion: Conversion, units: frozenset[str]) -> Body:
+    """The conversion with its attribution and what it is rewarded with, as far as a reader of these units may know."""
+    shown = answers.show_conversions([conversion], units)[conversion.id].model_dump(mode="json")
+    granted = [
+        each
+        for each in rewards_of_conversion(conversion.id)
+        if each.parent_id is None and each.unit_id in units
+    ]
     rewards: list[Body] = [
         {
             "id": each.id,

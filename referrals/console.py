@@ -23,6 +23,7 @@ from referrals import links
 from referrals.answers import brought_by
 from referrals.conversions import Conversion, candidates_of
 from referrals.links import Link, LinkNotFound
+from referrals.narrowing import narrowed
 from referrals.refunds import refunds_of
 from referrals.seen import conversions_in, seen_conversion
 from web.forms import read_query
@@ -102,16 +103,18 @@ def show_conversion(conversion_id: str) -> str:
     """One conversion: everybody whose it might have been, the reasons, the refunds."""
     actor = staff("conversion.see")
     conversion = seen_conversion(conversion_id, actor, "conversion.see")
-    candidates = candidates_of([conversion.id])[conversion.id]
+    units = actor.units_for("conversion.see")
+    seen = narrowed([conversion], candidates_of([conversion.id]), units)[conversion.id]
     refunds = refunds_of(conversion.id)
-    codes = select(Link.id, Link.code).where(col(Link.id).in_([each.link_id for each in candidates]))
+    codes = select(Link.id, Link.code).where(col(Link.id).in_([each.link_id for each in seen.candidates]))
     return render_template(
         "console/referrals/conversion.html",
         conversion=conversion,
-        candidates=candidates,
+        reason=seen.reason,
+        candidates=seen.candidates,
         refunds=refunds,
         codes=dict(session().exec(codes).all()),
-        owners=_owners((each.membership_id for each in candidates), actor.units_for("conversion.see")),
+        owners=_owners((each.membership_id for each in seen.candidates), units),
         amount=amount_of(conversion),
         money=lambda minor: Money(minor, conversion.currency),
     )

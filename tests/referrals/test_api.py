@@ -292,3 +292,36 @@ def test_an_order_told_by_a_unit_and_by_the_hub_is_rewarded_once(
     assert (one.status_code, two.status_code, json.loads(batch.text)["status"]) == (201, 200, 200)
     assert told(one) == told(two)
     assert stored() == 1
+
+
+@pytest.fixture
+def neighbour(cast: Cast) -> Link:
+    """A link of an advocate of south."""
+    with db.transaction():
+        return make_link(make_earner(cast.other_programme, "Sofia South"), "sofia", coupon="SOFIA5")
+
+
+def tells_of_neighbour(text: str, neighbour: Link) -> bool:
+    words = ("sofia", neighbour.membership_id, neighbour.id)
+    return any(each.lower() in text.lower() for each in words)
+
+
+@pytest.mark.parametrize("named", [{"code": "ana", "coupon": "SOFIA5"}, {"code": "sofia", "coupon": "ANA10"}])
+def test_a_key_is_told_nothing_of_another_units_advocate(
+    machine: Machine, cast: Cast, shop: FlaskClient, link: Link, neighbour: Link, named: dict[str, str]
+) -> None:
+    body = order(**named)
+    hub = machine(cast.hub)
+    first = hub.post("/api/v1/conversions", json=body)
+    assert tells_of_neighbour(first.text, neighbour)
+    again = shop.post("/api/v1/conversions", json=body)
+    assert (again.status_code, told(again)["id"]) == (200, told(first)["id"])
+    attribution = told(again)["attribution"]
+    assert "an advocate of another unit" in {each["advocate"] for each in attribution["candidates"]}
+    assert link.membership_id in {each["advocate_id"] for each in attribution["candidates"]}
+    for answer in (again, shop.get("/api/v1/conversions")):
+        assert not tells_of_neighbour(answer.text, neighbour)
+    if named["code"] == "sofia":  # and the neighbour won it
+        assert (attribution["advocate"], attribution["advocate_id"]) == ("an advocate of another unit", None)
+        assert (told(again)["reward"], attribution["link"]) == (None, None)
+    assert told(hub.post("/api/v1/conversions", json=body)) == told(first)

@@ -187,3 +187,16 @@ def test_a_sale_of_the_hubs_shop_is_seen_where_it_was_won(
         sale = bring(cast.hub.id, code="ana")
     sign_in(client, cast.manager)
     assert client.get(f"/console/conversions/{sale.id}").status_code == 200
+
+
+def test_a_conversions_page_tells_nothing_of_another_units_advocate(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.other_programme, "Sofia South"), "sofia", coupon="SOFIA5")
+        sale = bring(cast.hub.id, code="ana", coupon="SOFIA5")
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/{sale.id}")
+    assert page.status_code == 200
+    assert "an advocate of another unit" in page.text
+    assert "sofia" not in page.text.lower()

@@ -1,0 +1,82 @@
+"""Whose a conversion might have been, as a reader of some units may know it: nothing of other units' advocates."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.db import session
+from referrals.attribution import Source
+from referrals.conversion_rows import AttributionCandidate, Conversion
+
+OTHERS = "an advocate of another unit"
+
+
+@dataclass(frozen=True)
+class SeenCandidate:
+    """A candidate as a reader sees it; of another unit's advocate (`hidden`) only that there is one."""
+
+    source: Source
+    given: str
+    at: datetime
+    membership_id: str | None
+    link_id: str | None
+    won: bool
+    verdict: str
+    hidden: bool
+
+
+@dataclass(frozen=True)
+class SeenAttribution:
+    """Whose a conversion is, and why, as a reader sees it."""
+
+    membership_id: str | None
+    link_id: str | None
+    reason: str
+    candidates: tuple[SeenCandidate, ...]
+    hidden: bool
+    """another unit's advocate won it"""
+
+
+def narrowed(
+    conversions: Sequence[Conversion],
+    candidates: Mapping[str, Sequence[AttributionCandidate]],
+    units: frozenset[str],
+) -> dict[str, SeenAttribution]:
+    """Conversion → what a reader of these units may know of its attribution."""
+    every = [each.membership_id for found in candidates.values() for each in found]
+    wanted = {each for each in [*every, *(one.membership_id for one in conversions)] if each}
+    own = select(Membership.id).where(col(Membership.id).in_(wanted), col(Membership.unit_id).in_(units))
+    seen = frozenset(session().exec(own))
+    return {each.id: _attribution(each, candidates[each.id], units, seen) for each in conversions}
+
+
+def _attribution(
+    conversion: Conversion,
+    candidates: Sequence[AttributionCandidate],
+    units: frozenset[str],
+    seen: frozenset[str],
+) -> SeenAttribution:
+    hidden = conversion.membership_id is not None and conversion.membership_id not in seen
+    brought = conversion.unit_id in units
+    shown = tuple(_candidate(each, seen, brought=brought, winner_hidden=hidden) for each in candidates)
+    if hidden:
+        return SeenAttribution(None, None, f"won: {OTHERS}", shown, hidden)
+    return SeenAttribution(conversion.membership_id, conversion.link_id, conversion.reason, shown, hidden)
+
+
+def _candidate(
+    row: AttributionCandidate, seen: frozenset[str], *, brought: bool, winner_hidden: bool
+) -> SeenCandidate:
+    if row.membership_id is not None and row.membership_id not in seen:
+        verdict = f"won: {OTHERS}" if row.won else "did not win"
+        return SeenCandidate(row.source, "", row.at, None, None, row.won, verdict, hidden=True)
+    # What was sent and is no seen advocate's is told to those whose shop sent it: it may be of another unit.
+    given = row.given if brought or row.membership_id is not None else ""
+    lost = winner_hidden and row.verdict.startswith("lost to ")
+    verdict = f"lost to {OTHERS}" if lost else row.verdict
+    return SeenCandidate(
+        row.source, given, row.at, row.membership_id, row.link_id, row.won, verdict, hidden=False
+    )
