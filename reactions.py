@@ -8,7 +8,7 @@ from curriculum.certification import CertificationAwarded
 from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
-from hub.programmes import get_programme
+from hub.programmes import ProgrammeChanged, get_programme
 from referrals import clicks, conversions, links
 from referrals.conversions import ConversionRecorded
 from referrals.refunds import RefundRecorded
@@ -49,6 +49,11 @@ def refunds_take_back(event: RefundRecorded) -> None:
     grants.reverse_for_refund(event.refund_id)
 
 
+def links_follow_their_programme(event: ProgrammeChanged) -> None:
+    """What a programme says of its links reaches the click path."""
+    links.programme_changed(event.programme_id)
+
+
 def wire() -> None:
     """Register every reaction, and where the facts of every metric are; doing it twice changes nothing."""
     when(ApplicationAccepted, accepted_advocates_learn)
@@ -57,6 +62,7 @@ def wire() -> None:
     when(PolicyAcknowledged, consenting_advocates_get_a_link)
     when(ConversionRecorded, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
+    when(ProgrammeChanged, links_follow_their_programme)
     metrics.metric_from("clicks", clicks.facts)
     metrics.metric_from("leads", conversions.facts_leads)
     metrics.metric_from("sales", conversions.facts_sales)

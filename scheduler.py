@@ -18,7 +18,7 @@ from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
-from referrals import clicks, visitor
+from referrals import clicks, refunds, visitor
 from rewards import grants, payout_sender, payouts, stripe_events
 
 log = structlog.get_logger()
@@ -56,6 +56,12 @@ SCHEDULE: tuple[Job, ...] = (
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
     Job("apply-stripe-events", 2, stripe_events.apply_events, "applies what Stripe told us"),
+    Job(
+        "apply-parked-refunds",
+        30,
+        refunds.apply_parked_refunds,
+        "applies refunds that met their sale too early",
+    ),
     Job(
         "forget-salts",
         3600,

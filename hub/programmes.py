@@ -1,6 +1,7 @@
 """Programmes: what a unit runs, with its currency, its clockwork and its conditions."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -14,6 +15,7 @@ from core.clock import now
 from core.columns import key, minor, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
+from core.events import publish
 from core.money import POINTS, UnknownCurrency, require_currency
 from hub.destinations import HostNotAllowed, allowed
 
@@ -119,6 +121,13 @@ def create_programme(programme: Programme, *, by: Actor) -> Programme:
     return programme
 
 
+@dataclass(frozen=True)
+class ProgrammeChanged:
+    """A programme's settings are others now."""
+
+    programme_id: str
+
+
 def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> None:
     """Set these columns of a programme; raises WrongDestination, HostMissing. Before and after go to the audit log."""
     before = {name: getattr(programme, name) for name in values}
@@ -133,6 +142,7 @@ def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> 
     audit.record(
         by, "programme.changed", "programme", programme.id, unit_id=programme.unit_id, details=differs
     )
+    publish(ProgrammeChanged(programme.id))
 
 
 def _home(address: str, hosts: list[str]) -> str:
