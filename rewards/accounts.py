@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import JSON, Text, update
+from sqlalchemy import JSON, Text, delete, update
 from sqlmodel import Field, SQLModel, col, select
 
 from core import audit
@@ -63,19 +63,36 @@ def find_account(stripe_account_id: str) -> PayoutAccount | None:
 
 
 def begin(person_id: str, country: str) -> PayoutAccount:
-    """The row that comes before the account: its id makes asking Stripe twice harmless. Raises UnknownCountry."""
+    """The row that comes before the account: its id makes asking Stripe twice harmless.
+
+    A disconnected account is replaced, and until Stripe has answered another country replaces the one before, as Stripe
+    may have refused it: the new id asks anew. Raises UnknownCountry.
+    """
     known = account_of(person_id)
-    if known is not None and (known.gone_at is None):
+    if known is not None and not _replaceable(known, country):
         return known
     if country not in COUNTRIES:
         raise UnknownCountry
-    if known is not None:  # a new account in place of the one that was disconnected
-        session().delete(known)
-        session().flush()
+    if known is not None and not _remove(known):  # connected meanwhile
+        session().refresh(known)
+        return known
     account = PayoutAccount(person_id=person_id, country=country, made_at=now())
     session().add(account)
     session().flush()
     return account
+
+
+def _replaceable(known: PayoutAccount, country: str) -> bool:
+    return known.gone_at is not None or (known.stripe_account_id is None and known.country != country)
+
+
+def _remove(known: PayoutAccount) -> bool:
+    unused = col(PayoutAccount.stripe_account_id).is_(None) | col(PayoutAccount.gone_at).is_not(None)
+    row = delete(PayoutAccount).where(col(PayoutAccount.id) == known.id, unused)
+    if not update_one(row.execution_options(synchronize_session=False)):
+        return False
+    session().expunge(known)
+    return True
 
 
 def connect(account_id: str, stripe_account_id: str) -> None:

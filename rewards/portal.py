@@ -116,7 +116,8 @@ def set_up() -> ResponseReturnValue:
     with transaction():
         person = get_person(advocate().person_id)
         known = accounts.account_of(person.id)
-        country = known.country if known and known.gone_at is None else read_form(NewAccount).country
+        kept = known if known and known.stripe_account_id and known.gone_at is None else None
+        country = kept.country if kept else read_form(NewAccount).country
         account = accounts.begin(person.id, country)
     return redirect(_onboarding(account, person.email), 303)
 

@@ -43,7 +43,8 @@ class Line:
 
     at: datetime
     kind: str
-    """the ledger's word: reward.granted, reward.reduced, reward.denied, reward.clawed_back, points.…, payout.sent"""
+    """the ledger's word: reward.granted, reward.reduced, reward.denied, reward.clawed_back, points.credited, payout.sent …;
+    points that go back are points.taken_back"""
     amount: Money
     reward: Reward | None
     payout: Payout | None
@@ -182,7 +183,7 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
     return [
         Line(
             at=why.posted_at,
-            kind=why.kind,
+            kind=_kind(why, back=moved.source in mine),
             amount=Money(
                 moved.amount_minor if moved.destination in mine else -moved.amount_minor, moved.currency
             ),
@@ -191,6 +192,11 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
         )
         for why, moved in rows
     ]
+
+
+def _kind(why: LedgerTransaction, *, back: bool) -> str:
+    """The ledger's word; it has one for points, whichever way they go."""
+    return "points.taken_back" if back and why.kind == "points.credited" else why.kind
 
 
 def _rewards(ids: set[str]) -> dict[str, Reward]:

@@ -1,3 +1,4 @@
+import re
 from datetime import timedelta
 
 import httpx
@@ -8,6 +9,7 @@ from advocates.membership import Membership
 from core.clock import at, now
 from core.db import session, transaction
 from core.people import get_person
+from hub.programmes import get_programme
 from referrals.conversions import Conversion
 from rewards import accounts, grants, payouts, statements
 from tests.factories import Cast, make_advocate, sign_in
@@ -18,6 +20,7 @@ from tests.rewards.stories import (
     points_rule,
     refund,
     reserved_payouts,
+    sale,
     stripe_account,
 )
 
@@ -154,3 +157,37 @@ def test_who_is_no_advocate_sees_nothing_of_it(cast: Cast, client: FlaskClient, 
     sign_in(client, cast.stranger)
     assert client.get(address).status_code == 403
     assert client.post(ACCOUNT, data={"country": "DE"}).status_code == 403
+
+
+def test_a_country_that_stripe_refused_can_be_changed_and_a_connected_one_stays(
+    ana: Membership, stripe: LocalStripe, advocate: FlaskClient
+) -> None:
+    stripe.fault("refuse", path="/v1/accounts")
+    assert advocate.post(ACCOUNT, data={"country": "TH"}).status_code == 409
+    assert "Country of your bank" in advocate.get(ACCOUNT).text
+    with transaction():
+        refused = accounts.account_of(ana.person_id)
+        assert refused is not None
+        assert accounts.begin(ana.person_id, "TH").id == refused.id
+    assert advocate.post(ACCOUNT, data={"country": "DE"}).status_code == 303
+    with transaction():
+        account = accounts.account_of(ana.person_id)
+        assert account is not None
+        assert account.id != refused.id
+        assert (account.country, accounts.begin(ana.person_id, "FR").id) == ("DE", account.id)
+
+
+def test_points_of_a_refunded_sale_are_taken_back_on_the_statement(
+    ana: Membership, advocate: FlaskClient
+) -> None:
+    with transaction():
+        points_rule(get_programme(ana.programme_id), "sale", 50)
+        conversion = sale(ana)
+        grants.grant_for_conversion(conversion.id)
+        grants.reverse_for_refund(refund(conversion, conversion.amount_minor).id)
+        month = statements.months_of(ana)[0]
+        (in_points,) = (each for each in statements.statement(ana, month).accounts if each.currency == "PTS")
+    assert in_points.total("points.credited").amount_minor == 50
+    assert in_points.total("points.taken_back").amount_minor == -50
+    page = " ".join(advocate.get(f"/portal/rewards/statements/{month}").text.split())
+    assert re.search(r"Taken back or denied.{0,200}-50", page.split('id="in-PTS"')[1])
