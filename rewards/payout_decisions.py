@@ -29,6 +29,10 @@ class NotSettled(Conflict):
     """It is not certain yet that the last attempt failed. Please wait: this is looked up by itself."""
 
 
+class TransferExists(Conflict):
+    """Stripe has a transfer for this payout. Please reverse it at Stripe, then try again: its money is not freed before."""
+
+
 class AccountNotReady(Conflict):
     """The advocate's payout account cannot receive money yet."""
 
@@ -59,8 +63,10 @@ def retry(payout: Payout, *, by: Actor) -> None:
 
 
 def take_back(payout: Payout, *, by: Actor) -> None:
-    """Release the reserve: the lines wait for the next run. Raises NotStopped, NotSettled."""
+    """Release the reserve: the lines wait for the next run. Raises NotStopped, NotSettled, TransferExists."""
     _require_stopped(payout, by)
+    if payout.transfer_id is not None:
+        raise TransferExists
     _stop(payout, by, "payout.taken_back", state="taken_back")
     lines = update(Reward).where(col(Reward.payout_id) == payout.id, col(Reward.state) == "in_payout")
     freed = lines.values(state="approved", payout_id=None, run_id=None)

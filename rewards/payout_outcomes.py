@@ -107,6 +107,13 @@ def hold(payout: Payout, why: str) -> bool:
     return True
 
 
+def foreign(payout: Payout, attempt: PayoutAttempt, transfer: Transfer, why: str) -> None:
+    """Another amount went out than was meant, and not by this attempt: it is over, and somebody has to look."""
+    if _write(payout, state="held", reason=why[:500], transfer_id=transfer.transfer_id):
+        _close(attempt, "refused", why)
+        _ask_to_look(payout, why)
+
+
 def absent(payout: Payout, attempt: PayoutAttempt) -> bool:
     """Proven: this attempt never became a transfer, and its key is used no more. True when a new one may begin."""
     if not _write(payout, tries=0):

@@ -101,7 +101,13 @@ def _try_anew(claim: Claim) -> bool:
         return False
     with transaction():
         attempt = _begin_attempt(claim.payout)
-    return attempt is not None and _send(claim, attempt)
+    if attempt is None:
+        return False
+    if claim.payout.transfer_id is not None:  # one of another amount was there before: it may still be
+        found = _find(claim)
+        if found is not None:
+            return _adopt(claim, attempt, found, settled=True)
+    return _send(claim, attempt)
 
 
 def _begin_attempt(payout: Payout) -> PayoutAttempt | None:
@@ -131,10 +137,10 @@ def _begin_attempt(payout: Payout) -> PayoutAttempt | None:
 
 def _recover(claim: Claim, attempt: PayoutAttempt) -> bool:
     """Settle an attempt whose answer nobody kept: adopt, else send the same again, after 20 h only a new one."""
-    found = stripe_gateway.find_transfer(claim.group, claim.payout.id)
+    found, too_late = _find(claim), now() - attempt.sent_at >= RESEND_WITHIN
     if found is not None:
-        return _adopt(claim, attempt, found)
-    if now() - attempt.sent_at >= RESEND_WITHIN:
+        return _adopt(claim, attempt, found, settled=too_late)
+    if too_late:
         with transaction():
             open_again = payout_outcomes.absent(claim.payout, attempt)
         return open_again and _try_anew(claim)
@@ -164,14 +170,14 @@ def _send(claim: Claim, attempt: PayoutAttempt) -> bool:
         return False
     except (Refused, Unsure) as error:
         return _doubt(claim, attempt, error)
-    return _adopt(claim, attempt, transfer)
+    return _adopt(claim, attempt, transfer, settled=True)
 
 
 def _doubt(claim: Claim, attempt: PayoutAttempt, error: StripeError) -> bool:
     """Look before believing: a no may stand for a transfer that was made, and only absence frees the next attempt."""
-    found = stripe_gateway.find_transfer(claim.group, claim.payout.id)
+    found = _find(claim)
     if found is not None:
-        return _adopt(claim, attempt, found)
+        return _adopt(claim, attempt, found, settled=isinstance(error, Refused))
     if isinstance(error, Unsure):
         with transaction():
             payout_outcomes.unclear(claim.payout, error.message)
@@ -186,14 +192,28 @@ def _doubt(claim: Claim, attempt: PayoutAttempt, error: StripeError) -> bool:
     return False
 
 
-def _adopt(claim: Claim, attempt: PayoutAttempt, transfer: Transfer) -> bool:
-    wanted = (stripe_amount(attempt.amount_minor, attempt.currency), attempt.currency)
+def _find(claim: Claim) -> Transfer | None:
+    """The payout's transfer at Stripe; one of another amount that was reversed there counts for nothing."""
+    found = stripe_gateway.find_transfer(claim.group, claim.payout.id)
+    return None if found is not None and found.reversed and not _as_meant(claim.payout, found) else found
+
+
+def _as_meant(payout: Payout, transfer: Transfer) -> bool:
+    wanted = stripe_amount(payout.amount_minor, payout.currency), payout.currency
+    return (transfer.amount, transfer.currency) == wanted
+
+
+def _adopt(claim: Claim, attempt: PayoutAttempt, transfer: Transfer, *, settled: bool) -> bool:
+    """Take the transfer for the payout's, or stop at another amount; `settled`: the attempt itself made none."""
     with transaction():
-        if (transfer.amount, transfer.currency) != wanted:
-            sentence = f"Stripe has transfer {transfer.transfer_id} for this payout with another amount."
-            payout_outcomes.hold(claim.payout, sentence)
-            return False
-        return payout_outcomes.sent(claim.payout, attempt, transfer)
+        if _as_meant(claim.payout, transfer):
+            return payout_outcomes.sent(claim.payout, attempt, transfer)
+        why = f"Stripe has transfer {transfer.transfer_id} for this payout with another amount."
+        if settled:
+            payout_outcomes.foreign(claim.payout, attempt, transfer, why)
+        else:
+            payout_outcomes.hold(claim.payout, why)
+        return False
 
 
 def _cannot_pay(claim: Claim, destination: str) -> str:

@@ -186,16 +186,22 @@ def send_transfer(
 
 
 def find_transfer(group: str, payout_id: str) -> Transfer | None:
-    """The transfer that was made for a payout, whichever attempt it was; None is proof that there is none."""
+    """The transfer that was made for a payout, whichever attempt it was; None is proof that there is none.
+
+    One that stands goes before one that was reversed.
+    """
+    reversed_one = None
     try:
         listed = _v1().transfers.list({"transfer_group": group, "limit": PAGE})
         for each in listed.auto_paging_iter():
             transfer = each.to_dict()
             if (transfer.get("metadata") or {}).get("payout") == payout_id:
-                return _transfer(transfer)
+                if not transfer.get("reversed"):
+                    return _transfer(transfer)
+                reversed_one = reversed_one or _transfer(transfer)
     except stripe.StripeError as error:
         raise _meaning(error) from error
-    return None
+    return reversed_one
 
 
 def _transfer(body: dict[str, Any]) -> Transfer:

@@ -1,6 +1,7 @@
 import threading
 from datetime import datetime, timedelta
 
+import httpx
 import pytest
 from sqlmodel import select
 
@@ -20,7 +21,7 @@ from rewards import (
     proof,
     stripe_gateway,
 )
-from rewards.payout_decisions import AccountNotReady, NotSettled, NotStopped
+from rewards.payout_decisions import AccountNotReady, NotSettled, NotStopped, TransferExists
 from rewards.runs import Payout, PayoutAttempt
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.local_stripe import LocalStripe
@@ -351,4 +352,61 @@ def test_many_senders_at_once_send_each_payout_once(cast: Cast, stripe: LocalStr
         thread.join()
     assert sum(sent) == 6
     assert len(stripe.transfers()) == 6
+    assert clean() == []
+
+
+def foreign_transfer(payout_id: str) -> str:
+    with transaction():
+        payout = session().get_one(Payout, payout_id)
+    return stripe_gateway.send_transfer(
+        "by somebody",
+        amount=99,
+        currency="EUR",
+        destination=payout.destination,
+        group=payout.group,
+        payout_id=payout_id,
+    ).transfer_id
+
+
+def retry(cast: Cast, payout_id: str) -> None:
+    with transaction():
+        payout_decisions.retry(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+
+
+def test_beside_a_transfer_of_another_amount_nothing_is_paid_or_freed_until_it_is_reversed(
+    cast: Cast, payout_id: str, stripe: LocalStripe
+) -> None:
+    transfer_id = foreign_transfer(payout_id)
+    stripe.fault("refuse")
+    assert send() == 0
+    assert [each.outcome for each in attempts_of(payout_id)] == ["refused"]
+    with pytest.raises(TransferExists), transaction():
+        payout_decisions.take_back(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+    retry(cast, payout_id)
+    assert send(minutes=2) == 0
+    assert (state_of(payout_id), len(stripe.transfers())) == ("held", 1)
+    answer = httpx.post(
+        f"{stripe.url}/v1/transfers/{transfer_id}/reversals",
+        headers={"Authorization": "Bearer sk_test_local"},
+        trust_env=False,
+    )
+    assert answer.is_success
+    retry(cast, payout_id)
+    assert send(minutes=4) == 1
+    assert [each["amount"] for each in stripe.transfers()] == [1_290, 99]
+    assert clean() == []
+
+
+def test_an_attempt_that_may_still_arrive_is_not_closed_by_a_transfer_of_another_amount(
+    cast: Cast, payout_id: str, stripe: LocalStripe
+) -> None:
+    foreign_transfer(payout_id)
+    stripe.fault("error_500_before")
+    assert send() == 0
+    assert (state_of(payout_id), [each.outcome for each in attempts_of(payout_id)]) == ("held", ["open"])
+    with pytest.raises(NotSettled), transaction():
+        payout_decisions.take_back(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+    assert send(hours=21) == 0
+    assert [each.outcome for each in attempts_of(payout_id)] == ["refused"]
+    assert (state_of(payout_id), len(stripe.transfers())) == ("held", 1)
     assert clean() == []
