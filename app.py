@@ -41,6 +41,7 @@ DOORS = (
     "referrals.api",
     "rewards.portal",
     "rewards.console",
+    "rewards.rules_page",
     "rewards.api",
     "rewards.webhooks",
 )

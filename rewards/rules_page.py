@@ -1,0 +1,90 @@
+"""Doors for staff: what earns how much, since when, and the next version of it."""
+
+from decimal import Decimal
+from typing import Literal
+
+from flask import Blueprint, flash, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from pydantic import Field
+
+from core.access import authorize
+from core.clock import now
+from core.inputs import Input, Line
+from core.money import POINTS, Money, to_minor
+from hub.programmes import Programme, get_programme, programmes_in
+from rewards import rewards_page, rules
+from rewards.rules import RewardRule, Terms, Trigger
+from web.forms import Form, read_form, read_query
+from web.signing_in import staff
+
+door = Blueprint("rewards_rules", __name__)
+
+MANAGE = "programme.manage"
+
+
+class RulesQuery(Input):
+    """Whose rule the form changes first."""
+
+    programme: str = Field(default="", max_length=26)
+
+
+@door.get("/console/rewards/rules")
+def rules_page() -> str:
+    """Every version of every rule of the programmes one sees, and a form for the next version."""
+    actor, query = staff(rewards_page.SEE), read_query(RulesQuery)
+    programmes = programmes_in(actor.units_for(rewards_page.SEE))
+    managed = [each for each in programmes if actor.may(MANAGE, each.unit_id)]
+    return render_template(
+        "console/rewards/rules.html",
+        held=[(each, rules.rules_of(each.id)) for each in programmes],
+        managed=managed,
+        says=rules.sentence,
+        at=now(),
+        form=Form({"programme_id": query.programme, "trigger": ["sale"], "pays": ["percent"]}),
+    )
+
+
+class NewVersion(Input):
+    """The next version of a rule."""
+
+    programme_id: Line
+    trigger: Trigger
+    pays: Literal["percent", "money", "points"]
+    value: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+    """percent, a sum in the programme's currency (main unit), or points"""
+
+
+@door.post("/console/rewards/rules")
+def change_rule() -> ResponseReturnValue:
+    """Begin a new version now; what has been earned stays as it was computed."""
+    actor = staff(MANAGE)
+    wanted = read_form(NewVersion)
+    programme = get_programme(wanted.programme_id)
+    authorize(actor, MANAGE, programme.unit_id)
+    terms = _terms(wanted, programme)
+    before = [each for each in rules.rules_at(programme.id, wanted.trigger, now()) if each.pays == terms.pays]
+    made = rules.change_rule(programme, wanted.trigger, terms, by=actor)
+    flash(_what_changes(programme, before, made), "good")
+    return redirect(f"/console/rewards/rules?programme={programme.id}", 303)
+
+
+def _terms(wanted: NewVersion, programme: Programme) -> Terms:
+    if wanted.pays == "percent":
+        basis_points = wanted.value * 100
+        if basis_points != basis_points.to_integral_value():
+            raise rules.WrongTerms
+        return Terms("percent", rate_basis_points=int(basis_points))
+    currency = POINTS if wanted.pays == "points" else programme.currency
+    return Terms("flat", flat=Money(to_minor(wanted.value, currency), currency))
+
+
+def _what_changes(programme: Programme, before: list[RewardRule], made: RewardRule) -> str:
+    said = {"programme": programme.name, "after": rules.sentence(made)}
+    if not before:
+        return _("%(programme)s, from now on: %(after)s.", **said)
+    return _(
+        "%(programme)s, from now on: %(after)s. Until now: %(before)s.",
+        **said,
+        before=rules.sentence(before[0]),
+    )

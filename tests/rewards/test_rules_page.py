@@ -1,0 +1,112 @@
+"""The page of the reward rules: a new version from now on, refused in a sentence, by those who manage the programme."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlmodel import select
+
+from core.audit import AuditEntry
+from core.clock import now
+from core.db import session, transaction
+from hub.programmes import Programme
+from rewards import rules
+from tests.factories import Cast, sign_in
+
+PAGE = "/console/rewards/rules"
+
+
+def typed(
+    programme: Programme, trigger: str = "sale", pays: str = "percent", value: str = "10"
+) -> dict[str, str]:
+    return {"programme_id": programme.id, "trigger": trigger, "pays": pays, "value": value}
+
+
+def says(programme: Programme, trigger: rules.Trigger = "sale") -> list[str]:
+    with transaction(read_only=True):
+        return [rules.sentence(each) for each in rules.rules_at(programme.id, trigger, now())]
+
+
+def test_first_rule_and_its_next_version_are_written_on_the_page(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.manager)
+    assert "Write the first rule" in client.get(PAGE).text
+    first = client.post(PAGE, data=typed(cast.programme), follow_redirects=True)
+    assert "Makers, from now on: 10 % of each sale." in first.text
+    second = client.post(PAGE, data=typed(cast.programme, value="12.5"), follow_redirects=True)
+    assert "Makers, from now on: 12.5 % of each sale. Until now: 10 % of each sale." in second.text
+    assert says(cast.programme) == ["12.5 % of each sale"]
+    with transaction(read_only=True):
+        entries = session().exec(select(AuditEntry).where(AuditEntry.action == "rule.changed")).all()
+    assert {(each.actor_id, each.unit_id) for each in entries} == {(cast.manager.id, cast.north.id)}
+    assert len(entries) == 2
+
+
+@pytest.mark.parametrize(
+    ("trigger", "pays", "value", "sentence"),
+    [
+        ("lead", "money", "2.50", "€2.50 for each lead"),
+        ("certification", "points", "50", "50 points for each certification"),
+        ("sale", "percent", "0.01", "0.01 % of each sale"),
+    ],
+)
+def test_each_kind_of_rule(
+    client: FlaskClient, cast: Cast, trigger: rules.Trigger, pays: str, value: str, sentence: str
+) -> None:
+    sign_in(client, cast.hub_admin)
+    assert client.post(PAGE, data=typed(cast.programme, trigger, pays, value)).status_code == 303
+    assert says(cast.programme, trigger) == [sentence]
+
+
+@pytest.mark.parametrize(
+    ("trigger", "pays", "value", "sentence"),
+    [
+        ("certification", "percent", "10", "A certification has no amount"),
+        ("sale", "percent", "0", "A rule is either"),
+        ("sale", "percent", "100.01", "A rule is either"),
+        ("sale", "percent", "0.001", "A rule is either"),
+        ("sale", "money", "0", "A rule is either"),
+        ("sale", "money", "0.001", "more decimals than its currency"),
+        ("sale", "points", "1.5", "more decimals than its currency"),
+        ("sale", "money", "NaN", "f-value-error"),
+        ("sale", "money", "1" * 40, "f-value-error"),
+        ("sale", "money", "", "f-value-error"),
+        ("click", "money", "1", "f-trigger-error"),
+        ("sale", "shares", "1", "f-pays-error"),
+    ],
+)
+def test_what_cannot_be_a_rule_is_refused_in_the_form(
+    client: FlaskClient, cast: Cast, trigger: str, pays: str, value: str, sentence: str
+) -> None:
+    answer = sign_in(client, cast.manager).post(PAGE, data=typed(cast.programme, trigger, pays, value))
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert f'value="{value}"' in answer.text
+    assert says(cast.programme) == []
+
+
+@pytest.mark.parametrize("pays", ["percent", "money"])
+def test_programme_that_pays_nobody_has_no_rule_of_money(client: FlaskClient, cast: Cast, pays: str) -> None:
+    sign_in(client, cast.other_manager)
+    answer = client.post(PAGE, data=typed(cast.other_programme, pays=pays))
+    assert answer.status_code == 422
+    assert "Only a programme that pays cash" in answer.text
+    assert client.post(PAGE, data=typed(cast.other_programme, pays="points")).status_code == 303
+
+
+def test_only_those_who_manage_the_programme_change_its_rules(app: Flask, cast: Cast) -> None:
+    answers = {
+        person.name: (
+            browser.get(PAGE).status_code,
+            browser.post(PAGE, data=typed(cast.programme)).status_code,
+        )
+        for person in (cast.stranger, cast.other_manager, cast.marketing, cast.finance, cast.manager)
+        for browser in [sign_in(app.test_client(), person)]
+    }
+    assert answers == {
+        "Stran Ger": (403, 403),
+        "Otto South": (200, 404),
+        "Marc Etting": (403, 403),
+        "Fina Ledger": (200, 403),
+        "Mara North": (200, 303),
+    }
+    assert "Change a rule" not in sign_in(app.test_client(), cast.finance).get(PAGE).text
+    assert "Makers" not in sign_in(app.test_client(), cast.other_manager).get(PAGE).text
