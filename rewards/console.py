@@ -14,7 +14,7 @@ from core.clock import now
 from core.db import session
 from core.inputs import Input
 from hub.programmes import get_programme, programmes_in
-from rewards import approvals, payout_decisions, payouts, payouts_page, rewards_page
+from rewards import approvals, payout_decisions, payout_preview, payouts, payouts_page, rewards_page
 from rewards.approvals import Approved, Seen
 from rewards.explanations import explain
 from rewards.payouts_page import get_run
@@ -183,12 +183,12 @@ def preview(programme_id: str) -> str:
     """Who would get what now, and who would not and why."""
     actor, programme = staff(payouts_page.SEE), get_programme(programme_id)
     authorize(actor, payouts_page.SEE, programme.unit_id)
-    found = payouts.preview(programme)
+    found = payout_preview.preview(programme)
     return render_template(
         "console/rewards/preview.html",
         programme=programme,
         found=found,
-        people=payouts_page.people_of({owed.membership_id for owed, _skip in found}),
+        people=payouts_page.people_of({owed.membership_id for owed, _skip in found.rows}),
         may_run=actor.may("payout.run", programme.unit_id),
         form=Form(),
     )
@@ -208,7 +208,7 @@ def run_page(run_id: str) -> str:
         payouts=paid,
         skips=skipped,
         people=payouts_page.people_of(members),
-        totals=payouts_page.totals(paid),
+        row=payouts_page.row_of(run),
     )
 
 

@@ -14,6 +14,7 @@ from core.money import POINTS, Money
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
 from rewards.asking import ask_first
+from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
 from rewards.reward import Reward, RewardReversal, book, get_reward, rewards_of_conversion
 from rewards.rules import Fact, RewardRule, Trigger, reward_for, rules_at
@@ -102,15 +103,11 @@ def _new_reward(fact: Fact, rule: RewardRule, membership: Membership, at: dateti
 
 
 def open_after_hold() -> int:
-    """Job: put rewards whose hold has passed on the approvers' list; answers how many."""
-    opened = 0
+    """Job: put rewards whose hold has passed on the approvers' list; answers how many; raises as one_by_one does."""
     with transaction(read_only=True):
         over = select(Reward.id).where(Reward.state == "pending", col(Reward.hold_until) <= now())
         due = session().exec(over.order_by(col(Reward.hold_until)).limit(BATCH)).all()
-    for reward_id in due:
-        with transaction():
-            opened += _open(reward_id)
-    return opened
+    return one_by_one(due, _open)
 
 
 def _open(reward_id: str) -> bool:

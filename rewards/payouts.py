@@ -21,13 +21,14 @@ from hub.programmes import Programme, get_programme
 from rewards import accounts, ledger
 from rewards.accounts import PayoutAccount
 from rewards.ledger import Entry, Movement
+from rewards.one_by_one import one_by_one
 from rewards.payout_sender import send_due
 from rewards.periods import Period, last_closed
 from rewards.reward import Reward, content_hash
 from rewards.runs import Payout, PayoutAttempt, PayoutRun, PayoutSkip, Reason
 from rewards.stripe_gateway import payable_part
 
-__all__ = ["Payout", "PayoutAttempt", "PayoutRun", "PayoutSkip", "prepare", "preview", "run_now", "send_due"]
+__all__ = ["Payout", "PayoutAttempt", "PayoutRun", "PayoutSkip", "prepare", "run_now", "send_due"]
 CHUNK = 500
 
 
@@ -57,17 +58,21 @@ class Skip:
 
 
 def prepare() -> int:
-    """Job: make the run of every programme whose period has closed and has none yet; answers how many."""
+    """Job: make the run of every programme whose period has closed and has none yet; answers how many.
+
+    Raises as one_by_one does.
+    """
     with transaction(read_only=True):
         ids = session().execute(select(col(Programme.id))).scalars().all()
-    made = 0
-    for programme_id in ids:
-        with transaction():
-            programme = get_programme(programme_id)
-            period = last_closed(programme, now())
-            if period is not None and not _has_run(programme_id, period.name):
-                made += _make_run(programme, period, by=CLOCK) is not None
-    return made
+    return one_by_one(ids, _prepare_one)
+
+
+def _prepare_one(programme_id: str) -> bool:
+    programme = get_programme(programme_id)
+    period = last_closed(programme, now())
+    if period is None or _has_run(programme_id, period.name):
+        return False
+    return _make_run(programme, period, by=CLOCK) is not None
 
 
 def _has_run(programme_id: str, period: str) -> bool:
@@ -91,7 +96,7 @@ def _make_run(programme: Programme, period: Period, *, by: Actor) -> PayoutRun |
         return None
     _claim_lines(made)
     paid, skipped = [], []
-    for owed in _owed(col(Reward.run_id) == made.id):
+    for owed in owed_in(col(Reward.run_id) == made.id):
         skip = decide(owed, programme)
         if skip is None:
             paid.append(owed)
@@ -134,7 +139,8 @@ def _claim_lines(made: PayoutRun) -> None:
     run(lines.values(run_id=made.id).execution_options(synchronize_session=False))
 
 
-def _owed(which: Any) -> list[Owed]:  # noqa: ANN401 - a SELECT's condition
+def owed_in(which: Any, *, limit: int | None = None) -> list[Owed]:  # noqa: ANN401 - a SELECT's condition
+    """What the lines that fulfil a condition owe, per advocate and currency."""
     total = (
         select(
             col(Reward.membership_id),
@@ -149,22 +155,12 @@ def _owed(which: Any) -> list[Owed]:  # noqa: ANN401 - a SELECT's condition
         .where(which)
         .group_by(col(Reward.membership_id), col(Reward.unit_id), col(Reward.currency), col(PayoutAccount.id))
         .order_by(col(Reward.membership_id), col(Reward.currency))
+        .limit(limit)
     )
     return [
         Owed(member, unit, currency, int(amount), lines, account)
         for member, unit, currency, amount, lines, account in session().execute(total)
     ]
-
-
-def preview(programme: Programme) -> list[tuple[Owed, Skip | None]]:
-    """Who would get what if a run were made now, and who would not and why."""
-    waiting = (
-        (col(Reward.programme_id) == programme.id)
-        & (col(Reward.state) == "approved")
-        & col(Reward.run_id).is_(None)
-        & (col(Reward.currency) != POINTS)
-    )
-    return [(owed, decide(owed, programme)) for owed in _owed(waiting)]
 
 
 def decide(owed: Owed, programme: Programme) -> Skip | None:

@@ -48,6 +48,11 @@ class RunRow:
     states: Counter[str]
     skipped: int
 
+    @property
+    def gone(self) -> int:
+        """How many payouts were sent."""
+        return self.states["sent"] + self.states["landed"]
+
 
 @dataclass(frozen=True)
 class Closing:
@@ -74,10 +79,11 @@ def runs_of(actor: Actor, query: RunsQuery) -> Page[RunRow]:
     """A page of the runs that the actor sees, the newest first."""
     wanted = select(PayoutRun).where(col(PayoutRun.unit_id).in_(actor.units_for(SEE)))
     page = page_of(wanted, (col(PayoutRun.id), "id"), after=query.after)
-    return Page([_row(each) for each in page.items], page.next)
+    return Page([row_of(each) for each in page.items], page.next)
 
 
-def _row(run: PayoutRun) -> RunRow:
+def row_of(run: PayoutRun) -> RunRow:
+    """A run with its sums and counts over all its payouts and skips."""
     grouped = (
         select_columns(
             col(Payout.currency), col(Payout.state), func.count(), func.sum(col(Payout.amount_minor))
@@ -131,14 +137,6 @@ def skips_in(run_id: str) -> list[PayoutSkip]:
         .order_by(col(PayoutSkip.reason), col(PayoutSkip.id))
     )
     return list(session().exec(wanted.limit(SHOWN)).all())
-
-
-def totals(payouts: Sequence[Payout]) -> list[Money]:
-    """The sum per currency, the largest first."""
-    sums = Counter[str]()
-    for each in payouts:
-        sums[each.currency] += each.amount_minor
-    return [Money(amount, currency) for currency, amount in sums.most_common()]
 
 
 def people_of(membership_ids: set[str]) -> dict[str, tuple[int, str]]:

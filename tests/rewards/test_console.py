@@ -6,7 +6,7 @@ from advocates.membership import Membership
 from core.db import session, transaction
 from core.settings import Settings
 from referrals.conversions import Conversion
-from rewards import grants, proof
+from rewards import grants, payout_preview, payouts_page, proof
 from rewards.grants import Reward
 from rewards.runs import Payout, PayoutRun
 from tests.factories import Cast, make_advocate, sign_in
@@ -260,3 +260,27 @@ def test_the_manager_who_is_an_advocate_cannot_approve_their_own_on_the_page(
     assert isinstance(state_of(reward_id), str)
     with transaction():
         assert session().get_one(Reward, reward_id).approved_by is None
+
+
+def test_a_long_run_and_its_preview_show_the_first_rows_and_the_sums_of_all(
+    cast: Cast, ana: Membership, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        ben = make_advocate(cast.programme, "Ben Bee")
+        ready_account(ben)
+    approved(ana, cast.manager)
+    approved(ben, cast.manager, 5_000)
+    monkeypatch.setattr(payouts_page, "SHOWN", 1)
+    monkeypatch.setattr(payout_preview, "SHOWN", 1)
+    sign_in(client, cast.finance)
+    preview = client.get(f"/console/payouts/preview/{cast.programme.id}").text
+    assert "€17.90" in preview
+    assert "The first 1 of 2." in preview
+    reserved_payouts(cast.programme, cast.finance)
+    with transaction():
+        run_id = session().exec(select(PayoutRun)).one().id
+    page = client.get(f"/console/payouts/{run_id}").text
+    assert "€17.90" in page
+    assert "0 of 2" in page
+    assert "The largest 1 of 2." in page
+    assert "Ben Bee" not in page

@@ -9,6 +9,7 @@ from hub import actions, metrics
 from referrals.conversions import Conversion
 from rewards import grants, ledger, proof
 from rewards.grants import Reward
+from rewards.reward import RewardNotFound
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import approvable, approved, earn, percent_rule, points_rule, refund, sale
 
@@ -187,3 +188,24 @@ def test_a_denied_reward_is_not_taken_back_again(cast: Cast) -> None:
         assert grants.reverse_for_refund(refund(conversion, 12_900).id) == []
         assert owed(ana.id) == {"pending": 0}
         assert proof.problems() == []
+
+
+def test_a_reward_that_cannot_be_opened_stops_none_after_it_and_the_job_says_so(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+        ana = make_advocate(cast.programme)
+        broken, whole = earn(ana), earn(ana)
+    opened = grants._open  # noqa: SLF001 - what fails is the step itself
+
+    def fails_once(reward_id: str) -> bool:
+        if reward_id == broken.id:
+            raise RewardNotFound
+        return opened(reward_id)
+
+    monkeypatch.setattr(grants, "_open", fails_once)
+    with pytest.raises(RewardNotFound):
+        grants.open_after_hold()
+    with transaction():
+        assert [grants.get_reward(each.id).state for each in (broken, whole)] == ["pending", "approvable"]

@@ -12,7 +12,8 @@ from core.settings import Settings
 from hub import actions
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import grants, ledger, payouts, proof
+from rewards import grants, ledger, payout_preview, payouts, proof
+from rewards.payout_decisions import PayoutNotFound
 from rewards.runs import Payout, PayoutRun, PayoutSkip
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import approved, percent_rule, ready_account, refund
@@ -158,7 +159,7 @@ def test_finance_can_pay_by_hand_and_others_cannot(cast: Cast, ana: Membership) 
         with pytest.raises(refusal), transaction():
             payouts.run_now(cast.programme, by=acting(person))
     with transaction():
-        assert [skip for _, skip in payouts.preview(cast.programme)] == [None]
+        assert [skip for _, skip in payout_preview.preview(cast.programme).rows] == [None]
         made = payouts.run_now(cast.programme, by=acting(cast.finance))
         assert isinstance(made, PayoutRun)
         assert made.made_by == cast.finance.id
@@ -186,3 +187,35 @@ def test_two_clocks_make_one_run(cast: Cast, ana: Membership, settings: Settings
     assert sum(made) == 2
     assert len(made_run()[0]) == 1
     assert clean() == []
+
+
+def test_a_programme_whose_run_fails_stops_no_other_and_the_job_says_so(
+    cast: Cast, ana: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    approved(ana, cast.manager)
+    step = payouts._prepare_one  # noqa: SLF001 - what fails is the step itself
+
+    def fails_elsewhere(programme_id: str) -> bool:
+        if programme_id != cast.programme.id:
+            raise PayoutNotFound
+        return step(programme_id)
+
+    monkeypatch.setattr(payouts, "_prepare_one", fails_elsewhere)
+    with at(next_month()), pytest.raises(PayoutNotFound):
+        payouts.prepare()
+    (payout,), _ = made_run()
+    assert payout.amount_minor == 1_290
+
+
+def test_a_preview_shows_its_first_rows_and_sums_everything(
+    cast: Cast, ana: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        ben = make_advocate(cast.programme, "Ben Bee")
+    approved(ana, cast.manager)
+    approved(ben, cast.manager, 5_000)
+    monkeypatch.setattr(payout_preview, "SHOWN", 1)
+    with transaction():
+        found = payout_preview.preview(cast.programme)
+    assert (len(found.rows), found.count) == (1, 2)
+    assert [each.format() for each in found.totals] == ["€17.90"]
