@@ -28,6 +28,7 @@ DOORS = (
     "hub.portal",
     "hub.console",
     "hub.settings_page",
+    "hub.new_programme_page",
     "advocates.public",
     "advocates.portal",
     "advocates.console",

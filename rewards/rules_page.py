@@ -80,11 +80,8 @@ def _terms(wanted: NewVersion, programme: Programme) -> Terms:
 
 
 def _what_changes(programme: Programme, before: list[RewardRule], made: RewardRule) -> str:
-    said = {"programme": programme.name, "after": rules.sentence(made)}
-    if not before:
-        return _("%(programme)s, from now on: %(after)s.", **said)
-    return _(
-        "%(programme)s, from now on: %(after)s. Until now: %(before)s.",
-        **said,
-        before=rules.sentence(before[0]),
-    )
+    after = rules.sentence(made)
+    text: str = _("%(programme)s, from now on: %(after)s.", programme=programme.name, after=after)
+    if before:
+        text += " " + _("Until now: %(before)s.", before=rules.sentence(before[0]))
+    return text
