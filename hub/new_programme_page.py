@@ -1,6 +1,7 @@
 """Doors for staff: found a programme, the first thing that an empty hub needs."""
 
 from decimal import Decimal
+from typing import Any
 
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
@@ -81,7 +82,7 @@ def found_programme() -> ResponseReturnValue:
     return redirect(f"/console/settings/programmes/{made.id}", 303)
 
 
-def _columns(wanted: NewProgramme, actor: Actor) -> dict[str, object]:
+def _columns(wanted: NewProgramme, actor: Actor) -> dict[str, Any]:
     sums = {"payout_minimum", "four_eyes_above"}
     return wanted.model_dump(exclude=sums | {"second_owner"}) | {
         "allowed_hosts": wanted.allowed_hosts.lower().split(),
