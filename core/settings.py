@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     stripe_connect_webhook_secret: str = ""
     sandbox_stripe_port: int = Field(default=0, ge=0, le=65_535)
     sandbox_shop_port: int = Field(default=0, ge=0, le=65_535)
-    demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's, refused in production
+    demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's; production has none
 
     @field_validator("base_url", "stripe_api_base")
     @classmethod

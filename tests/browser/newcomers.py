@@ -2,7 +2,7 @@
 
 import re
 
-from tests.journeys.service import PASSWORD, Browser, Service
+from tests.journeys.running import PASSWORD, Browser, Service
 
 PROGRAMME = "makers-circle"
 

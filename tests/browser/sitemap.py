@@ -12,7 +12,7 @@ from flask import Flask
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import MapAdapter, Rule
 
-from tests.journeys.service import Browser, Service
+from tests.journeys.running import Browser, Service
 
 FACES = ("/portal", "/console", "/")
 NO_PAGES = ("/api/", "/static/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/brand.css")

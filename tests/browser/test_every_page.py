@@ -14,7 +14,7 @@ from core.settings import Settings
 from tests.browser.newcomers import letters_and_people
 from tests.browser.sitemap import FACES, Found, Place, find_pages, page_rules
 from tests.browser.windows import DESK, PHONE, Window, window
-from tests.journeys.service import Browser, Service
+from tests.journeys.running import Browser, Service
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.timeout(420)]
 

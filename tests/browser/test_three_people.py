@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.windows import DESK, PHONE, Window, window
 from tests.journeys.right_answers import answers
-from tests.journeys.service import PASSWORD, Service, eventually
+from tests.journeys.running import PASSWORD, Service, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.timeout(420)]
 

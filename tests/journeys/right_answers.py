@@ -6,7 +6,7 @@ from core import db
 from core.db import transaction
 from curriculum.attempts import Attempt, questions_of
 from demo.learning import right_answer
-from tests.journeys.service import Service
+from tests.journeys.running import Service
 
 
 def answers(service: Service, attempt_id: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pypdf
 import pytest
 
 from tests.journeys.right_answers import answers
-from tests.journeys.service import Browser, Service, eventually, running_service, text_of
+from tests.journeys.running import Browser, Service, eventually, running_service, text_of
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(420)]
 
