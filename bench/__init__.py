@@ -1,0 +1,1 @@
+"""The benchmarks: what Spokes does at speed, each figure beside its reference of the same run."""
