@@ -9,6 +9,8 @@ import structlog
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 
 import reactions
 from core import db, people
@@ -22,6 +24,9 @@ people._NOBODYS_HASH = people._hasher.hash("nobody's password")  # noqa: SLF001 
 # Plain tracebacks: decorated ones take seconds each.
 plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[structlog.processors.add_log_level, plainly])
+# A busy machine is no reason to fail: only what a test says counts, not how long its inputs took to make.
+hypothesis_settings.register_profile("spokes", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+hypothesis_settings.load_profile("spokes")
 ON_POSTGRESQL = os.environ.get("SPOKES_TEST_DATABASE", "sqlite") == "postgresql"
 
 
