@@ -1,8 +1,9 @@
 """Share links: a code, where it leads, whose it is, from when until when."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, or_, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, Text, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, func, select
 
@@ -14,12 +15,17 @@ from core.columns import key, moment
 from core.db import run, session, update_one
 from core.errors import Conflict, NotFound
 from core.people import get_person
-from hub.programmes import get_programme
+from hub.programmes import Programme, get_programme
+from hub.utm import filled
 from referrals import codes, destinations
 from referrals.rights import right_to_earn
 
 MOST_LINKS = 200
 TRIES = 8
+
+
+def _shape(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's context of an INSERT
+    return codes.shape_of(context.get_current_parameters()["code"])
 
 
 class Link(SQLModel, table=True):
@@ -39,12 +45,17 @@ class Link(SQLModel, table=True):
     campaign: str = Field(default="", sa_type=Text)
     starts_at: datetime = moment(now)
     ends_at: datetime | None = moment(optional=True)
+    code_shape: str = Field(default=None, sa_column=Column(Text, nullable=False, default=_shape))
+    """what the code looks like, so that no other is taken for it"""
     version: int = Field(index=True, sa_type=BigInteger)
     """grows with every change of any link, so that a web process reads only what it does not know yet"""
 
     def runs_at(self, at: datetime) -> bool:
         """Whether the link forwards at a moment."""
         return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+Index("uq_link_code_shape", col(Link.code_shape), unique=True)
 
 
 class LinkChange(SQLModel, table=True):
@@ -66,6 +77,10 @@ class NoRightToEarn(Conflict):
 
 class CodeTaken(Conflict):
     """This code is already in use. Please choose another."""
+
+
+class LooksLikeAnother(Conflict):
+    """This code looks like another one: 0 and o, 1, l and i are taken for each other. Please choose another."""
 
 
 class CouponTaken(Conflict):
@@ -138,6 +153,17 @@ def programme_changed(programme_id: str) -> None:
     run(own.values(version=_next_version()).execution_options(synchronize_session="fetch"))
 
 
+def utm_of(link: Link, programme: Programme, unit_slug: str) -> dict[str, str]:
+    """The UTM parameters of a link, as its programme wants them; without a campaign the programme stands for it."""
+    values = {
+        "code": link.code,
+        "campaign": link.campaign or programme.slug,
+        "programme": programme.slug,
+        "unit": unit_slug,
+    }
+    return filled(programme.utm_template, values)
+
+
 def find_link(code: str) -> Link | None:
     """The link with this code, in upper or lower case."""
     return session().exec(select(Link).where(Link.code == code.lower())).first()
@@ -181,14 +207,8 @@ def _next_version() -> int:
 
 
 def _stored(link: Link, *, code: str | None, name: str) -> Link:
-    """The link under its code, or under the first generated one that is free; raises CodeTaken, CouponTaken."""
-    candidates = [codes.require_code(code)] if code else [codes.generate(name) for _ in range(TRIES)]
-    for candidate in candidates:
-        if find_link(candidate) is None:
-            link.code = candidate
-            break
-    else:
-        raise CodeTaken
+    """The link under its code, or under a generated one; raises CodeTaken, LooksLikeAnother, CouponTaken."""
+    link.code = _free(codes.require_code(code)) if code else _made_up(name)
     if link.coupon is not None and find_coupon(link.coupon) is not None:
         raise CouponTaken
     try:
@@ -197,3 +217,19 @@ def _stored(link: Link, *, code: str | None, name: str) -> Link:
     except IntegrityError as error:  # two at once chose the same
         raise CodeTaken from error
     return link
+
+
+def _free(code: str) -> str:
+    same = session().exec(select(Link.code).where(Link.code_shape == codes.shape_of(code))).first()
+    if same is not None:
+        raise CodeTaken if same == code else LooksLikeAnother
+    return code
+
+
+def _made_up(name: str) -> str:
+    for _ in range(TRIES):
+        try:
+            return _free(codes.generate(name))
+        except (CodeTaken, LooksLikeAnother):
+            continue
+    raise CodeTaken

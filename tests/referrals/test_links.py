@@ -154,5 +154,6 @@ def test_a_line_break_cannot_get_into_the_location_header() -> None:
     ],
 )
 def test_what_stands_around_the_token(destination: str, address: str) -> None:
-    before, after = around_token(destination, "spring sale")
+    utm = {"utm_source": "advocate", "utm_medium": "referral", "utm_campaign": "spring sale"}
+    before, after = around_token(destination, utm)
     assert f"{before}T{after}" == address
