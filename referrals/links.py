@@ -15,9 +15,11 @@ from core.columns import key, moment
 from core.db import run, session, update_one
 from core.errors import Conflict, NotFound
 from core.people import get_person
+from core.settings import settings
 from hub.programmes import Programme, get_programme
 from hub.utm import filled
 from referrals import codes, destinations
+from referrals.link_dates import require_order
 from referrals.rights import right_to_earn
 
 MOST_LINKS = 200
@@ -52,7 +54,11 @@ class Link(SQLModel, table=True):
 
     def runs_at(self, at: datetime) -> bool:
         """Whether the link forwards at a moment."""
-        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+        return self.starts_at <= at and not self.ended_at(at)
+
+    def ended_at(self, at: datetime) -> bool:
+        """Whether the link has ended by a moment."""
+        return self.ends_at is not None and self.ends_at <= at
 
 
 Index("uq_link_code_shape", col(Link.code_shape), unique=True)
@@ -103,10 +109,13 @@ def open_link(
     destination: str | None = None,
     coupon: str | None = None,
     campaign: str = "",
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
 ) -> Link:
     """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
 
-    Raises NoRightToEarn, TooManyLinks, CodeTaken, CouponTaken, and what codes and destinations refuse.
+    Raises NoRightToEarn, TooManyLinks, CodeTaken, LooksLikeAnother, CouponTaken, EndsTooEarly, and what codes and
+    destinations refuse.
     """
     right = right_to_earn(membership.id, now())
     if not right.earns:
@@ -122,9 +131,11 @@ def open_link(
         destination=destinations.allowed(destination or programme.home_url, programme.allowed_hosts),
         coupon=None if coupon is None else codes.require_coupon(coupon),
         campaign=campaign,
-        starts_at=now(),
-        version=_next_version(),
+        starts_at=starts_at or now(),
+        ends_at=ends_at,
+        version=next_version(),
     )
+    require_order(wanted.starts_at, wanted.ends_at)
     link = _stored(wanted, code=code, name=get_person(membership.person_id).name)
     audit.record(by, "link.opened", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
     return link
@@ -139,7 +150,7 @@ def open_first_link(membership_id: str) -> Link | None:
 
 def end_link(link: Link, *, by: Actor) -> None:
     """End a link now: it stops forwarding, and what it brought stays. Raises AlreadyEnded."""
-    version = _next_version()
+    version = next_version()
     running = update(Link).where(col(Link.id) == link.id, _not_ended())
     if not update_one(running.values(ends_at=now(), version=version)):
         raise AlreadyEnded
@@ -150,7 +161,12 @@ def end_link(link: Link, *, by: Actor) -> None:
 def programme_changed(programme_id: str) -> None:
     """Reaction: the links of a programme that changed are read again by every web process."""
     own = update(Link).where(col(Link.programme_id) == programme_id)
-    run(own.values(version=_next_version()).execution_options(synchronize_session="fetch"))
+    run(own.values(version=next_version()).execution_options(synchronize_session="fetch"))
+
+
+def address_of(link: Link) -> str:
+    """What is shared."""
+    return f"{settings().address}/r/{link.code}"
 
 
 def utm_of(link: Link, programme: Programme, unit_slug: str) -> dict[str, str]:
@@ -198,8 +214,8 @@ def _not_ended() -> ColumnElement[bool]:
     return or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
 
 
-def _next_version() -> int:
-    """One more than any link has; the row stays locked until the commit, so versions appear in their order."""
+def next_version() -> int:
+    """For whoever changes links: one more than any link has; the row stays locked until the commit, so versions appear in their order."""
     if run(update(LinkChange).where(col(LinkChange.id) == 1).values(version=LinkChange.version + 1)) == 0:
         session().add(LinkChange(id=1, version=1))
         session().flush()
