@@ -15,7 +15,7 @@ from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 from hub.destinations import allowed
 from hub.programmes import Programme
-from referrals.sharekit import ADDRESS, Channel, ChannelName, disclosure_problem, share_kit
+from referrals.sharekit import ADDRESS, COMPANY, Channel, ChannelName, disclosure_problem, share_kit
 
 MOST = 100
 """texts, and assets, that a programme keeps"""
@@ -64,7 +64,7 @@ class KitFull(Conflict):
 
 def add_words(programme: Programme, channel: ChannelName, text: str, *, by: Actor) -> ShareWords:
     """Give a programme a text of its own for a channel; raises NoDisclosure, NoAddress, KitFull."""
-    problem = disclosure_problem(text)
+    problem = disclosure_problem(text.replace(COMPANY, programme.name))
     if problem is not None:
         raise NoDisclosure(problem)
     if ADDRESS not in text:

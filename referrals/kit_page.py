@@ -47,6 +47,12 @@ class NewAsset(Input):
     address: Address
 
 
+class TakenAway(Input):
+    """A text or an asset."""
+
+    row_id: Line
+
+
 @door.get(AT)
 def sharing(programme_id: str) -> str:
     """The UTM template with an example, the programme's own words and assets, our words."""
@@ -110,12 +116,12 @@ def add_asset(programme_id: str) -> ResponseReturnValue:
     return _back(programme, _("Added. Advocates find it in their share kit."))
 
 
-@door.post(f"{AT}/<id:kit_row_id>/take-away")
-def take_away(programme_id: str, kit_row_id: str) -> ResponseReturnValue:
+@door.post(f"{AT}/take-away")
+def take_away(programme_id: str) -> ResponseReturnValue:
     """Advocates do not find it any more; what they have copied is theirs."""
-    actor = staff("programme.manage")
+    actor, typed = staff("programme.manage"), read_form(TakenAway)
     programme = _seen(programme_id, actor, "programme.manage")
-    kit.take_away(programme, kit_row_id, by=actor)
+    kit.take_away(programme, typed.row_id, by=actor)
     return _back(programme, _("Taken away."))
 
 

@@ -25,9 +25,8 @@
     place.querySelector("[data-share]").dataset.shareText = text;
     const open = place.querySelector("[data-open]");
     if (!open) return;
-    open.classList.toggle("disabled", !ready);
-    if (ready) open.href = place.dataset.intent + encodeURIComponent(text);
-    else open.removeAttribute("href");
+    open.hidden = !ready;
+    open.href = place.dataset.intent + encodeURIComponent(text);
   };
 
   document.addEventListener("input", (event) => {
