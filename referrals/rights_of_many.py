@@ -44,8 +44,9 @@ def _in_term(programme: Programme, at: datetime) -> set[str]:
         Standing.began_at <= at,
         or_(col(Standing.ended_at).is_(None), col(Standing.ended_at) > at),
     )
-    held = set(session().exec(running))
-    return held & set(session().exec(good))
+    in_term: set[str] = set(session().exec(running))
+    in_good_standing: set[str] = set(session().exec(good))
+    return in_term & in_good_standing
 
 
 def _certified(programme: Programme, at: datetime) -> set[str]:
