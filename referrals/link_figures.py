@@ -32,6 +32,11 @@ class LinkFigures:
     """currency → what its sales of each day brought, less what was given back of them until now"""
 
     @property
+    def brought_any(self) -> bool:
+        """Whether there was anything on any of these days."""
+        return any(self.clicks) or any(self.leads) or any(self.sales)
+
+    @property
     def sums(self) -> dict[str, Money]:
         """Currency → the revenue of all these days."""
         return {

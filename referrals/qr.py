@@ -13,7 +13,9 @@ QUIET_ZONE = 4
 
 
 def qr_code(address: str, kind: Kind) -> bytes:
-    """The picture; a quarter of it may be covered or torn (error level Q) and it is still read."""
+    """The picture, black on white whatever it stands on; a quarter may be covered or torn (error level Q) and it is read."""
     picture = io.BytesIO()
-    segno.make(address, error="q", micro=False).save(picture, kind=kind, scale=SCALE[kind], border=QUIET_ZONE)
+    segno.make(address, error="q", micro=False).save(
+        picture, kind=kind, scale=SCALE[kind], border=QUIET_ZONE, light="#fff"
+    )
     return picture.getvalue()

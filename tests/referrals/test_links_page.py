@@ -60,6 +60,7 @@ def test_an_advocate_sees_what_a_link_brought_by_day_and_its_pictures(
     assert client.get(f"/portal/links/{link.id}?days=7").status_code == 422
     svg, png = (client.get(f"/portal/links/{link.id}/qr.{kind}") for kind in ("svg", "png"))
     assert (svg.mimetype, svg.data[:5]) == ("image/svg+xml", b"<?xml")
+    assert b'fill="#fff"' in svg.data  # readable on a dark page
     assert (png.mimetype, png.data[:8]) == ("image/png", PNG)
 
 
