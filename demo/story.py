@@ -28,6 +28,7 @@ from curriculum.retakes import AlreadyPassed, TooEarly
 from demo.learning import read_next, take_quiz
 from demo.people import Somebody, everybody
 from demo.setting import STAFF, build
+from demo.sharing import share_more
 from demo.visitors import Order, Visitors
 from hub.policies import acknowledge, unacknowledged
 from hub.programmes import Programme
@@ -105,6 +106,7 @@ class Story:
         clicks.ingest()
         with at(self._start + timedelta(days=DAYS, hours=-1)), transaction():
             self._some_leave()
+            share_more(self._setting.makers, self._member(self._people[0]), by=self._setting.actor("manager"))
             audit.record(COMMAND, TOLD, "unit", self._setting.hub.id)
 
     def _shop_key(self) -> tuple[Actor, str]:

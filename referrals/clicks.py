@@ -18,7 +18,7 @@ from core.db import dialect, session, transaction, update_one
 from core.settings import settings
 from hub import metrics
 from hub.metrics import Gain
-from referrals import journal
+from referrals import journal, link_days
 from referrals.journal import ClickRecord, Piece
 
 log = structlog.get_logger()
@@ -225,6 +225,7 @@ def _inserted(table: type[SQLModel], rows: list[dict[str, Any]]) -> int:
 
 def _add_up(clicks: Sequence[ClickRecord]) -> None:
     """Scoreboard and tallies of counted clicks."""
+    link_days.add(clicks)
     days = Counter(
         (each.membership_id, each.unit_id, day_number(moment_of(each.occurred_ms))) for each in clicks
     )

@@ -12,8 +12,9 @@ from sqlmodel import col, select
 from core.clock import day_number, now
 from core.db import session, transaction
 from hub.programmes import Programme
+from hub.units import Unit
 from referrals.destinations import around_token
-from referrals.links import Link
+from referrals.links import Link, utm_of
 from referrals.visitor import salts
 
 log = structlog.get_logger()
@@ -113,28 +114,28 @@ class LinkTable:
 
     def _read_links(self) -> None:
         changed = (
-            select(Link, Programme.slug, Programme.attribution_days)
-            .where(Link.programme_id == Programme.id, Link.version > self._version)
+            select(Link, Programme, Unit.slug)
+            .where(Link.programme_id == Programme.id, Link.version > self._version, Link.unit_id == Unit.id)
             .order_by(col(Link.version))
             .execution_options(yield_per=1_000)
         )
         newest = self._version
         with transaction(read_only=True):
-            for link, slug, days in session().exec(changed):
-                self._links[link.code] = _known(link, slug, days)
+            for link, programme, unit in session().exec(changed):
+                self._links[link.code] = _known(link, programme, unit)
                 newest = link.version
         self._version = (
             newest  # only now: links of one version that were not read yet would be left out for good
         )
 
 
-def _known(link: Link, programme_slug: str, attribution_days: int) -> KnownLink:
-    before, after = around_token(link.destination, link.campaign or programme_slug)
+def _known(link: Link, programme: Programme, unit_slug: str) -> KnownLink:
+    utm = utm_of(link, programme, unit_slug)
+    before, after = around_token(link.destination, utm)
     fields = f"{link.id}\t{link.code}\t{link.membership_id}\t{link.unit_id}"
     ends_ms = NEVER_MS if link.ends_at is None else milliseconds(link.ends_at)
-    return KnownLink(
-        link.code, fields, before, after, milliseconds(link.starts_at), ends_ms, attribution_days * 86_400
-    )
+    cookie_s = programme.attribution_days * 86_400
+    return KnownLink(link.code, fields, before, after, milliseconds(link.starts_at), ends_ms, cookie_s)
 
 
 def milliseconds(moment: datetime) -> int:
