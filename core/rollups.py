@@ -41,4 +41,4 @@ def _statement(table: Table, sums: tuple[str, ...], *, postgresql: bool) -> str:
         source = f"SELECT * FROM unnest({arrays})"  # noqa: S608 - our own tables' words
     else:
         source = f"VALUES ({', '.join('?' for _ in table.columns)})"
-    return f'INSERT INTO "{table.name}" ({names}) {source} ON CONFLICT ({keys}) DO UPDATE SET {grown}'  # noqa: S608 - as above
+    return f'INSERT INTO "{table.name}" ({names}) {source} ON CONFLICT ({keys}) DO UPDATE SET {grown}'

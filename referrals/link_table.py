@@ -29,7 +29,7 @@ class KnownLink(NamedTuple):
 
     code: str
     fields: str
-    """the link's part of a journal line: link, code, member, unit"""
+    """the link's part of a journal line: link, member, unit"""
     before: str
     after: str
     """what stands around the token in the visitor's new address"""
@@ -130,7 +130,7 @@ class LinkTable:
 
 def _known(link: Link, programme_slug: str, attribution_days: int) -> KnownLink:
     before, after = around_token(link.destination, link.campaign or programme_slug)
-    fields = f"{link.id}\t{link.code}\t{link.membership_id}\t{link.unit_id}"
+    fields = f"{link.id}\t{link.membership_id}\t{link.unit_id}"
     ends_ms = NEVER_MS if link.ends_at is None else milliseconds(link.ends_at)
     return KnownLink(
         link.code, fields, before, after, milliseconds(link.starts_at), ends_ms, attribution_days * 86_400

@@ -1,5 +1,6 @@
 """The click path: `GET|HEAD /r/<code>` in front of Flask; the click is on file before its redirect is answered."""
 
+import re
 import time
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -9,7 +10,8 @@ import structlog
 from core.clock import day_number, now
 from core.settings import Settings
 from referrals.click_ids import new_click_id
-from referrals.journal import Journal, line_of
+from referrals.journal import Journal
+from referrals.journal_lines import line_of
 from referrals.link_table import KnownLink, LinkTable, milliseconds
 from referrals.tokens import sign, signing_key
 from referrals.visitor import AGENT_LENGTH, client_address, device_of, referrer_host, visitor_hash
@@ -21,6 +23,7 @@ METHODS = frozenset({"GET", "HEAD"})
 COOKIE = "spk"
 LONGEST_CODE = 40
 LONGEST_REFERRER = 2_000
+_COUNTRY = re.compile("[A-Z]{2}")
 
 
 class ClickPath:
@@ -30,6 +33,8 @@ class ClickPath:
         self._app = wsgi_app
         self._key = signing_key(settings.secret)
         self._hops = settings.trusted_proxies
+        header = settings.country_header.upper().replace("-", "_")
+        self._country_header = f"HTTP_{header}" if header else ""
         self._secure = "; Secure" if settings.production else ""
         hsts = [("Strict-Transport-Security", "max-age=31536000; includeSubDomains")]
         self._headers = [
@@ -73,7 +78,7 @@ class ClickPath:
         try:
             self.journal.append(line)
         except OSError as error:
-            self._lose(error)
+            self._lose(error, at_ms)
         token = sign(click_id, link.code, at_ms, self._key)
         headers = [("Location", f"{link.before}{token}{link.after}"), *self._headers]
         if not private:
@@ -90,20 +95,27 @@ class ClickPath:
         device = device_of(agent)
         flags = _flags(environ, device, private=private)
         counted = "1" if flags in {"", "private"} else "0"
-        start = f"{click_id}\t{link.fields}\t{at_ms}\t{counted}\t{flags}"
+        start = f"{click_id}\t{at_ms}\t{link.fields}\t{day}\t{counted}"
         if private:
-            return line_of(f"{start}\t\t\t")
+            return line_of(f"{start}\t\t{link.code}\t{flags}\t\t\t")
         salt = self.links.salt(day)
         address = client_address(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._hops
         )
         visitor = visitor_hash(salt, address, agent) if salt else ""
         referrer = referrer_host(environ.get("HTTP_REFERER", "")[:LONGEST_REFERRER])
-        return line_of(f"{start}\t{visitor}\t{device}\t{referrer}")
+        country = self._country(environ)
+        return line_of(f"{start}\t{device}\t{link.code}\t{flags}\t{visitor}\t{referrer}\t{country}")
 
-    def _lose(self, error: OSError) -> None:
+    def _country(self, environ: WSGIEnvironment) -> str:
+        """The visitor's country, if a proxy in front of us is trusted to tell it and does."""
+        told: str = environ.get(self._country_header, "") if self._country_header else ""
+        return told if _COUNTRY.fullmatch(told) else ""
+
+    def _lose(self, error: OSError, at_ms: int) -> None:
         """A click that could not be put on file: counted, said at most once a second, and forwarded all the same."""
         self.lost += 1
+        self.journal.lose(at_ms)
         if time.monotonic() - self._said_lost >= 1:
             self._said_lost = time.monotonic()
             log.error("click not recorded", reason=str(error), lost=self.lost)

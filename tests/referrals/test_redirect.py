@@ -15,6 +15,7 @@ from core.settings import Settings
 from referrals import clicks, journal, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
+from referrals.journal_lines import id_of
 from referrals.links import end_link, get_link, programme_changed
 from referrals.visitor import (
     DailySalt,
@@ -63,7 +64,7 @@ def test_the_click_is_on_file_before_the_answer_and_in_the_database_after_ingest
     answer = visitors.click("ana", HTTP_REFERER="https://Blog.example/post?q=secret")
     (segment,) = journal.segments(settings.data_dir / "journal")
     (written,) = journal.read(segment, 0, finished=False, most=9).records
-    assert written.id == answer.click_id
+    assert id_of(written) == answer.click_id
     click = stored(answer.click_id)
     assert (click.code, click.counted, click.flags, click.device) == ("ana", True, "", "desktop")
     assert click.referrer_host == "blog.example"
