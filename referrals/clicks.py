@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import structlog
-from psycopg.errors import UniqueViolation
 from sqlalchemy import BigInteger, Integer, Select, Table, Text, delete, literal, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -210,7 +209,7 @@ def _all_inserted(records: Sequence[bytes]) -> bool:
     try:
         with session().begin_nested():
             return _insert(records)
-    except (_SomeKnown, UniqueViolation):
+    except _SomeKnown:
         return False
 
 
@@ -218,14 +217,23 @@ def _insert(records: Sequence[bytes]) -> bool:
     """Insert as the databases do it fastest: lines as they are into PostgreSQL, tuples without end into SQLite."""
     driver = cast("Any", session().connection().connection.driver_connection)
     if dialect() == "postgresql":
-        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write(b"".join(each + b"\n" for each in records))
+        _copy(driver, records)
         return True
     lines = b"\n".join(records).decode().split("\n") if records else []
     # The numbers among the texts become numbers by their columns' affinity.
     if driver.executemany(_INSERT, map(str.split, lines, repeat("\t"))).rowcount != len(records):
         raise _SomeKnown
     return True
+
+
+def _copy(driver: Any, records: Sequence[bytes]) -> None:  # noqa: ANN401 - psycopg's connection
+    from psycopg.errors import UniqueViolation  # 8 MiB in every process; here it is loaded already
+
+    try:
+        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+            copy.write(b"".join(each + b"\n" for each in records))
+    except UniqueViolation:
+        raise _SomeKnown from None
 
 
 def _unknown(records: Sequence[bytes]) -> list[bytes]:

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 
 ROTATE_BYTES = 64 * 1024 * 1024
 SYNC_EVERY_S = 0.1
+STOP_S = 5
 READ_BYTES = 4 * 1024 * 1024
 _SUFFIX = ".journal"
 _LOST = re.compile(rb"lost\t([0-9]{12})\t([0-9]{13})\n")
@@ -47,8 +48,9 @@ class Journal:
         self._unsynced = False
         self._changing = threading.Lock()
         self._closed = threading.Event()
+        self._syncing: threading.Thread | None = None
         self._segment: Path | None = None
-        self._lost = Lost(0, 0)
+        self.lost = Lost(0, 0)
         """what was lost since the segment began, or before there could be one"""
         os.register_at_fork(after_in_child=self._forget)
 
@@ -64,26 +66,29 @@ class Journal:
     def lose(self, at_ms: int) -> None:
         """Note that a click could not be put on file: in the segment's first line, as soon as there is one."""
         with self._changing:
-            self._lost = Lost(self._lost.clicks + 1, at_ms)
+            self.lost = Lost(self.lost.clicks + 1, at_ms)
             if self._segment is not None:
                 with suppress(OSError):  # the next one says it for both
-                    _say_lost(self._segment, self._lost)
+                    _say_lost(self._segment, self.lost)
                     self._unsynced = True
 
     def close(self) -> None:
         """End the segment: what comes later opens a new one."""
         self._closed.set()
+        if self._syncing is not None:
+            self._syncing.join(STOP_S)
         with self._changing:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
-            self._descriptor, self._segment, self._lost = -1, None, Lost(0, 0)
+            self._descriptor, self._segment, self.lost = -1, None, Lost(0, 0)
 
     def _open(self) -> int:
         with self._changing:
             if self._descriptor < 0:
-                self._segment, self._descriptor = _new_segment(self._folder, self._lost)
+                self._segment, self._descriptor = _new_segment(self._folder, self.lost)
                 self._closed = threading.Event()
-                threading.Thread(target=self._keep_synced, name="journal", daemon=True).start()
+                self._syncing = threading.Thread(target=self._keep_synced, name="journal", daemon=True)
+                self._syncing.start()
             return self._descriptor
 
     def _keep_synced(self) -> None:
@@ -103,7 +108,7 @@ class Journal:
         if os.fstat(descriptor).st_size >= self._rotate_bytes:
             with self._changing:
                 self._segment, fresh = _new_segment(self._folder, Lost(0, 0))
-                self._lost = Lost(0, 0)
+                self.lost = Lost(0, 0)
             # The number stays and the file behind it changes at once: a write on its way ends in the old file, which
             # stays locked until that write is done.
             os.dup2(fresh, descriptor, inheritable=False)
@@ -114,7 +119,7 @@ class Journal:
         if self._descriptor >= 0:
             os.close(self._descriptor)
         self._descriptor, self._changing, self._closed = -1, threading.Lock(), threading.Event()
-        self._segment, self._lost = None, Lost(0, 0)
+        self._syncing, self._segment, self.lost = None, None, Lost(0, 0)
 
 
 def _new_segment(folder: Path, lost: Lost) -> tuple[Path, int]:
