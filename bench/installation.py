@@ -55,7 +55,7 @@ def installation(database: str, links: int) -> Iterator[Installation]:
     """A fresh one on `sqlite` or `postgresql`, with so many links of as many advocates."""
     with (
         TemporaryDirectory(prefix="spokes-bench-", ignore_cleanup_errors=True) as place,
-        _address(database, place) as url,
+        address(database, place) as url,
     ):
         folder = Path(place)
         settings = configure(Settings(database_url=url, data_dir=folder / "data", secret_key=SECRET))
@@ -70,7 +70,8 @@ def installation(database: str, links: int) -> Iterator[Installation]:
 
 
 @contextmanager
-def _address(database: str, place: str) -> Iterator[str]:
+def address(database: str, place: str) -> Iterator[str]:
+    """The address of an empty database, `sqlite` in a folder or `postgresql`."""
     if database == "sqlite":
         yield f"sqlite:///{place}/spokes.sqlite"
         return
