@@ -51,7 +51,7 @@ def measure(*, quick: bool) -> bool:
             ("100,000 links, as visitors choose", _popular()),
             ("100,000 links, evenly", _even),
         ):
-            taken = list(_ingested(database, 200_000 if quick else 1_000_000, draw))[1:]
+            taken = list(_ingested(database, 300_000 if quick else 1_000_000, draw))[1:]
             goal = Goal(200_000 if database == "sqlite" and draw is _few else 0)
             reached.append(
                 say_alone(f"ingest {database}, {name}", "clicks/s", [_rate(each) for each in taken], goal)

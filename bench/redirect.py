@@ -7,16 +7,24 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from itertools import accumulate
+from typing import NamedTuple
 
 from bench.figures import Goal, say, say_alone, skipped
 from bench.installation import Installation, installation
 from bench.load import Loaded, has_wrk, load
-from bench.servers import process, server
+from bench.servers import Server, process, server
 from core import db
 from referrals.clicks import journal_lag
 
 ASKED = 10_000
 DRAIN_S = 120
+
+
+class Run(NamedTuple):
+    """A run of the load, and the processor time that the server took for an answer."""
+
+    loaded: Loaded
+    processor_us: float
 
 
 def measure(*, quick: bool) -> bool:
@@ -44,7 +52,7 @@ def popular(codes: Sequence[str], number: int = ASKED) -> list[str]:
 def _measure(here: Installation, where: str, workers: int, rounds: int, seconds: float) -> bool:
     log = here.settings.data_dir / "bench.log"
     asked = popular(here.codes)
-    runs: dict[str, list[Loaded]] = {"spokes": [], "bare": [], "flask": []}
+    runs: dict[str, list[Run]] = {"spokes": [], "bare": [], "flask": []}
     with ExitStack() as stack:
         start = lambda name, app: stack.enter_context(server(name, app, workers, here.environment, log))  # noqa: E731
         servers = [
@@ -60,8 +68,14 @@ def _measure(here: Installation, where: str, workers: int, rounds: int, seconds:
         for _ in range(rounds):
             for each in servers:
                 _drain()
-                runs[each.name].append(load(each.port, asked, seconds))
+                runs[each.name].append(_run(each, asked, seconds))
         return _say(where, runs, before, servers[0].worker_memory())
+
+
+def _run(server: Server, asked: Sequence[str], seconds: float) -> Run:
+    before = server.processor_s()
+    loaded = load(server.port, asked, seconds)
+    return Run(loaded, (server.processor_s() - before) / (loaded.per_second * seconds) * 1e6)
 
 
 def _drain() -> None:
@@ -74,18 +88,26 @@ def _drain() -> None:
         time.sleep(0.1)
 
 
-def _say(where: str, runs: dict[str, list[Loaded]], before: list[float], after: list[float]) -> bool:
-    rates = {name: [each.per_second for each in of] for name, of in runs.items()}
-    p99 = {name: [each.p99_ms for each in of] for name, of in runs.items()}
+def _say(where: str, runs: dict[str, list[Run]], before: list[float], after: list[float]) -> bool:
+    rates = {name: [each.loaded.per_second for each in of] for name, of in runs.items()}
+    p99 = {name: [each.loaded.p99_ms for each in of] for name, of in runs.items()}
+    took = {name: [each.processor_us for each in of] for name, of in runs.items()}
     print(
         f"-- {where}: p99 of bare {statistics.median(p99['bare']):.3g} ms, of Flask {statistics.median(p99['flask']):.3g} ms"
     )
-    failed = sum(each.failed for each in runs["spokes"])
+    failed = sum(each.loaded.failed for each in runs["spokes"])
     return all(
         [
             say(f"redirect vs bare 302 ({where})", "/s", rates["spokes"], rates["bare"], Goal(0.5, 0.8)),
             say(
                 f"redirect vs minimal Flask 302 ({where})", "/s", rates["spokes"], rates["flask"], Goal(3, 5)
+            ),
+            say(
+                f"  … by processor time an answer ({where})",
+                "us",
+                took["spokes"],
+                took["bare"],
+                Goal(2, 1.25, at_most=True),
             ),
             say_alone(f"redirect p99, c = 32 ({where})", "ms", p99["spokes"], Goal(10, 5, at_most=True)),
             say_alone(f"memory per worker ({where})", "MiB", after, Goal(100, at_most=True)),

@@ -6,6 +6,7 @@ Days and periods are UTC. A metric's facts are a SELECT that its package registe
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import BigInteger, Index, Integer, Select, Table, Text, func
@@ -91,6 +92,7 @@ def metric_name(family: str, currency: str | None = None) -> str:
     return f"revenue:{currency}"
 
 
+@lru_cache(maxsize=64)
 def periods_of(day: int) -> tuple[str, str, str, str]:
     """The periods of the ladder that a day (YYYYMMDD) falls into."""
     year, month = day // 10_000, day // 100 % 100

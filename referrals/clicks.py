@@ -25,7 +25,7 @@ from referrals.journal_lines import COLUMNS, Piece, Whose, id_of, whose
 log = structlog.get_logger()
 
 # Wide enough that the sums of one advocate are written once for many clicks, short enough that others may write in between.
-BATCH = 20_000
+BATCH = 40_000
 BATCHES_PER_SEGMENT = 200
 CHUNK = 500
 _COPY = f"COPY click ({', '.join(COLUMNS)}) FROM STDIN"

@@ -100,12 +100,9 @@ def understood(lines: list[bytes], *, finished: bool) -> Piece:
     A line that fails its checksum is passed over only when nothing can complete it any more: a good line follows, or
     the writer is gone (`finished`).
     """
-    records = [
-        text
-        for line in lines
-        if b"%08x" % crc32(text := line[_CRC:]) == line[: _CRC - 1] and text.count(b"\t") == _TABS
-    ]
-    if len(records) == len(lines):  # as nearly always
+    records = [text for line in lines if b"%08x" % crc32(text := line[_CRC:]) == line[: _CRC - 1]]
+    shaped = b"".join(records).count(b"\t") == _TABS * len(lines)
+    if shaped and len(records) == len(lines):  # as nearly always
         return Piece(records, sum(map(len, lines)) + len(lines), 0)
     return _sorted_out(lines, finished=finished)
 
