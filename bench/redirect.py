@@ -30,7 +30,7 @@ class Run(NamedTuple):
 def measure(*, quick: bool) -> bool:
     """SQLite and PostgreSQL, one and two workers, 100,000 links, the clock (which ingests) beside; interleaved runs."""
     print(f"load by {'wrk' if has_wrk() else 'our own loader'}, 32 connections; {os.cpu_count()} cores")
-    links, rounds, seconds = (2_000, 2, 1.0) if quick else (100_000, 5, 4.0)
+    links, rounds, seconds = (2_000, 2, 1.0) if quick else (100_000, 5, 3.0)
     reached = []
     for database in ("sqlite",) if quick else ("sqlite", "postgresql"):
         with installation(database, links) as here:

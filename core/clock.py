@@ -55,7 +55,12 @@ class _Travel:
         return self._offset
 
     def offset_ms(self) -> int:
-        return 0 if self._file is None else self.offset() // timedelta(milliseconds=1)
+        return 0 if self._file is None else self._whole_ms(self.offset())
+
+    @staticmethod
+    @lru_cache(maxsize=1)
+    def _whole_ms(offset: timedelta) -> int:
+        return offset // timedelta(milliseconds=1)
 
 
 _travelled = _Travel()

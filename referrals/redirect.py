@@ -128,16 +128,11 @@ class ClickPath:
 
 def _flags(environ: WSGIEnvironment, device: str, *, private: bool) -> str:
     """What is special about a request, separated by commas; nothing for an ordinary visitor's."""
-    flags = []
-    if environ["REQUEST_METHOD"] == "HEAD":
-        flags.append("head")
-    if _is_prefetch(environ):
-        flags.append("prefetch")
-    if device == "bot":
-        flags.append("bot")
-    if private:
-        flags.append("private")
-    return ",".join(flags)
+    head, prefetch = environ["REQUEST_METHOD"] == "HEAD", _is_prefetch(environ)
+    if not (head or prefetch or private or device == "bot"):
+        return ""
+    said = (("head", head), ("prefetch", prefetch), ("bot", device == "bot"), ("private", private))
+    return ",".join(name for name, so in said if so)
 
 
 def _is_prefetch(environ: WSGIEnvironment) -> bool:

@@ -51,7 +51,8 @@ def signing_key(secret: str) -> bytes:
 
 
 def _signature(said: str, key: bytes) -> str:
-    inner, outer = (each.copy() for each in _begun(key))
+    begun = _begun(key)
+    inner, outer = begun[0].copy(), begun[1].copy()
     inner.update(said.encode())
     outer.update(inner.digest())
     signature = binascii.b2a_base64(outer.digest()[:SIGNATURE_BYTES], newline=False)
