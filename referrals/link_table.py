@@ -3,13 +3,14 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
-from core.clock import day_number, now
+from core.clock import day_number, now, now_ms
 from core.db import session, transaction
 from hub.programmes import Programme
 from hub.units import Unit
@@ -21,23 +22,30 @@ log = structlog.get_logger()
 
 REFRESH_S = 0.4
 LOOK_UPS_PER_S = 20
+STOP_S = 5
 NEVER_MS = 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class KnownLink(NamedTuple):
-    """What the click path needs of a link."""
+class Way(NamedTuple):
+    """What many links have in common, kept once."""
 
-    code: str
-    fields: str
-    """the link's part of a journal line: link, code, member, unit"""
+    unit_id: str
     before: str
     after: str
     """what stands around the token in the visitor's new address"""
-    starts_ms: int
-    ends_ms: int
     cookie_s: int
     """how long a click counts"""
+
+
+class KnownLink(NamedTuple):
+    """What the click path needs of a link; there may be hundreds of thousands of them."""
+
+    whose: str
+    """link and member, as in a journal line"""
+    way: Way
+    starts_ms: int
+    ends_ms: int
 
 
 class LinkTable:
@@ -50,6 +58,7 @@ class LinkTable:
         self._reading = threading.Lock()
         self._began = False
         self._stopped = threading.Event()
+        self._refreshing: threading.Thread | None = None
         self._looks: list[float] = []
 
     def find(self, code: str) -> KnownLink | None:
@@ -75,8 +84,10 @@ class LinkTable:
                 log.warning("links not refreshed", reason=type(error).__name__)
 
     def stop(self) -> None:
-        """End the refreshing."""
+        """End the refreshing; what is being read is read to its end."""
         self._stopped.set()
+        if self._refreshing is not None:
+            self._refreshing.join(STOP_S)
 
     def _begin(self) -> None:
         with self._reading:
@@ -85,7 +96,8 @@ class LinkTable:
             self._began = True
         self.refresh()
         self._prepare_salts()
-        threading.Thread(target=self._keep_fresh, name="links", daemon=True).start()
+        self._refreshing = threading.Thread(target=self._keep_fresh, name="links", daemon=True)
+        self._refreshing.start()
 
     def _keep_fresh(self) -> None:
         while not self._stopped.wait(REFRESH_S):
@@ -130,12 +142,19 @@ class LinkTable:
 
 
 def _known(link: Link, programme: Programme, unit_slug: str) -> KnownLink:
-    utm = utm_of(link, programme, unit_slug)
-    before, after = around_token(link.destination, utm)
-    fields = f"{link.id}\t{link.code}\t{link.membership_id}\t{link.unit_id}"
+    before, after = around_token(link.destination, utm_of(link, programme, unit_slug))
+    way = _shared(Way(link.unit_id, before, after, programme.attribution_days * 86_400))
     ends_ms = NEVER_MS if link.ends_at is None else milliseconds(link.ends_at)
-    cookie_s = programme.attribution_days * 86_400
-    return KnownLink(link.code, fields, before, after, milliseconds(link.starts_at), ends_ms, cookie_s)
+    starts_ms = milliseconds(link.starts_at)
+    return KnownLink(
+        f"{link.id}	{link.membership_id}", way, starts_ms if starts_ms > now_ms() else 0, ends_ms
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _shared(way: Way) -> Way:
+    """The same object for what is equal."""
+    return way
 
 
 def milliseconds(moment: datetime) -> int:

@@ -7,7 +7,7 @@ from core.clock import day_number, now
 from core.settings import Settings
 from referrals import link_proof
 from referrals.clicks import ingest, store
-from referrals.journal import ClickRecord
+from referrals.journal_lines import ClickRecord, fields_of
 from referrals.link_days import LinkDay, clicks_by_day
 from referrals.link_table import milliseconds
 from referrals.links import Link
@@ -24,9 +24,9 @@ def link(cast: Cast) -> Link:
         return make_link(make_earner(cast.programme), "ana")
 
 
-def came(link: Link, number: int, at: datetime, *, device: str = "", counted: bool = True) -> ClickRecord:
-    whose = (link.id, link.code, link.membership_id, link.unit_id)
-    return ClickRecord(f"{number:026d}", *whose, milliseconds(at), counted, "", "", device, "")
+def came(link: Link, number: int, at: datetime, *, device: str = "", counted: bool = True) -> bytes:
+    whose = (link.id, link.membership_id, link.unit_id, day_number(at), counted, device, link.code)
+    return fields_of(ClickRecord(f"{number:026d}", milliseconds(at), *whose, "", "", "", "")).encode()
 
 
 def days_of(link: Link) -> dict[int, tuple[int, int]]:

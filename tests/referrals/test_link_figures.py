@@ -1,10 +1,10 @@
 from datetime import timedelta
 
 from core import db
-from core.clock import at, now
+from core.clock import at, day_number, now
 from core.money import Money
 from referrals.clicks import store
-from referrals.journal import ClickRecord
+from referrals.journal_lines import ClickRecord, fields_of
 from referrals.link_figures import figures_of
 from referrals.link_table import milliseconds
 from tests.factories import Cast
@@ -17,11 +17,12 @@ def test_a_links_days_hold_clicks_conversions_and_what_is_left_of_the_revenue(ca
     with at(today - timedelta(days=40)), db.transaction():
         member = make_earner(cast.programme)
         link, other = make_link(member, "ana"), make_link(member, "other")
-        whose = (link.id, link.code, link.membership_id, link.unit_id)
+        whose = (link.id, link.membership_id, link.unit_id, day_number(yesterday), True, "mobile", link.code)
         bring(cast.north.id, code="ana")  # too long ago for the first span
     with db.transaction():
         ms = milliseconds(yesterday)
-        store([ClickRecord(f"{n:026d}", *whose, ms, True, "", "", "mobile", "") for n in range(3)])
+        came = [ClickRecord(f"{n:026d}", ms, *whose, "", "", "", "") for n in range(3)]
+        store([fields_of(each).encode() for each in came])
         when = yesterday.isoformat()
         bring(cast.north.id, code="ana", external_id="a", occurred_at=when)
         bring(cast.north.id, code="ana", external_id="b", occurred_at=when)
