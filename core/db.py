@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -38,12 +39,19 @@ def connect(url: str) -> Engine:
     """Open the engine for `url` (SQLite or PostgreSQL) and make it the one everybody uses."""
     global _engine  # noqa: PLW0603 - one process, one engine
     disconnect()
-    _engine = create_engine(make_url(url), pool_pre_ping=True, **_engine_options(url))
-    if _engine.dialect.name == "sqlite":
-        event.listen(_engine, "connect", _prepare_sqlite)
-        event.listen(_engine, "reset", _leave_nothing_open)
-    event.listen(_engine, "begin", _begin)
+    _engine = _engine_for(url)
     return _engine
+
+
+@cache
+def _engine_for(url: str) -> Engine:
+    """An address has one engine for good: the statements it compiled are kept when its connections are closed."""
+    made = create_engine(make_url(url), pool_pre_ping=True, **_engine_options(url))
+    if made.dialect.name == "sqlite":
+        event.listen(made, "connect", _prepare_sqlite)
+        event.listen(made, "reset", _leave_nothing_open)
+    event.listen(made, "begin", _begin)
+    return made
 
 
 def _engine_options(url: str) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What every test stands on: a database of its own (SQLite, or PostgreSQL with SPOKES_TEST_DATABASE=postgresql), the app, the cast."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from flask.testing import FlaskClient
 import reactions
 from core import db, people
 from core.settings import Settings, configure
-from tests.databases import PostgresServer, empty, hurry, migrate
+from tests.databases import PostgresServer, empty, fresh_copy, hurry, migrate
 from tests.factories import Cast, make_cast
 
 # A cheap hash: what argon2 costs on purpose is not what these tests are about (tests/core/test_people.py looks at that).
@@ -42,12 +41,13 @@ def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]
 
 
 @pytest.fixture
-def database(template_database: str, tmp_path: Path) -> Iterator[str]:
-    """This test's own database; the answer is its address. On PostgreSQL one database is emptied after each test."""
+def database(template_database: str) -> Iterator[str]:
+    """This test's own database; the answer is its address, the same for all: an engine keeps what it compiled."""
     url = template_database
     if not ON_POSTGRESQL:
-        shutil.copy(template_database.removeprefix("sqlite:///"), tmp_path / "spokes.sqlite")
-        url = f"sqlite:///{tmp_path / 'spokes.sqlite'}"
+        template = Path(url.removeprefix("sqlite:///"))
+        fresh_copy(template, place := template.with_name("spokes.sqlite"))
+        url = f"sqlite:///{place}"
     hurry(db.connect(url))
     yield url
     db.disconnect()

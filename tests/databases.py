@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from shutil import copy
 from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, Self
@@ -41,10 +42,19 @@ def empty(url: str) -> None:
 
 def hurry(engine: Engine) -> None:
     """A test's SQLite lives for a second: do not wait for the disk."""
-    if engine.dialect.name == "sqlite":
-        event.listen(
-            engine, "connect", lambda connection, _record: connection.execute("PRAGMA synchronous=OFF")
-        )
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _hurried):
+        event.listen(engine, "connect", _hurried)
+
+
+def _hurried(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def fresh_copy(template: Path, place: Path) -> None:
+    """Put a copy of an empty SQLite database where the last test had its own."""
+    for beside in ("", "-wal", "-shm"):
+        place.with_name(f"{place.name}{beside}").unlink(missing_ok=True)
+    copy(template, place)
 
 
 class PostgresServer:
