@@ -21,7 +21,7 @@ from hub.destinations import HostNotAllowed, allowed
 
 Compensation = Literal["recognition", "perks", "cash"]
 Schedule = Literal["monthly", "weekly", "manual"]
-AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click"]
+AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click", "split"]
 
 
 class Programme(SQLModel, table=True):

@@ -58,6 +58,10 @@ class ShownCandidate(BaseModel):
     advocate_id: str | None
     link: str | None
     won: bool
+    weight_basis_points: int
+    """its part of the conversion: 10,000 is all of it"""
+    share_minor: int
+    """its part of the amount"""
     verdict: str
 
 
@@ -67,6 +71,8 @@ class ShownAttribution(BaseModel):
     advocate: str | None
     advocate_id: str | None
     link: str | None
+    shared: bool
+    """several advocates have a part of it; `advocate` is the one of the last touch, for whom the sale counts"""
     reason: str
     candidates: list[ShownCandidate]
 
@@ -97,7 +103,10 @@ class ShownRefund(BaseModel):
 
 
 class Brought(BaseModel):
-    """What a link brought: counted clicks, won leads, won sales that were not given back in full."""
+    """What a link brought: counted clicks, won leads, won sales that were not given back in full.
+
+    A shared sale counts once, for the link of its last touch.
+    """
 
     clicks: int = 0
     leads: int = 0
@@ -181,6 +190,7 @@ def show_refund(refund: Refund) -> ShownRefund:
 def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[str, str]) -> ShownAttribution:
     return ShownAttribution(
         **_whose(seen, codes, advocates),
+        shared=seen.shared,
         reason=seen.reason,
         candidates=[
             ShownCandidate(
@@ -188,6 +198,8 @@ def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[s
                 given=one.given,
                 at=one.at,
                 won=one.won,
+                weight_basis_points=one.weight_basis_points,
+                share_minor=one.share_minor,
                 verdict=one.verdict,
                 **_whose(one, codes, advocates),
             )

@@ -131,13 +131,14 @@ def _told(conversion: Conversion, units: frozenset[str]) -> Body:
     rewards: list[Body] = [
         {
             "id": each.id,
+            "advocate_id": each.membership_id,
             "kind": each.kind,
             "amount_minor": each.amount_minor,
             "currency": each.currency,
             "state": each.state,
             "arithmetic": each.arithmetic,
         }
-        for each in sorted(granted, key=lambda each: each.kind)  # money before points
+        for each in sorted(granted, key=lambda each: (each.kind, each.id))  # money before points
     ]
     return {**shown, "reward": rewards[0] if rewards else None, "rewards": rewards}
 

@@ -17,8 +17,8 @@ from core.db import session
 from core.errors import Conflict, NotFound
 from hub import metrics
 from hub.metrics import Gain, metric_name
-from referrals import refunds, same_order, touches
-from referrals.attribution import Attribution, Happened, decide
+from referrals import refunds, same_order, split, touches
+from referrals.attribution import Attribution, Happened, Judged, decide
 from referrals.conversion_input import NewConversion, NewRefund, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Kind, Refund
 from referrals.refunds import RefundRecorded, refund
@@ -99,37 +99,50 @@ def _attribute(conversion: Conversion, new: NewConversion) -> None:
     found = touches.of(new, conversion.unit_id, _earlier_of_customer(conversion))
     happened = Happened(conversion.occurred_at, conversion.email_sha256)
     decided = decide(happened, found.touches, found.rules, touches.right)
-    _keep(conversion, decided)
+    kept = _keep(conversion, decided)
     if decided.winner is None:
         return
     conversion.membership_id = decided.winner.membership_id
     conversion.programme_id = decided.winner.programme_id
     conversion.link_id = decided.winner.link_id
     conversion.earning_unit_id = found.units[decided.winner.programme_id]
+    conversion.shared = len(decided.shares) > 1
     session().flush()
-    metrics.add(gains_of(conversion))
+    metrics.add(gains_of(conversion, kept))
     events.publish(ConversionRecorded(conversion.id, conversion.occurred_at))
 
 
-def _keep(conversion: Conversion, decided: Attribution) -> None:
+def _keep(conversion: Conversion, decided: Attribution) -> list[AttributionCandidate]:
     conversion.reason = decided.reason
     session().add(conversion)
-    for position, judged in enumerate(decided.candidates):
-        touch = judged.touch
-        session().add(
-            AttributionCandidate(
-                conversion_id=conversion.id,
-                position=position,
-                source=touch.source,
-                given=touch.given,
-                at=touch.at,
-                link_id=touch.link_id,
-                membership_id=touch.membership_id or None,
-                won=judged.won,
-                verdict=judged.verdict,
-            )
-        )
+    weights = [judged.weight_basis_points for judged in decided.candidates]
+    shares = split.parts(conversion.amount_minor, weights) if any(weights) else weights
+    kept = [
+        _candidate(conversion, position, judged, share)
+        for position, (judged, share) in enumerate(zip(decided.candidates, shares, strict=True))
+    ]
+    session().add_all(kept)
     session().flush()
+    return kept
+
+
+def _candidate(
+    conversion: Conversion, position: int, judged: Judged, share_minor: int
+) -> AttributionCandidate:
+    touch = judged.touch
+    return AttributionCandidate(
+        conversion_id=conversion.id,
+        position=position,
+        source=touch.source,
+        given=touch.given,
+        at=touch.at,
+        link_id=touch.link_id,
+        membership_id=touch.membership_id or None,
+        won=judged.won,
+        weight_basis_points=judged.weight_basis_points,
+        share_minor=share_minor,
+        verdict=judged.verdict,
+    )
 
 
 def _earlier_of_customer(conversion: Conversion) -> Conversion | None:
@@ -146,15 +159,23 @@ def _earlier_of_customer(conversion: Conversion) -> Conversion | None:
     return session().exec(earlier.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
 
 
-def gains_of(conversion: Conversion) -> list[Gain]:
-    """What a won conversion adds to the scoreboard: a lead, or a sale and its revenue, on its day."""
+def gains_of(conversion: Conversion, candidates: Sequence[AttributionCandidate]) -> list[Gain]:
+    """What a won conversion adds to the scoreboard on its day: a lead, or a sale and its revenue.
+
+    Of a shared one the revenue is everybody's by their share; the lead or sale counts once, for the last touch.
+    """
     if conversion.membership_id is None or conversion.earning_unit_id is None:
         return []
-    whose = (conversion.membership_id, conversion.earning_unit_id, conversion.day)
+    where = (conversion.earning_unit_id, conversion.day)
     if conversion.kind == "lead":
-        return [Gain("leads", *whose, 1)]
+        return [Gain("leads", conversion.membership_id, *where, 1)]
     revenue = metric_name("revenue", conversion.currency)
-    return [Gain("sales", *whose, 1), Gain(revenue, *whose, conversion.amount_minor)]
+    shares = [
+        Gain(revenue, each.membership_id, *where, each.share_minor)
+        for each in candidates
+        if each.won and each.membership_id is not None
+    ]
+    return [Gain("sales", conversion.membership_id, *where, 1), *shares]
 
 
 def get_conversion(conversion_id: str) -> Conversion:
@@ -181,19 +202,26 @@ def facts_leads() -> Select[Any]:
 
 def facts_sales() -> Select[Any]:
     """The same of every won sale, less those that were refunded in full, on the day of the refund that did."""
-    return _both(_won(literal("sales"), literal(1), "sale"), refunds.facts_unsold())
+    return _together(_won(literal("sales"), literal(1), "sale"), refunds.facts_unsold())
 
 
 def facts_revenue() -> Select[Any]:
-    """The same of the revenue per currency, less refunds on their own day."""
+    """The same of the revenue per currency, by shares where it is shared, less refunds on their own day."""
     name = literal("revenue:") + col(Conversion.currency)
-    return _both(_won(name, col(Conversion.amount_minor), "sale"), refunds.facts_given_back())
+    whole = _won(name, col(Conversion.amount_minor), "sale").where(col(Conversion.shared).is_(False))
+    part = col(AttributionCandidate.share_minor)
+    shares = _won(name, part, "sale", whose=col(AttributionCandidate.membership_id)).where(
+        col(AttributionCandidate.conversion_id) == col(Conversion.id),
+        col(AttributionCandidate.won).is_(True),
+        col(Conversion.shared).is_(True),
+    )
+    return _together(whole, shares, refunds.facts_given_back(), refunds.facts_shares_given_back())
 
 
-def _won(metric: Any, value: Any, kind: Kind) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
+def _won(metric: Any, value: Any, kind: Kind, *, whose: Any = None) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
     columns: list[Any] = [
         metric.label("metric"),
-        col(Conversion.membership_id).label("member_id"),
+        (col(Conversion.membership_id) if whose is None else whose).label("member_id"),
         col(Conversion.earning_unit_id).label("unit_id"),
         col(Conversion.day).label("day"),
         value.label("value"),
@@ -203,5 +231,5 @@ def _won(metric: Any, value: Any, kind: Kind) -> Select[Any]:  # noqa: ANN401 - 
     )
 
 
-def _both(one: Select[Any], other: Select[Any]) -> Select[Any]:
-    return select_columns(one.union_all(other).subquery())
+def _together(one: Select[Any], *others: Select[Any]) -> Select[Any]:
+    return select_columns(one.union_all(*others).subquery())

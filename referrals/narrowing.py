@@ -26,6 +26,9 @@ class SeenCandidate:
     won: bool
     verdict: str
     hidden: bool
+    weight_basis_points: int = 0
+    """of those that won: which part of the conversion"""
+    share_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class SeenAttribution:
     candidates: tuple[SeenCandidate, ...]
     hidden: bool
     """another unit's advocate won it"""
+    shared: bool = False
+    """several advocates have a part of it"""
 
 
 def narrowed(
@@ -63,8 +68,9 @@ def _attribution(
     brought = conversion.unit_id in units
     shown = tuple(_candidate(each, seen, brought=brought, winner_hidden=hidden) for each in candidates)
     if hidden:
-        return SeenAttribution(None, None, f"won: {OTHERS}", shown, hidden)
-    return SeenAttribution(conversion.membership_id, conversion.link_id, conversion.reason, shown, hidden)
+        return SeenAttribution(None, None, f"won: {OTHERS}", shown, hidden, conversion.shared)
+    whose = (conversion.membership_id, conversion.link_id)
+    return SeenAttribution(*whose, conversion.reason, shown, hidden, conversion.shared)
 
 
 def _candidate(
@@ -72,11 +78,14 @@ def _candidate(
 ) -> SeenCandidate:
     if row.membership_id is not None and row.membership_id not in seen:
         verdict = f"won: {OTHERS}" if row.won else "did not win"
-        return SeenCandidate(row.source, "", row.at, None, None, row.won, verdict, hidden=True)
+        return SeenCandidate(row.source, "", row.at, None, None, row.won, verdict, True, *_part(row))
     # What was sent and is no seen advocate's is told to those whose shop sent it: it may be of another unit.
     given = row.given if brought or row.membership_id is not None else ""
     lost = winner_hidden and row.verdict.startswith("lost to ")
     verdict = f"lost to {OTHERS}" if lost else row.verdict
-    return SeenCandidate(
-        row.source, given, row.at, row.membership_id, row.link_id, row.won, verdict, hidden=False
-    )
+    whose = (row.membership_id, row.link_id)
+    return SeenCandidate(row.source, given, row.at, *whose, row.won, verdict, False, *_part(row))
+
+
+def _part(row: AttributionCandidate) -> tuple[int, int]:
+    return row.weight_basis_points, row.share_minor

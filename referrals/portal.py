@@ -62,6 +62,7 @@ def my_links() -> str:
         kit=sharekit.share_kit(programme.name, address_of(running[0])) if running else (),
         conversions=_recent(member),
         amount=_amount,
+        share=lambda conversion, mine: Money(mine.share_minor, conversion.currency),
     )
 
 

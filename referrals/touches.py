@@ -53,12 +53,16 @@ def email_hash(email: str) -> str:
 
 
 def _clicked(new: NewConversion, seen: frozenset[str]) -> list[Touch]:
-    if new.click is None:
-        return []
-    facts = tokens.verify(new.click)
+    """Each click once, in the order in which they were sent."""
+    tokens_sent = dict.fromkeys([*([new.click] if new.click else []), *new.clicks])
+    return [_click(token, new.occurred_at, seen) for token in tokens_sent]
+
+
+def _click(token: str, at: datetime, seen: frozenset[str]) -> Touch:
+    facts = tokens.verify(token)
     if facts is None:
-        return [Touch("click", new.click[:SHOWN_TOKEN], new.occurred_at, problem="token not ours")]
-    return [_touch("click", facts.click_id, facts.at, links.find_link(facts.code), seen)]
+        return Touch("click", token[:SHOWN_TOKEN], at, problem="token not ours")
+    return _touch("click", facts.click_id, facts.at, links.find_link(facts.code), seen)
 
 
 def _typed(new: NewConversion, seen: frozenset[str]) -> list[Touch]:
