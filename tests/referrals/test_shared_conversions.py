@@ -50,8 +50,11 @@ def tokens(settings: Settings, links: dict[str, Link]) -> list[str]:
 
 
 def shared_sale(
-    cast: Cast, tokens: list[str], amount_minor: int | None = 12_900, **changes: Any
-) -> Conversion:  # noqa: ANN401 - fields of an order
+    cast: Cast,
+    tokens: list[str],
+    amount_minor: int | None = 12_900,
+    **changes: Any,  # noqa: ANN401 - fields of an order
+) -> Conversion:
     with at(now() + timedelta(days=1)):
         known = {"external_id": "shared", "occurred_at": now().isoformat(), "amount_minor": amount_minor}
         return bring(cast.north.id, clicks=tokens, **{**known, **changes})
