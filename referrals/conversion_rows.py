@@ -57,7 +57,7 @@ class Conversion(SQLModel, table=True):
     """what the API answered first, given again to every repetition"""
 
 
-Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id)
+Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id, Conversion.occurred_at)
 
 
 class AttributionCandidate(SQLModel, table=True):

@@ -10,7 +10,9 @@ from advocates.membership import Membership
 from core.db import session
 from referrals.attribution import Source
 from referrals.conversion_rows import AttributionCandidate, Conversion
+from referrals.recording import NewCandidate, NewRow
 
+STEP = 500
 OTHERS = "an advocate of another unit"
 
 
@@ -46,21 +48,26 @@ class SeenAttribution:
 
 
 def narrowed(
-    conversions: Sequence[Conversion],
-    candidates: Mapping[str, Sequence[AttributionCandidate]],
+    conversions: Sequence[Conversion | NewRow],
+    candidates: Mapping[str, Sequence[AttributionCandidate | NewCandidate]],
     units: frozenset[str],
 ) -> dict[str, SeenAttribution]:
     """Conversion → what a reader of these units may know of its attribution."""
-    every = [each.membership_id for found in candidates.values() for each in found]
-    wanted = {each for each in [*every, *(one.membership_id for one in conversions)] if each}
-    own = select(Membership.id).where(col(Membership.id).in_(wanted), col(Membership.unit_id).in_(units))
-    seen = frozenset(session().exec(own))
+    named = [each.membership_id for found in candidates.values() for each in found]
+    wanted = {each for each in [*named, *(one.membership_id for one in conversions)] if each}
+    own = select(Membership.id).where(col(Membership.unit_id).in_(units))
+    every = sorted(wanted)
+    seen = frozenset(
+        one
+        for start in range(0, len(every), STEP)
+        for one in session().exec(own.where(col(Membership.id).in_(every[start : start + STEP])))
+    )
     return {each.id: _attribution(each, candidates[each.id], units, seen) for each in conversions}
 
 
 def _attribution(
-    conversion: Conversion,
-    candidates: Sequence[AttributionCandidate],
+    conversion: Conversion | NewRow,
+    candidates: Sequence[AttributionCandidate | NewCandidate],
     units: frozenset[str],
     seen: frozenset[str],
 ) -> SeenAttribution:
@@ -74,7 +81,7 @@ def _attribution(
 
 
 def _candidate(
-    row: AttributionCandidate, seen: frozenset[str], *, brought: bool, winner_hidden: bool
+    row: AttributionCandidate | NewCandidate, seen: frozenset[str], *, brought: bool, winner_hidden: bool
 ) -> SeenCandidate:
     if row.membership_id is not None and row.membership_id not in seen:
         verdict = f"won: {OTHERS}" if row.won else "did not win"
@@ -87,5 +94,5 @@ def _candidate(
     return SeenCandidate(row.source, given, row.at, *whose, row.won, verdict, False, *_part(row))
 
 
-def _part(row: AttributionCandidate) -> tuple[int, int]:
+def _part(row: AttributionCandidate | NewCandidate) -> tuple[int, int]:
     return row.weight_basis_points, row.share_minor

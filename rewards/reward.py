@@ -166,7 +166,7 @@ def book_all(rewards: Sequence[NewReward]) -> None:
     """Store many new lines with their postings and the scoreboard's share of them."""
     for each in rewards:
         each.content_hash = content_hash(each)
-    bulk.store(Reward, [vars(each) for each in rewards])
+    bulk.store(Reward, rewards)
     _post(rewards)
 
 

@@ -22,6 +22,8 @@ def upgrade() -> None:
         sa.Column("share_minor", sa.BigInteger(), nullable=False, server_default="0"),
     )
     op.add_column("conversion", sa.Column("shared", sa.Boolean(), nullable=False, server_default=sa.false()))
+    op.drop_index("ix_conversion_customer", "conversion")
+    op.create_index("ix_conversion_customer", "conversion", ["unit_id", "customer_id", "occurred_at"])
     # Whoever won before there were shares has the whole.
     op.execute(
         "UPDATE attribution_candidate SET weight_basis_points = 10000, share_minor = "
