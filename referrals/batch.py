@@ -12,7 +12,7 @@ from referrals.conversions import NewConversion
 
 MOST_LINES = 10_000
 BATCH_BYTES = 16 * 1024 * 1024
-LINES_PER_STEP = 500
+LINES_PER_STEP = 1_000
 Told = tuple[str, int] | SpokesError
 """the answer as JSON with its status, or why there is none"""
 Take = Callable[[Sequence[NewConversion]], Sequence[Told]]
@@ -25,7 +25,7 @@ class TooManyLines(TooLarge):
 def answered_lines(raw: bytes, take: Take) -> Iterator[str]:
     """One result for each line, as JSON: `{"status": 201, …the stored conversion…}` or `{"status", "error", "message"}`.
 
-    Five hundred lines are one transaction. Where something is refused on the way, they are taken one by one, each in a
+    A thousand lines are one transaction. Where something is refused on the way, they are taken one by one, each in a
     savepoint of its own: one that is refused undoes only itself.
     """
     lines = raw.removesuffix(b"\n").split(b"\n") if raw else []

@@ -111,9 +111,12 @@ class NewRefund(Input):
     occurred_at: Occurred
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def content_hash(given: Input) -> str:
     """SHA-256 over the canonical form: the same content in other words (zones, order of fields) has the same."""
     plain: dict[str, Any] = given.model_dump(mode="json")
     if not plain.get("clicks"):  # what was stored before there was this field keeps its hash
         plain.pop("clicks", None)
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return hashlib.sha256(_CANONICAL.encode(plain).encode()).hexdigest()

@@ -8,7 +8,7 @@ from typing import Any
 from core import bulk, events
 from core.clock import day_number, now
 from core.errors import Conflict
-from core.ids import new_id
+from core.ids import new_ids
 from hub import metrics
 from hub.metrics import Gain, metric_name
 from referrals import same_order, split, touches
@@ -68,13 +68,14 @@ class NewCandidate:
     weight_basis_points: int
     share_minor: int
     verdict: str
-    id: str = field(default_factory=new_id)
+    id: str = ""
 
 
 @dataclass
 class NewRow:
     """A conversion that is about to be stored, with its candidates."""
 
+    id: str
     unit_id: str
     external_id: str
     content_hash: str
@@ -95,9 +96,7 @@ class NewRow:
     earning_unit_id: str | None
     reason: str
     shared: bool
-    id: str = field(default_factory=new_id)
     refunded_minor: int = 0
-    answer: Any = None
     candidates: list[NewCandidate] = field(default_factory=list)
 
 
@@ -106,7 +105,8 @@ Decided = NewRow | Before | ConversionDiffers
 
 def decide_all(arrivals: Sequence[Arrival], known: Known) -> list[Decided]:
     """What becomes of each, as if the ones before it were stored: a new row, the one there was, or a conflict."""
-    return [_decide(each, known) for each in arrivals]
+    at = now()
+    return [_decide(each, key, at, known) for each, key in zip(arrivals, new_ids(len(arrivals)), strict=True)]
 
 
 def known_for(arrivals: Sequence[Arrival]) -> Known:
@@ -128,7 +128,10 @@ def known_for(arrivals: Sequence[Arrival]) -> Known:
 def store_all(rows: Sequence[NewRow]) -> None:
     """Write new conversions with their candidates and what they add to the scoreboard, and announce them."""
     bulk.store(Conversion, rows)
-    bulk.store(AttributionCandidate, [each for row in rows for each in row.candidates])
+    candidates = [each for row in rows for each in row.candidates]
+    for each, key in zip(candidates, new_ids(len(candidates)), strict=True):
+        each.id = key
+    bulk.store(AttributionCandidate, candidates)
     won = [row for row in rows if row.membership_id is not None]
     if not won:
         return
@@ -138,29 +141,31 @@ def store_all(rows: Sequence[NewRow]) -> None:
         events.publish(ConversionRecorded(row.id, row.occurred_at))
 
 
-def _decide(arrival: Arrival, known: Known) -> Decided:
+def _decide(arrival: Arrival, key: str, received_at: datetime, known: Known) -> Decided:
     before = known.before(arrival.unit_id, arrival.new.external_id, arrival.content_hash)
     if before is not None:
         return before if before.content_hash == arrival.content_hash else ConversionDiffers()
     named = touches.of(arrival.new, arrival.clicks, arrival.unit_id, known)
     customer = arrival.new.customer
     happened = Happened(arrival.new.occurred_at, (customer and customer.email_sha256) or "")
-    row = _row(arrival, decide(happened, named, known.rules, known.right), known)
+    decided = decide(happened, named, known.rules, known.right)
+    row = _row(arrival, key, received_at, decided, known)
     told = Before(row.id, row.unit_id, row.external_id, row.content_hash, None)
     brought = None if row.link_id is None else Brought(row.occurred_at, row.id, row.link_id)
     known.remember(told, brought, row.customer_id)
     return row
 
 
-def _row(arrival: Arrival, decided: Attribution, known: Known) -> NewRow:
+def _row(arrival: Arrival, key: str, received_at: datetime, decided: Attribution, known: Known) -> NewRow:
     new, winner = arrival.new, decided.winner
     row = NewRow(
+        id=key,
         unit_id=arrival.unit_id,
         external_id=new.external_id,
         content_hash=arrival.content_hash,
         kind=new.kind,
         occurred_at=new.occurred_at,
-        received_at=now(),
+        received_at=received_at,
         brought_by=arrival.brought_by,
         day=day_number(new.occurred_at),
         amount_minor=new.amount_minor or 0,
@@ -177,7 +182,11 @@ def _row(arrival: Arrival, decided: Attribution, known: Known) -> NewRow:
         shared=len(decided.shares) > 1,
     )
     weights = [judged.weight_basis_points for judged in decided.candidates]
-    shares = split.parts(row.amount_minor, weights) if winner else weights
+    shares = (
+        split.parts(row.amount_minor, weights)
+        if row.shared
+        else [row.amount_minor * bool(each) for each in weights]
+    )
     for position, (judged, share) in enumerate(zip(decided.candidates, shares, strict=True)):
         row.candidates.append(_candidate(row.id, position, judged, share))
     return row

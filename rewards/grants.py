@@ -12,6 +12,7 @@ from sqlmodel import col, select
 from advocates.membership import get_membership
 from core.clock import day_number, now
 from core.db import session, transaction, update_one
+from core.ids import new_ids
 from core.money import POINTS, Money
 from hub.programmes import get_programme
 from referrals.split import WHOLE, parts
@@ -99,16 +100,20 @@ def grant_for_certification(award_id: str, membership_id: str) -> list[Reward]:
 def _grant(dues: Sequence[_Due]) -> None:
     """Book what was not granted before; an amount too small to owe, a percentage of a few cents, is left out."""
     ruled = rules_of_all({each.programme_id for each in dues})
+    made_at = now()
     holds = {each: timedelta(days=get_programme(each).hold_days) for each in ruled}
     rewards = [
         reward
         for due in dues
         for rule in in_force(ruled[due.programme_id], due.fact.trigger, due.at)
-        for reward in _rewards(due, rule, holds[due.programme_id])
+        for reward in _rewards(due, rule, holds[due.programme_id], made_at)
         if reward.amount_minor > 0
     ]
     known = _known([each.grant_key for each in rewards])
-    book_all([each for each in rewards if each.grant_key not in known])
+    new = [each for each in rewards if each.grant_key not in known]
+    for reward, key in zip(new, new_ids(len(new)), strict=True):
+        reward.id = key
+    book_all(new)
 
 
 def _known(grant_keys: Sequence[str]) -> set[str]:
@@ -119,24 +124,24 @@ def _known(grant_keys: Sequence[str]) -> set[str]:
     return known
 
 
-def _rewards(due: _Due, rule: RewardRule, hold: timedelta) -> Iterator[NewReward]:
+def _rewards(due: _Due, rule: RewardRule, hold: timedelta, made_at: datetime) -> Iterator[NewReward]:
     """One reward for each who shares; together they are what one advocate alone would get."""
-    whole = reward_for(due.fact, rule)
+    whole, when = reward_for(due.fact, rule), (due.at + hold, made_at)
+    if len(due.shares) == 1:
+        yield _reward(due, rule, when, due.shares[0], whole, f"{due.key}:{rule.pays}")
+        return
     amounts = parts(whole.amount.amount_minor, [each.weight_basis_points for each in due.shares])
     for share, minor in zip(due.shares, amounts, strict=True):
-        if len(due.shares) == 1:
-            yield _reward(due, rule, hold, share, whole, f"{due.key}:{rule.pays}")
-            continue
         amount = Money(minor, whole.amount.currency)
         says = (
             f"{whole.arithmetic}; a share of {share_percent(share.weight_basis_points)} = {amount.format()}"
         )
         key = f"{due.key}:{rule.pays}:{share.membership_id}"
-        yield _reward(due, rule, hold, share, Computed(amount, says), key)
+        yield _reward(due, rule, when, share, Computed(amount, says), key)
 
 
 def _reward(
-    due: _Due, rule: RewardRule, hold: timedelta, share: Share, computed: Computed, key: str
+    due: _Due, rule: RewardRule, when: tuple[datetime, datetime], share: Share, computed: Computed, key: str
 ) -> NewReward:
     in_points = computed.amount.currency == POINTS
     return NewReward(
@@ -156,10 +161,10 @@ def _reward(
         amount_minor=computed.amount.amount_minor,
         arithmetic=computed.arithmetic,
         state="credited" if in_points else "pending",
-        hold_until=None if in_points else due.at + hold,
+        hold_until=None if in_points else when[0],
         occurred_at=due.at,
         day=day_number(due.at),
-        made_at=now(),
+        made_at=when[1],
     )
 
 

@@ -18,7 +18,7 @@ from core.clock import now
 from core.columns import key, minor, moment
 from core.db import session, update_one
 from core.errors import Conflict
-from core.ids import new_id
+from core.ids import new_ids
 from core.immutable import never_changed
 from core.rollups import grow
 
@@ -163,7 +163,7 @@ class _NewTransaction:
     occurred_at: datetime
     posted_at: datetime
     reverses_id: str | None
-    id: str = field(default_factory=new_id)
+    id: str
 
 
 @dataclass
@@ -173,13 +173,14 @@ class _NewPosting:
     destination: str
     amount_minor: int
     currency: str
-    id: str = field(default_factory=new_id)
+    id: str
 
 
 def _store(entries: Sequence[Entry]) -> list[Entry]:
+    at = now()
     rows = [
-        _NewTransaction(each.key, each.kind, each.subject, each.occurred_at, now(), each.reverses_id)
-        for each in entries
+        _NewTransaction(each.key, each.kind, each.subject, each.occurred_at, at, each.reverses_id, key)
+        for each, key in zip(entries, new_ids(len(entries)), strict=True)
     ]
     pairs = list(zip(rows, entries, strict=True))
     if bulk.store_new(LedgerTransaction, rows) < len(rows):
@@ -190,12 +191,12 @@ def _store(entries: Sequence[Entry]) -> list[Entry]:
         for known in (entry for row, entry in pairs if row.id not in stored):
             _require_same(known)
         pairs = [(row, entry) for row, entry in pairs if row.id in stored]
-    moves = [
-        _NewPosting(row.id, each.source, each.destination, each.amount_minor, each.currency)
-        for row, entry in pairs
-        for each in entry.movements
+    moves = [(row.id, each) for row, entry in pairs for each in entry.movements]
+    postings = [
+        _NewPosting(row_id, each.source, each.destination, each.amount_minor, each.currency, key)
+        for (row_id, each), key in zip(moves, new_ids(len(moves)), strict=True)
     ]
-    bulk.store(Posting, moves)
+    bulk.store(Posting, postings)
     return [entry for _, entry in pairs]
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -15,7 +15,6 @@ from core.clock import now
 from core.columns import key, minor, moment, one_of, word
 from core.db import session
 from core.errors import NotFound
-from core.ids import new_id
 from core.money import POINTS, Money
 from hub import metrics
 from rewards import ledger, runs
@@ -146,7 +145,7 @@ class NewReward:
     occurred_at: datetime
     day: int
     made_at: datetime
-    id: str = field(default_factory=new_id)
+    id: str = ""
     reversed_minor: int = 0
     state_reason: str = ""
     content_hash: str = ""
@@ -193,6 +192,9 @@ def _entry(reward: Reward | NewReward) -> Entry:
     return Entry(f"book:{reward.id}", kind, reward.id, (move,), occurred_at=reward.occurred_at)
 
 
+_SEEN = json.JSONEncoder(sort_keys=True)
+
+
 def content_hash(reward: Reward | NewReward) -> str:
     """SHA-256 over everything an approver sees of a line: whose, for what, how much, and why so much."""
     seen = {
@@ -203,7 +205,7 @@ def content_hash(reward: Reward | NewReward) -> str:
         "amount": [reward.granted_minor, reward.reversed_minor, reward.amount_minor, reward.currency],
         "arithmetic": reward.arithmetic,
     }
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_SEEN.encode(seen).encode()).hexdigest()
 
 
 _tables = runs  # the tables that a reward's foreign keys name
