@@ -22,7 +22,7 @@ from hub.utm import checked_template, usual_template
 
 Compensation = Literal["recognition", "perks", "cash"]
 Schedule = Literal["monthly", "weekly", "manual"]
-AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click"]
+AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click", "split"]
 
 
 class Programme(SQLModel, table=True):

@@ -62,6 +62,7 @@ def show_conversion(conversion_id: str) -> str:
         "console/referrals/conversion.html",
         conversion=conversion,
         reason=seen.reason,
+        shared=seen.shared,
         candidates=seen.candidates,
         refunds=refunds,
         codes=dict(session().exec(codes).all()),

@@ -48,6 +48,7 @@ def my_links() -> str:
         unread=policies.unacknowledged(member.person_id, programme.id, at),
         conversions=_recent(member),
         amount=_amount,
+        share=lambda conversion, mine: Money(mine.share_minor, conversion.currency),
     )
 
 
