@@ -3,6 +3,7 @@
 The rule of the scoreboard: revenue goes down on the refund's own day, and a sale stays a sale until it is given back
 in full; then it counts one less, on the day of the refund that completed it. Of a shared sale each share goes down in
 proportion to what is left of it, so that all of it is gone with the last refund.
+A refund that says it was before its sale counts on the sale's day: no earlier period is changed by it.
 """
 
 from collections.abc import Sequence
@@ -164,6 +165,7 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
         return False
     session().refresh(conversion)
     row.conversion_id, row.state = conversion.id, "applied"
+    row.day = max(row.day, conversion.day)
     row.completes = conversion.refunded_minor == conversion.amount_minor
     session().add(row)
     session().flush()

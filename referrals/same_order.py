@@ -46,14 +46,20 @@ def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
 
 
 def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
-    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above."""
+    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above.
+
+    Of what a unit above told, only what was won in this unit or below it: nobody touches what a neighbour won.
+    """
     own = find_conversion(unit_id, external_id)
     if own is not None:
         return own
     known = select(Conversion).where(
         col(Conversion.unit_id).in_(related(unit_id)), Conversion.external_id == external_id
     )
-    found = session().exec(known.limit(2)).all()
+    reached = reach(unit_id)
+    found = [
+        each for each in session().exec(known) if each.unit_id in reached or each.earning_unit_id in reached
+    ]
     return found[0] if len(found) == 1 else None
 
 
