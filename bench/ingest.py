@@ -73,14 +73,13 @@ def _grown(database: str, most: int, draw: Draw, name: str) -> bool:
     early = [each for each in taken if each.before <= 10_000 + SEGMENT][:2]
     tenth = [each for each in taken if most // 10 <= each.before < most // 10 + 5 * SEGMENT]
     last = taken[-5:]
-    cost = lambda of: [each.processor_s / each.clicks * 1e6 for each in of]  # noqa: E731
     return all(
         [
             say(
                 f"cost per click at {most:,} vs 10,000 ({database}, {name})",
                 "us",
-                cost(last),
-                cost(early),
+                _cost(last),
+                _cost(early),
                 Goal(1.2, 1, at_most=True),
             ),
             say(
@@ -92,6 +91,11 @@ def _grown(database: str, most: int, draw: Draw, name: str) -> bool:
             ),
         ]
     )
+
+
+def _cost(taken: Sequence[Taken]) -> list[float]:
+    """Microseconds of the processor that each click took."""
+    return [each.processor_s / each.clicks * 1e6 for each in taken]
 
 
 def _rate(taken: Taken) -> float:

@@ -16,6 +16,7 @@ from bench.servers import Server, process, server
 from core import db
 from referrals.clicks import journal_lag
 
+APPLICATIONS = {"spokes": "wsgi:app", "bare": "bench.apps:bare", "flask": "bench.apps:minimal"}
 ASKED = 10_000
 DRAIN_S = 120
 
@@ -52,13 +53,11 @@ def popular(codes: Sequence[str], number: int = ASKED) -> list[str]:
 def _measure(here: Installation, where: str, workers: int, rounds: int, seconds: float) -> bool:
     log = here.settings.data_dir / "bench.log"
     asked = popular(here.codes)
-    runs: dict[str, list[Run]] = {"spokes": [], "bare": [], "flask": []}
+    runs: dict[str, list[Run]] = {name: [] for name in APPLICATIONS}
     with ExitStack() as stack:
-        start = lambda name, app: stack.enter_context(server(name, app, workers, here.environment, log))  # noqa: E731
         servers = [
-            start("spokes", "wsgi:app"),
-            start("bare", "bench.apps:bare"),
-            start("flask", "bench.apps:minimal"),
+            stack.enter_context(server(name, application, workers, here.environment, log))
+            for name, application in APPLICATIONS.items()
         ]
         stack.enter_context(process(["scheduler"], here.environment, log))
         before = servers[0].worker_memory()

@@ -6,16 +6,22 @@ together than the database needs to run it.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Table
+from sqlmodel import SQLModel
 
 from core.db import dialect, session
 
 Row = tuple[Any, ...]
 
 
-def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
+def table_of(model: type[SQLModel]) -> Table:
+    """The table behind a model, for statements below the ORM."""
+    return cast("Table", model.__table__)  # type: ignore[attr-defined]  # every model with a table has one
+
+
+def grow(model: type[SQLModel], rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
     """Insert rows, or add their `sums` to those that are there by the same key.
 
     A row's values are in the order of the table's columns. Give rows sorted by key, each key once: then two transactions
@@ -24,7 +30,7 @@ def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
     if not rows:
         return
     connection, postgresql = session().connection(), dialect() == "postgresql"
-    statement = _statement(table, sums, postgresql=postgresql)
+    statement = _statement(table_of(model), sums, postgresql=postgresql)
     if postgresql:
         connection.exec_driver_sql(statement, tuple(list(values) for values in zip(*rows, strict=True)))
     else:
