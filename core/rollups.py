@@ -21,7 +21,7 @@ def table_of(model: type[SQLModel]) -> Table:
     return cast("Table", model.__table__)  # type: ignore[attr-defined]  # every model with a table has one
 
 
-def grow(model: type[SQLModel], rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
+def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
     """Insert rows, or add their `sums` to those that are there by the same key.
 
     A row's values are in the order of the table's columns. Give rows sorted by key, each key once: then two transactions
@@ -30,7 +30,7 @@ def grow(model: type[SQLModel], rows: Sequence[Row], *, sums: tuple[str, ...]) -
     if not rows:
         return
     connection, postgresql = session().connection(), dialect() == "postgresql"
-    statement = _statement(table_of(model), sums, postgresql=postgresql)
+    statement = _statement(table, sums, postgresql=postgresql)
     if postgresql:
         connection.exec_driver_sql(statement, tuple(list(values) for values in zip(*rows, strict=True)))
     else:

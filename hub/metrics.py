@@ -15,7 +15,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from core.db import session
 from core.errors import Invalid
-from core.rollups import grow
+from core.rollups import grow, table_of
 
 
 class LadderStep(SQLModel, table=True):
@@ -107,8 +107,8 @@ def add(gains: Iterable[Gain]) -> None:
         point = (gain.metric, gain.unit_id, gain.day)
         series[point] = series.get(point, 0) + gain.value
     # Sorted: two transactions that touch the same rows take them in the same order.
-    grow(LadderStep, [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
-    grow(SeriesPoint, [(*point, value) for point, value in sorted(series.items())], sums=("value",))
+    grow(table_of(LadderStep), [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
+    grow(table_of(SeriesPoint), [(*point, value) for point, value in sorted(series.items())], sums=("value",))
 
 
 def value_of(metric: str, period: str, member_id: str) -> int:

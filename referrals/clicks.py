@@ -254,4 +254,4 @@ def _add_up(clicks: Mapping[Whose, int]) -> None:
             days[of.membership_id, of.unit_id, of.day] += number
             links[of.link_id] += number
     metrics.add(Gain("clicks", member, unit, day, number) for (member, unit, day), number in days.items())
-    grow(LinkTally, sorted(links.items()), sums=("clicks",))
+    grow(table_of(LinkTally), sorted(links.items()), sums=("clicks",))
