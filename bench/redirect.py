@@ -63,7 +63,7 @@ def _measure(here: Installation, where: str, workers: int, rounds: int, seconds:
         before = servers[0].worker_memory()
         for each in servers:
             _drain()
-            load(each.port, asked, 1)  # warm
+            load(each.port, asked, 5)  # warm: each worker reads its links
         for _ in range(rounds):
             for each in servers:
                 _drain()
@@ -74,7 +74,7 @@ def _measure(here: Installation, where: str, workers: int, rounds: int, seconds:
 def _run(server: Server, asked: Sequence[str], seconds: float) -> Run:
     before = server.processor_s()
     loaded = load(server.port, asked, seconds)
-    return Run(loaded, (server.processor_s() - before) / (loaded.per_second * seconds) * 1e6)
+    return Run(loaded, (server.processor_s() - before) / (max(loaded.per_second, 1) * seconds) * 1e6)
 
 
 def _drain() -> None:
