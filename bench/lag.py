@@ -10,7 +10,7 @@ from sqlalchemy import func, select
 from bench.figures import Goal, say, say_alone
 from bench.installation import Installation, installation
 from bench.load import load
-from bench.redirect import popular
+from bench.redirect import drain, popular
 from bench.servers import process, server
 from core import db
 from core.clock import now_ms
@@ -44,7 +44,8 @@ def _measure(here: Installation, database: str, seconds: int) -> bool:
     with ExitStack() as stack:
         web = stack.enter_context(server("spokes", "wsgi:app", 1, here.environment, log))
         stack.enter_context(process(["scheduler"], here.environment, log))
-        load(web.port, asked, 1)  # warm
+        load(web.port, asked, 5)  # warm: the links are read
+        drain()  # and the clock has begun
         running = Thread(target=load, args=(web.port, asked, seconds))
         running.start()
         while running.is_alive():

@@ -62,11 +62,11 @@ def _measure(here: Installation, where: str, workers: int, rounds: int, seconds:
         stack.enter_context(process(["scheduler"], here.environment, log))
         before = servers[0].worker_memory()
         for each in servers:
-            _drain()
+            drain()
             load(each.port, asked, 5)  # warm: each worker reads its links
         for _ in range(rounds):
             for each in servers:
-                _drain()
+                drain()
                 runs[each.name].append(_run(each, asked, seconds))
         return _say(where, runs, before, servers[0].worker_memory())
 
@@ -77,7 +77,7 @@ def _run(server: Server, asked: Sequence[str], seconds: float) -> Run:
     return Run(loaded, (server.processor_s() - before) / (max(loaded.per_second, 1) * seconds) * 1e6)
 
 
-def _drain() -> None:
+def drain() -> None:
     """Wait until the journal is in the database, so that no other's run pays for it."""
     until = time.monotonic() + DRAIN_S
     while time.monotonic() < until:
