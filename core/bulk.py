@@ -92,7 +92,7 @@ def _bound(way: _Way, rows: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 @cache
-def _way(table: Table, kind: Any, name: str) -> _Way:
+def _way(table: Table, kind: Any, name: str) -> _Way:  # noqa: ANN401 - a dataclass; as a type it would be no key
     told = {each.name for each in fields(kind)}
     columns = [column for column in table.columns if column.name in told]
     names = ", ".join(f'"{column.name}"' for column in columns)
