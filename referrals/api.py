@@ -14,6 +14,7 @@ from referrals.clicks import Click
 from referrals.conversions import Conversion, NewConversion, NewRefund
 from referrals.links import Link, get_link
 from referrals.seen import conversions_in
+from rewards.together import take_with_others
 from rewards.told import take_all
 from web.forms import read_query
 from web.json_in import read_json
@@ -34,10 +35,13 @@ class NotNdjson(UnsupportedMedia):
 
 
 @door.post("/api/v1/conversions")
+@transacts_itself
 def take_conversion() -> tuple[Response, int]:
     """Store a conversion: 201, or 200 and the first answer for a repetition."""
-    actor = machine("conversions:write")
-    (told,) = take_all([read_json(NewConversion)], actor, _unit_of(actor))
+    with transaction(read_only=True):
+        actor = machine("conversions:write")
+        unit_id = _unit_of(actor)
+    told = take_with_others(read_json(NewConversion), actor, unit_id)
     if isinstance(told, SpokesError):
         raise told
     said, status = told

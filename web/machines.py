@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from flask import Response, jsonify, request
+from flask import Response, g, jsonify, request
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -31,28 +31,21 @@ def machine(scope: str) -> Actor:
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret:
         raise WrongKey
-    actor = key_actor(api_keys.key_of(secret.strip()))
+    row = api_keys.key_of(secret.strip())
+    g.key_to_touch = row.id if api_keys.needs_touch(row) else None
+    actor = key_actor(row)
     authorize_anywhere(actor, scope)
     return actor
 
 
 def note_use(response: Response) -> Response:
     """After a good answer, write (at most hourly) that the key was used: in a transaction of its own, GET stays reading."""
-    secret = request.headers.get("Authorization", "").partition(" ")[2].strip()
-    if response.status_code < 400 and secret:  # noqa: PLR2004 - HTTP's own border
-        with suppress(
-            WrongKey, SQLAlchemyError
-        ):  # the answer stands: a note that fails must not turn it into an error
-            _note(secret)
+    key_id = g.pop("key_to_touch", None)
+    if response.status_code < 400 and key_id:  # noqa: PLR2004 - HTTP's own border
+        # The answer stands: a note that fails must not turn it into an error.
+        with suppress(SQLAlchemyError), transaction():
+            api_keys.touch(key_id)
     return response
-
-
-def _note(secret: str) -> None:
-    with transaction(read_only=True):
-        row = api_keys.key_of(secret)
-    if api_keys.needs_touch(row):
-        with transaction():
-            api_keys.touch(row.id)
 
 
 def listed(page: Page[T], show: Callable[[T], BaseModel]) -> Response:
