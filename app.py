@@ -39,6 +39,8 @@ DOORS = (
     "referrals.public",
     "referrals.portal",
     "referrals.console",
+    "referrals.fraud_page",
+    "referrals.appeals_page",
     "referrals.api",
     "rewards.portal",
     "rewards.console",
@@ -118,6 +120,8 @@ NAVIGATION = {
     "reward.approve": "rewards",
     "reward.approve_second": "rewards",
     "payout.look": "payouts",
+    "fraud.review": "reviews",
+    "appeal.decide": "appeals",
 }
 """which entry of the console's menu counts which kind of waiting things"""
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, func, select
 
 from advocates.membership import Membership
-from core.access import authorize
+from core.access import Actor, authorize
 from core.clock import now
 from core.db import session
 from core.inputs import Input
@@ -22,6 +22,7 @@ from hub.programmes import programmes_in
 from referrals import links
 from referrals.answers import brought_by
 from referrals.conversions import Conversion, candidates_of
+from referrals.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links import Link, LinkNotFound
 from referrals.narrowing import narrowed
 from referrals.refunds import refunds_of
@@ -112,12 +113,17 @@ def show_conversion(conversion_id: str) -> str:
         conversion=conversion,
         reason=seen.reason,
         candidates=seen.candidates,
+        cases=_cases_seen(conversion, actor),
         refunds=refunds,
         codes=dict(session().exec(codes).all()),
         owners=_owners((each.membership_id for each in seen.candidates), units),
         amount=amount_of(conversion),
         money=lambda minor: Money(minor, conversion.currency),
     )
+
+
+def _cases_seen(conversion: Conversion, actor: Actor) -> list[FraudCase]:
+    return [each for each in cases_of([conversion.id]) if actor.may(SEE, each.unit_id)]
 
 
 def amount_of(conversion: Conversion) -> Money | None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
 from core.columns import UtcDateTime, key, minor, moment, one_of, word
@@ -43,7 +43,7 @@ class Conversion(SQLModel, table=True):
     lines: list[dict[str, Any]] = Field(sa_type=JSON)
     details: dict[str, Any] = Field(sa_type=JSON)
     """the request's metadata"""
-    membership_id: str | None = Field(default=None, foreign_key="membership.id", index=True, sa_type=Text)
+    membership_id: str | None = Field(default=None, foreign_key="membership.id", sa_type=Text)
     """whose it was; None when nobody's"""
     programme_id: str | None = Field(default=None, foreign_key="programme.id", index=True, sa_type=Text)
     link_id: str | None = Field(default=None, foreign_key="link.id", index=True, sa_type=Text)
@@ -53,9 +53,18 @@ class Conversion(SQLModel, table=True):
     """why it was theirs or nobody's, as a sentence"""
     answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     """what the API answered first, given again to every repetition"""
+    assessed_at: datetime | None = moment(optional=True)
+    """when it was looked at for fraud; None asks the clock to look, and nothing of it is approvable before"""
 
 
 Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id)
+Index("ix_conversion_membership_when", Conversion.membership_id, Conversion.occurred_at)
+Index(
+    "ix_conversion_unassessed",
+    Conversion.id,
+    sqlite_where=col(Conversion.assessed_at).is_(None),
+    postgresql_where=col(Conversion.assessed_at).is_(None),
+)
 
 
 class AttributionCandidate(SQLModel, table=True):

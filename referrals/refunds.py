@@ -164,12 +164,13 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
     row.completes = conversion.refunded_minor == conversion.amount_minor
     session().add(row)
     session().flush()
-    metrics.add(_gains(row, conversion))
+    metrics.add(gains_of(row, conversion))
     events.publish(RefundRecorded(row.id, conversion.id, row.occurred_at))
     return True
 
 
-def _gains(row: Refund, conversion: Conversion) -> list[Gain]:
+def gains_of(row: Refund, conversion: Conversion) -> list[Gain]:
+    """What an applied refund of a won sale takes off the scoreboard, on its own day."""
     if conversion.membership_id is None or conversion.earning_unit_id is None:
         return []
     whose = (conversion.membership_id, conversion.earning_unit_id, row.day)

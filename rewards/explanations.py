@@ -88,10 +88,11 @@ def _below(reward: Reward) -> list[Reward]:
 
 def _approvals(reward: Reward) -> list[Approval]:
     given = ((reward.approved_by, reward.approved_at), (reward.second_approved_by, reward.second_approved_at))
-    return [Approval(_name(who), at) for who, at in given if who is not None and at is not None]
+    return [Approval(name_of(who), at) for who, at in given if who is not None and at is not None]
 
 
-def _name(actor_id: str) -> str:
+def name_of(actor_id: str) -> str:
+    """What to call whoever acted: a person, or us."""
     if actor_id in {RULE.id, CLOCK.id}:
         return RULE.name
     person = session().get(Person, actor_id)

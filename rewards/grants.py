@@ -13,11 +13,12 @@ from core.db import session, transaction, update_one
 from core.money import POINTS, Money
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
+from rewards import reviews
 from rewards.asking import ask_first
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
 from rewards.reward import Reward, RewardReversal, book, get_reward, rewards_of_conversion
-from rewards.rules import Fact, RewardRule, Trigger, reward_for, rules_at
+from rewards.rules import Fact, RewardRule, reward_for, rules_at
 
 __all__ = [
     "Reward",
@@ -36,30 +37,42 @@ BATCH = 200
 def grant_for_conversion(conversion_id: str) -> list[Reward]:
     """Grant what the rules in force at the moment of the conversion give its winner; again: the same rewards."""
     conversion = session().get_one(Conversion, conversion_id)
+    return _grant_conversion(conversion, f"conversion:{conversion_id}")
+
+
+def _grant_conversion(conversion: Conversion, source: str) -> list[Reward]:
     if conversion.membership_id is None:
         return []
     base = Money(conversion.amount_minor, conversion.currency) if conversion.currency else None
     membership = get_membership(conversion.membership_id)
     fact = Fact(conversion.kind, base)
-    return _grant(fact, membership, conversion.occurred_at, conversion_id=conversion.id)
+    return _grant(fact, membership, conversion.occurred_at, source, conversion_id=conversion.id)
+
+
+def grant_again(conversion_id: str, reassignment_id: str) -> list[Reward]:
+    """Grant what the rules of the conversion's moment give whoever has it now; again: the same rewards."""
+    conversion = session().get_one(Conversion, conversion_id)
+    return _grant_conversion(conversion, f"reassignment:{reassignment_id}")
 
 
 def grant_for_certification(award_id: str, membership_id: str) -> list[Reward]:
     """Grant what the rules give for a certification, now; again: the same rewards."""
-    return _grant(Fact("certification"), get_membership(membership_id), now(), award_id=award_id)
+    member, source = get_membership(membership_id), f"award:{award_id}"
+    return _grant(Fact("certification"), member, now(), source, award_id=award_id)
 
 
 def _grant(
     fact: Fact,
     membership: Membership,
     at: datetime,
+    source: str,
     *,
     conversion_id: str | None = None,
     award_id: str | None = None,
 ) -> list[Reward]:
     granted = []
     for rule in rules_at(membership.programme_id, fact.trigger, at):
-        grant_key = f"{_source(fact.trigger)}:{conversion_id or award_id}:{rule.pays}"
+        grant_key = f"{source}:{rule.pays}"
         known = session().exec(select(Reward).where(Reward.grant_key == grant_key)).first()
         if known is not None:
             granted.append(known)
@@ -70,10 +83,6 @@ def _grant(
         reward.conversion_id, reward.award_id = conversion_id, award_id
         granted.append(book(reward))
     return granted
-
-
-def _source(trigger: Trigger) -> str:
-    return "award" if trigger == "certification" else "conversion"
 
 
 def _new_reward(fact: Fact, rule: RewardRule, membership: Membership, at: datetime, grant_key: str) -> Reward:
@@ -111,7 +120,11 @@ def open_after_hold() -> int:
 
 
 def _open(reward_id: str) -> bool:
-    still = update(Reward).where(col(Reward.id) == reward_id, col(Reward.state) == "pending")
+    """Nothing is opened before its conversion was looked at, whichever job comes first and however short the hold."""
+    reviews.look_first(get_reward(reward_id))
+    still = update(Reward).where(
+        col(Reward.id) == reward_id, col(Reward.state) == "pending", reviews.looked_at()
+    )
     if not update_one(still.values(state="approvable")):
         return False
     ask_first(get_reward(reward_id))

@@ -91,6 +91,8 @@ TABLES = {
     "grant_id": "role_grant",
     "attempt_id": "attempt",
     "version_id": "policy_version",
+    "case_id": "fraud_case",
+    "appeal_id": "appeal",
 }
 OTHERS = {
     "fmt": "csv",
