@@ -58,7 +58,7 @@ class Conversion(SQLModel, table=True):
 
 
 Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id)
-Index("ix_conversion_membership_when", Conversion.membership_id, Conversion.occurred_at)
+Index("ix_conversion_membership_when", col(Conversion.membership_id), col(Conversion.occurred_at))
 Index(
     "ix_conversion_unassessed",
     Conversion.id,

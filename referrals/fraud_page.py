@@ -16,7 +16,7 @@ from referrals import fraud_case_page, fraud_cases, fraud_thresholds
 from referrals.fraud import FEWER_IS_WORSE, SIGNALS, YES_OR_NO, Threshold
 from referrals.fraud_case_page import ReviewsQuery
 from referrals.fraud_cases import DECIDE, SEE, FraudCase, get_case
-from referrals.fraud_thresholds import HOLD, MOST, MOST_POINTS, About
+from referrals.fraud_thresholds import HOLD, MOST, MOST_POINTS, About, FraudThreshold
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
 
@@ -112,13 +112,15 @@ def thresholds() -> str:
     chosen = next((each for each in programmes if each.id == query.programme), None) or (
         programmes[0] if programmes else None
     )
-    in_force, versions, manage = {}, [], False
+    in_force: dict[About, Threshold] = {}
+    versions: list[FraudThreshold] = []
+    manage = False
     if chosen is not None:
         found = fraud_thresholds.thresholds_at([chosen.id], now())[chosen.id]
         in_force = {**found.signals, HOLD: Threshold(0, 0, found.hold_at, 0)}
         versions = fraud_thresholds.versions_of(chosen.id)
         manage = actor.may(MANAGE, chosen.unit_id)
-    about = query.about if query.about in in_force else HOLD
+    about = next((each for each in in_force if each == query.about), HOLD)
     return render_template(
         "console/referrals/thresholds.html",
         programmes=programmes,

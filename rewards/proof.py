@@ -82,11 +82,11 @@ def _lines_disagree() -> list[str]:
     )
     back = select(taken).where(col(RewardReversal.reward_id) == col(Reward.id)).scalar_subquery()
     withdrawn = func.coalesce(func.sum(col(RewardWithdrawal.amount_minor)), 0)
-    back += select(withdrawn).where(col(RewardWithdrawal.reward_id) == col(Reward.id)).scalar_subquery()
+    lost = select(withdrawn).where(col(RewardWithdrawal.reward_id) == col(Reward.id)).scalar_subquery()
     rest = col(Reward.granted_minor) - col(Reward.reversed_minor)
     loose = select(col(Reward.id)).where(
         (col(Reward.amount_minor) + below.scalar_subquery() != rest)
-        | (back != col(Reward.reversed_minor))
+        | (back + lost != col(Reward.reversed_minor))
         | (col(Reward.state).in_(("in_payout", "paid")) & col(Reward.payout_id).is_(None))
         | ((col(Reward.currency) == POINTS) & (col(Reward.state) != "credited"))
     )
