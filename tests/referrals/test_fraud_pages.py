@@ -71,7 +71,7 @@ def test_who_may_see_and_decide_a_review(cast: Cast, client: FlaskClient, link: 
         )
         if name == "other_manager":
             assert "order-" not in browser.get("/console/reviews?state=all").text
-    assert client.get(page).status_code == 303  # to sign in
+    assert client.get(page).status_code == 302  # to sign in
     assert case_of(case.conversion_id).state == "open"
 
 
