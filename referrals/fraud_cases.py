@@ -24,6 +24,7 @@ from referrals.fraud import Assessment
 State = Literal["noted", "open", "cleared", "confirmed"]
 SEE, DECIDE, REVIEW = "fraud.see", "fraud.decide", "fraud.review"
 REVIEW_WITHIN_DAYS = 5
+MOST_ALIKE = 200
 
 
 class FraudCase(SQLModel, table=True):
@@ -242,6 +243,16 @@ def cases_of(conversion_ids: Sequence[str]) -> list[FraudCase]:
     """Every case of these conversions, the oldest first."""
     known = select(FraudCase).where(col(FraudCase.conversion_id).in_(conversion_ids))
     return list(session().exec(known.order_by(col(FraudCase.id))).all())
+
+
+def open_cases_like(case: FraudCase) -> list[FraudCase]:
+    """The open cases of the same advocate, this one among them if it is open; at most 200 at a time."""
+    alike = select(FraudCase).where(
+        FraudCase.membership_id == case.membership_id,
+        FraudCase.state == "open",
+        FraudCase.unit_id == case.unit_id,
+    )
+    return list(session().exec(alike.order_by(col(FraudCase.id)).limit(MOST_ALIKE)).all())
 
 
 def get_case(case_id: str) -> FraudCase:

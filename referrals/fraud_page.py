@@ -30,6 +30,8 @@ class Decision(Input):
 
     act: Literal["clear", "confirm", "reopen", "overturn"]
     reason: str = Field(default="", max_length=500)
+    alike: bool = False
+    """the advocate's other open cases, too"""
 
 
 class ThresholdsQuery(Input):
@@ -86,16 +88,29 @@ def decide(case_id: str) -> ResponseReturnValue:
     actor, case = _seen(case_id)
     authorize(actor, DECIDE, case.unit_id)
     decision = read_form(Decision)
-    acts = {
-        "clear": (fraud_cases.clear, _("Cleared: its rewards go on.")),
-        "confirm": (fraud_cases.confirm, _("Confirmed: it does not count. The advocate sees your reason.")),
-        "reopen": (fraud_cases.reopen, _("The review is open again: what is not paid yet is held.")),
-        "overturn": (fraud_cases.overturn, _("Taken back: the conversion is the advocate’s again.")),
-    }
-    act, said = acts[decision.act]
-    act(case, by=actor, reason=decision.reason)
-    flash(said, "good")
+    many = decision.alike and decision.act in {"clear", "confirm"}
+    for each in fraud_cases.open_cases_like(case) if many else [case]:
+        VERBS[decision.act](each, by=actor, reason=decision.reason)
+    flash(_decided(decision.act), "good")
     return redirect(f"/console/reviews/{case.id}", 303)
+
+
+VERBS = {
+    "clear": fraud_cases.clear,
+    "confirm": fraud_cases.confirm,
+    "reopen": fraud_cases.reopen,
+    "overturn": fraud_cases.overturn,
+}
+
+
+def _decided(act: str) -> str:
+    said: dict[str, str] = {
+        "clear": _("Cleared: the rewards go on."),
+        "confirm": _("Confirmed: it does not count. The advocate sees your reason."),
+        "reopen": _("The review is open again: what is not paid yet is held."),
+        "overturn": _("Taken back: the conversion is the advocate’s again."),
+    }
+    return said[act]
 
 
 def _seen(case_id: str) -> tuple[Actor, FraudCase]:

@@ -89,6 +89,7 @@ def approve(picked: Sequence[Seen], *, by: Actor) -> Approved:
         raise TooMany
     wanted = {each.reward_id: each.content_hash for each in picked}
     found = _in_order(wanted)
+    reviews.look_first(*found)  # late news that the clock has not looked at yet
     changed = wanted.keys() - {each.id for each in found}
     changed |= {each.id for each in found if not _as_seen(each, wanted[each.id])}
     payable: list[Reward] = []

@@ -46,10 +46,12 @@ def require_none(reward: Reward) -> None:
         raise InReview
 
 
-def look_first(reward: Reward) -> None:
-    """Have the conversion behind a reward assessed now, if the clock has not done it yet."""
-    if reward.conversion_id is not None and fraud_work.assess_now([reward.conversion_id]):
-        session().refresh(reward)
+def look_first(*rewards: Reward) -> None:
+    """Have the conversions behind rewards assessed now, where the clock has not done it yet."""
+    ids = sorted({each.conversion_id for each in rewards if each.conversion_id})
+    if ids and fraud_work.assess_now(ids):
+        for reward in rewards:
+            session().refresh(reward)
 
 
 def looked_at() -> ColumnElement[bool]:

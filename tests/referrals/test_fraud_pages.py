@@ -53,6 +53,16 @@ def test_a_manager_sees_the_evidence_and_clears(cast: Cast, client: FlaskClient,
     assert "Known to us." in client.get(f"/console/reviews/{case.id}").text
 
 
+def test_the_cases_of_a_burst_are_decided_together(cast: Cast, client: FlaskClient, link: Link) -> None:
+    orders = [odd(cast.north, cast.marketing) for _ in range(3)]
+    sign_in(client, cast.manager)
+    page = f"/console/reviews/{case_of(orders[1]).id}"
+    assert "2 other open cases" in client.get(page).text
+    done = client.post(page, data={"act": "confirm", "reason": "A bot", "alike": "yes"})
+    assert done.status_code == 303
+    assert {case_of(each).state for each in orders} == {"confirmed"}
+
+
 def test_who_may_see_and_decide_a_review(cast: Cast, client: FlaskClient, link: Link) -> None:
     case = case_of(odd(cast.north, cast.marketing))
     page, decision = f"/console/reviews/{case.id}", {"act": "clear", "reason": "x"}

@@ -228,6 +228,27 @@ def test_a_late_refund_voids_an_approval_that_is_not_paid(cast: Cast, link: Link
     assert reviews.reassess() == 0
 
 
+def test_nothing_is_approved_past_news_that_nobody_looked_at(cast: Cast, link: Link) -> None:
+    order = told(cast.north)
+    with at(now() + timedelta(days=31)):
+        open_after_hold()
+        with db.transaction() as session:
+            found = session.get_one(Conversion, order)
+            found.email_sha256, found.assessed_at = staff_hash(cast), None
+            session.add(found)
+        with db.transaction(read_only=True):
+            picked, by = seen(money_of_row(order)), acting(cast.manager)
+        with pytest.raises(approvals.RewardsChanged), db.transaction():
+            approvals.approve(picked, by=by)
+    assert money_of(order).state == "approvable"
+    fraud_work.assess_due()
+    assert money_of(order).state == "held"
+
+
+def money_of_row(conversion_id: str) -> Reward:
+    return db.session().get_one(Reward, money_of_id(conversion_id))
+
+
 def test_what_is_in_a_payout_stays_there_and_the_case_is_still_opened(cast: Cast, link: Link) -> None:
     order = told(cast.north)
     pay(cast, order)
