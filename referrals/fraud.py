@@ -59,7 +59,7 @@ class Evidence:
     disposable_domain: bool = False
     after_click: timedelta | None = None
     in_an_hour: int = 0
-    """the advocate's conversions in the hour before or after, whichever has more, with this one"""
+    """the advocate's conversions in the fullest hour that this one is in"""
     in_thirty_days: int = 0
     """the advocate's conversions in the thirty days before the assessment"""
     clicks: int = 0

@@ -50,6 +50,8 @@ class Sources:
     alike: dict[tuple[str, Any], Alike] = field(default_factory=dict)
     moments: dict[str, list[datetime]] = field(default_factory=dict)
     """membership → when its conversions around these happened, in order"""
+    fastest: dict[str, list[int]] = field(default_factory=dict)
+    """membership → for each of these how many there are in the hour that begins with it"""
     counts: dict[str, dict[str, int]] = field(default_factory=dict)
     """membership → thirty, sales, given_back, by_click, clicks"""
     accounts: dict[tuple[str, str], set[str]] = field(default_factory=dict)
@@ -91,7 +93,7 @@ def _evidence(conversion: Conversion, sources: Sources) -> Evidence:
         own_staff=bool(told & sources.staff[sources.units[member]]) and not told & own,
         disposable_domain=fraud_addresses.is_disposable(word(conversion, "email_domain")),
         after_click=conversion.occurred_at - touch.at if touch and touch.source == "click" else None,
-        in_an_hour=_in_an_hour(conversion.occurred_at, sources.moments.get(member, [])),
+        in_an_hour=_in_an_hour(conversion.occurred_at, sources, member),
         in_thirty_days=counts.get("thirty", 0),
         clicks=counts.get("clicks", 0),
         by_click=counts.get("by_click", 0) if touch and touch.source == "click" else 0,
@@ -108,11 +110,16 @@ def word(conversion: Conversion, name: str) -> str:
     return said.strip()[:LONGEST_WORD] if isinstance(said, str) else ""
 
 
-def _in_an_hour(moment: datetime, moments: Sequence[datetime]) -> int:
-    """How many happened in the hour up to a moment, or from it on, whichever is more."""
-    before = bisect_right(moments, moment) - bisect_right(moments, moment - HOUR)
-    after = bisect_left(moments, moment + HOUR) - bisect_left(moments, moment)
-    return max(before, after)
+def _fastest(moments: Sequence[datetime]) -> list[int]:
+    """For each moment how many there are in the hour that begins with it."""
+    return [bisect_left(moments, each + HOUR) - place for place, each in enumerate(moments)]
+
+
+def _in_an_hour(moment: datetime, sources: Sources, member: str) -> int:
+    """How many happened in the fullest hour that a moment is in."""
+    moments, fastest = sources.moments.get(member, []), sources.fastest.get(member, [])
+    hours = fastest[bisect_right(moments, moment - HOUR) : bisect_right(moments, moment)]
+    return max(hours, default=0)
 
 
 def _candidates(conversions: Sequence[Conversion]) -> list[AttributionCandidate]:
@@ -190,6 +197,7 @@ def _read_counts(sources: Sources, members: Sequence[str], conversions: Sequence
     )
     for member, moment in session().execute(around.order_by(col(Conversion.occurred_at))):
         sources.moments.setdefault(member, []).append(moment)
+    sources.fastest = {member: _fastest(moments) for member, moments in sources.moments.items()}
     for member, *numbers in session().execute(_sums(mine)):
         names = ("thirty", "sales", "given_back")
         sources.counts[member] = {n: int(each or 0) for n, each in zip(names, numbers, strict=True)}

@@ -132,7 +132,8 @@ def thresholds() -> str:
     manage = False
     if chosen is not None:
         found = fraud_thresholds.thresholds_at([chosen.id], now())[chosen.id]
-        in_force = {**found.signals, HOLD: Threshold(0, 0, found.hold_at, 0)}
+        in_force[HOLD] = Threshold(0, 0, found.hold_at, 0)
+        in_force |= {signal: found.signals[signal] for signal in SIGNALS}
         versions = fraud_thresholds.versions_of(chosen.id)
         manage = actor.may(MANAGE, chosen.unit_id)
     about = next((each for each in in_force if each == query.about), HOLD)

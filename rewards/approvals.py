@@ -232,10 +232,7 @@ def undo(reward: Reward, *, by: Actor) -> None:
     if reward.kind != "earned" or not decided or session().exec(clawed_back).first() is not None:
         raise NotUndoable
     was_payable = reward.state == "approved"
-    nobody = dict.fromkeys(
-        ("approved_by", "approved_at", "second_approved_by", "second_approved_at", "payable_at")
-    )
-    if not changes.change(reward, state="approvable", **nobody):
+    if not changes.change(reward, state="approvable", **changes.UNAPPROVED):
         raise NotUndoable
     if was_payable:
         goal = ledger.pending(reward.membership_id)

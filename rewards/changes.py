@@ -13,6 +13,11 @@ from rewards.asking import APPROVE, APPROVE_SECOND
 from rewards.ledger import Entry, Movement
 from rewards.reward import Reward
 
+UNAPPROVED: dict[str, None] = dict.fromkeys(
+    ("approved_by", "approved_at", "second_approved_by", "second_approved_at", "payable_at")
+)
+"""the columns of an approval, empty"""
+
 
 def change(reward: Reward, **values: object) -> bool:
     """Set these columns of a reward if it still is as it was read; False when somebody was quicker."""

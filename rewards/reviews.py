@@ -82,10 +82,7 @@ def _unpaid(conversion_id: str, membership_id: str) -> list[Reward]:
 
 def _hold(reward: Reward) -> None:
     was, reason = reward.state, reward.state_reason
-    nobody = dict.fromkeys(
-        ("approved_by", "approved_at", "second_approved_by", "second_approved_at", "payable_at")
-    )
-    if not changes.change(reward, state="held", state_reason=FAIR_WORDS, **nobody):
+    if not changes.change(reward, state="held", state_reason=FAIR_WORDS, **changes.UNAPPROVED):
         return  # decided at this moment: a payout has it, or somebody denied it
     if was == "approved":
         back = ledger.payable(reward.membership_id), ledger.pending(reward.membership_id)

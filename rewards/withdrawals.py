@@ -49,7 +49,7 @@ def _take(reward: Reward, reassignment_id: str, why: str) -> None:
     if reward.state in {"denied", "reversed"} or _taken(reward.id, reassignment_id):
         return
     if reward.state in UNDECIDED:
-        said = f"Not granted: {why}."
+        said = f"Not granted: {why.rstrip('.')}."
         changes.change(
             reward,
             state="denied",

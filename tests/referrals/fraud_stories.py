@@ -2,6 +2,7 @@
 
 from sqlmodel import select
 
+from core.access import COMMAND
 from core.db import session, transaction
 from core.people import Person
 from hub.units import Unit
@@ -15,7 +16,7 @@ from tests.referrals.stories import bring
 def told(unit: Unit, **changes: object) -> str:
     """An order told and assessed by the clock; opens its own transactions; the answer is its id."""
     with transaction():
-        order = bring(unit.id, **{"code": "ana", **changes})
+        order = bring(unit.id, COMMAND, **{"code": "ana", **changes})
     fraud_work.assess_due()
     return order.id
 

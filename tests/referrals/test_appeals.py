@@ -53,7 +53,9 @@ def two(cast: Cast) -> tuple[Membership, Membership]:
 def lost(cast: Cast, **changes: object) -> str:
     """An order that Ana's code won and Bo's coupon lost."""
     with db.transaction():
-        return bring(cast.north.id, **{"external_id": "o-1", "code": "ana", "coupon": "BOB10", **changes}).id
+        return bring(
+            cast.north.id, COMMAND, **{"external_id": "o-1", "code": "ana", "coupon": "BOB10", **changes}
+        ).id
 
 
 def ask(member: Membership, order: str, words: str = "She used my coupon.") -> str:

@@ -24,7 +24,8 @@ def test_without_evidence_nothing_speaks_and_nothing_is_held() -> None:
 
 @pytest.mark.parametrize("certain", ["own_email", "own_account", "own_card", "own_payout", "own_staff"])
 def test_one_certain_sign_is_enough_for_a_person_to_look(certain: str) -> None:
-    assert assess(Evidence(**{certain: True}), USUAL).holds
+    evidence: dict[str, Any] = {certain: True}
+    assert assess(Evidence(**evidence), USUAL).holds
 
 
 @pytest.mark.parametrize(

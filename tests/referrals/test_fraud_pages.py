@@ -2,7 +2,7 @@
 
 import pytest
 from flask.testing import FlaskClient
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.membership import get_membership
 from core import db
@@ -169,7 +169,7 @@ def test_thresholds_are_changed_by_a_new_version_from_now_on(
     odd(cast.north, cast.marketing)
     with db.transaction(read_only=True) as session:
         assert len(session.exec(select(FraudCase)).all()) == 2
-        versions = session.exec(select(FraudThreshold).order_by(FraudThreshold.version)).all()
+        versions = session.exec(select(FraudThreshold).order_by(col(FraudThreshold.version))).all()
         assert [(each.version, each.is_on, each.valid_to is None) for each in versions] == [
             (1, True, False),
             (2, False, True),

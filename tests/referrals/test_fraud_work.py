@@ -144,6 +144,18 @@ def test_a_burst_reaches_the_conversions_before_it(cast: Cast, link: Link) -> No
     assert signals_of(first) == {"burst"}
 
 
+def test_every_conversion_of_a_burst_counts_the_fullest_hour_around_it(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        moments = [now() + timedelta(minutes=5 * n) for n in range(8)]
+        orders = [bring(cast.north.id, code="ana", occurred_at=each.isoformat()).id for each in moments]
+        lonely = bring(cast.north.id, code="ana", occurred_at=(now() + timedelta(hours=3)).isoformat()).id
+    fraud_work.assess_due()
+    said = {str(case_of(each).signals) for each in orders}
+    assert len(said) == 1, said
+    assert "8 conversions of this advocate within one hour" in said.pop()
+    assert signals_of(lonely) == set()
+
+
 def test_assessing_again_changes_nothing_and_does_not_ask_for_more(cast: Cast, link: Link) -> None:
     order = odd(cast.north, cast.marketing)
     before = fraud_stored()
@@ -169,8 +181,13 @@ def test_many_conversions_are_assessed_with_few_queries(cast: Cast, link: Link) 
         for _ in range(20):
             bring(cast.north.id, code="ana", metadata={"card_fingerprint": "c"})
     asked: list[str] = []
-    event.listen(db.engine(), "before_cursor_execute", lambda *args: asked.append(str(args[2])))
+
+    def note(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    event.listen(db.engine(), "before_cursor_execute", note)
     fraud_work.assess_due()
+    event.remove(db.engine(), "before_cursor_execute", note)
     reads = [each for each in asked if each.lstrip().startswith("SELECT")]
     assert len(reads) < 30, len(reads)  # not some for each of the twenty
 

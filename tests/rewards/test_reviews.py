@@ -265,12 +265,17 @@ def test_rewards_in_a_review_are_decided_in_the_review_only(cast: Cast, link: Li
     order = odd(cast.north, cast.marketing)
     with db.transaction(read_only=True):
         manager = acting(cast.manager)
-    acts = (
-        lambda reward: approvals.release(reward, by=manager),
-        lambda reward: approvals.deny(reward, by=manager, reason="no"),
-        lambda reward: approvals.hold(reward, by=manager, reason="wait"),
-    )
-    for act in acts:
+
+    def deny(reward: Reward) -> None:
+        approvals.deny(reward, by=manager, reason="no")
+
+    def hold(reward: Reward) -> None:
+        approvals.hold(reward, by=manager, reason="wait")
+
+    def release(reward: Reward) -> None:
+        approvals.release(reward, by=manager)
+
+    for act in (deny, hold, release):
         with pytest.raises(InReview), db.transaction() as session:
             act(session.get_one(Reward, money_of_id(order)))
 
