@@ -9,7 +9,7 @@ from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
-from referrals import clicks, conversions, fraud_evidence, fraud_work, links, reassignment
+from referrals import appeals, clicks, conversions, fraud_evidence, fraud_work, links, reassignment
 from referrals.conversions import ConversionRecorded
 from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.reassignment import ConversionReassigned
@@ -100,6 +100,7 @@ def wire() -> None:
     when(ReviewConfirmed, confirmed_conversions_do_not_count)
     when(ReviewOverturned, overturned_conversions_go_back)
     when(ConversionReassigned, rewards_follow_their_conversion)
+    appeals.denials_from(reviews.was_denied)
     fraud_evidence.fingerprints_from(accounts.fingerprints_of)
     when(ProgrammeChanged, links_follow_their_programme)
     metrics.metric_from("clicks", clicks.facts)

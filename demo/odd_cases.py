@@ -19,7 +19,7 @@ from referrals.fraud_addresses import digest, normalised
 from referrals.fraud_cases import FraudCase
 from referrals.links import get_link
 
-FAIR = "He sold these at his market stall that morning, from one till. We saw the photographs."
+FAIR = "She sold these at her market stall that morning, from one till. We saw the photographs."
 OWN = "this order was placed with your own account"
 HERS = "The customer wrote to us that it was she who recommended it."
 

@@ -1,6 +1,6 @@
 """Appeals: an advocate who might have won a conversion asks once for a second look, and a person answers with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -45,6 +45,15 @@ class Appeal(SQLModel, table=True):
     decided_by: str | None = Field(default=None, sa_type=Text)
     reason: str = Field(default="", sa_type=Text)
     """the answer"""
+
+
+Denied = Callable[[str, str], bool]
+_denied: list[Denied] = []
+
+
+def denials_from(known: Denied) -> None:
+    """Say who knows whether a reward of an advocate's conversion was denied; the last one counts."""
+    _denied[:] = [known]
 
 
 class AppealNotFound(NotFound):
@@ -95,9 +104,14 @@ def why_not(membership: Membership, conversion: Conversion) -> Conflict | None:
     """Why the advocate cannot appeal now; None when they can."""
     if find_appeal(conversion.id, membership.id) is not None:
         return AlreadyAppealed()
-    if conversion.membership_id == membership.id:
+    if conversion.membership_id == membership.id and not _was_denied(conversion):
         return IsYours()
     return InReview() if fraud_cases.under_review(conversion.id) else None
+
+
+def _was_denied(conversion: Conversion) -> bool:
+    """Whether what whoever has it earned by it was denied: theirs, and yet they may ask."""
+    return any(known(conversion.id, conversion.membership_id or "") for known in _denied)
 
 
 def appeal(membership: Membership, conversion_id: str, *, words: str, by: Actor) -> Appeal:
@@ -139,7 +153,7 @@ def _where(membership: Membership, conversion: Conversion) -> str:
 
 
 def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
-    """The conversion becomes the advocate's, from nobody or from whoever has it.
+    """The conversion becomes the advocate's, from nobody or from whoever has it; one that is theirs earns anew.
 
     Raises AlreadyDecided, OwnAppeal, ReasonNeeded, NotFound or Forbidden by unit, and what `reassign` raises.
     """
@@ -147,7 +161,7 @@ def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
     _settle(asked, "granted", by, said)
     member = get_membership(asked.membership_id)
     conversion, candidates = seen_by(member, asked.conversion_id)
-    if conversion.membership_id == member.id:
+    if conversion.membership_id == member.id and not _was_denied(conversion):
         raise IsYours("This conversion is the advocate’s already.")
     link = next((each.link_id for each in candidates if each.link_id), None)
     why = f"given after an appeal, {now():%-d %b %Y}"

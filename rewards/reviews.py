@@ -127,6 +127,13 @@ def forget(reward: Reward) -> None:
         session().flush()
 
 
+def was_denied(conversion_id: str, membership_id: str) -> bool:
+    """Whether a reward for a conversion was denied to an advocate, and nothing was granted in its place since."""
+    mine = [each for each in rewards_of_conversion(conversion_id) if each.membership_id == membership_id]
+    earned = [each for each in mine if each.kind == "earned" and each.parent_id is None]
+    return bool(earned) and earned[-1].state == "denied"
+
+
 def reassess() -> int:
     """Job: look again at what is unpaid of advocates about whom something new is known; answers how many conversions.
 

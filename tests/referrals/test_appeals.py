@@ -26,7 +26,7 @@ from referrals.appeals import (
 from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud_cases import FraudCase
 from referrals.reassignment import IsShared, Reassignment
-from rewards import proof, rules
+from rewards import approvals, proof, rules
 from rewards.reward import Reward
 from rewards.rules import Terms
 from tests.at_once import at_once
@@ -251,6 +251,20 @@ def test_an_appeal_against_a_confirmed_review_clears_it(
     fraud_work.assess_due()
     with db.transaction(read_only=True) as session:
         assert session.exec(select(FraudCase)).one().state == "cleared"
+    assert nothing_is_wrong()
+
+
+def test_a_denied_reward_may_be_appealed_and_is_granted_anew(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    order = lost(cast)
+    with db.transaction() as session:
+        mine = select(Reward).where(Reward.conversion_id == order, Reward.currency == "EUR")
+        approvals.deny(session.exec(mine).one(), by=acting(cast.manager), reason="A colleague bought it.")
+    answer(cast, ask(ana, order, "She is no colleague."))
+    assert money(ana, order) == [("denied", 1_290), ("pending", 1_290)]
+    assert scores(ana) == (1, 12_900, 7)
     assert nothing_is_wrong()
 
 
