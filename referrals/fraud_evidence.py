@@ -24,7 +24,7 @@ from referrals import fraud_addresses, fraud_traces
 from referrals.clicks import Click
 from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud import Evidence
-from referrals.fraud_traces import Alike, FraudTrace
+from referrals.fraud_traces import Alike, Kind, Trace
 
 HOUR, MONTH, QUARTER = timedelta(hours=1), timedelta(days=30), timedelta(days=90)
 LONGEST_WORD = 200
@@ -137,13 +137,16 @@ def _hashes(won: Iterable[AttributionCandidate]) -> dict[str, str]:
 
 def _traces(
     conversions: Sequence[Conversion], candidates: Sequence[AttributionCandidate], hashes: Mapping[str, str]
-) -> list[FraudTrace]:
+) -> list[Trace]:
     """The card and device of each conversion with its winner, and the card of an own purchase with its advocate."""
     clicks = {each.conversion_id: each.given for each in candidates if each.won and each.source == "click"}
     found = []
     for each in conversions:
         device = word(each, "device_hash") or hashes.get(clicks.get(each.id, ""), "")
-        words = {"card": word(each, "card_fingerprint"), "device": f"{each.day} {device}" if device else ""}
+        words: dict[Kind, str] = {
+            "card": word(each, "card_fingerprint"),
+            "device": f"{each.day} {device}" if device else "",
+        }
         if each.membership_id:
             found += [_trace(each, each.membership_id, kind, value) for kind, value in words.items() if value]
     orders = {each.id: each for each in conversions}
@@ -156,21 +159,9 @@ def _traces(
 
 
 def _trace(
-    conversion: Conversion,
-    membership_id: str,
-    kind: Any,  # noqa: ANN401 - a Kind
-    value: str,
-    *,
-    is_own: bool = False,
-) -> FraudTrace:
-    return FraudTrace(
-        conversion_id=conversion.id,
-        membership_id=membership_id,
-        kind=kind,
-        value=value,
-        is_own=is_own,
-        at=conversion.occurred_at,
-    )
+    conversion: Conversion, membership_id: str, kind: Kind, value: str, *, is_own: bool = False
+) -> Trace:
+    return Trace(conversion.id, membership_id, kind, value, is_own, conversion.occurred_at)
 
 
 def _read_people(sources: Sources, members: Sequence[str]) -> None:

@@ -40,6 +40,18 @@ Index("ix_fraud_trace_value", FraudTrace.kind, FraudTrace.value)
 
 
 @dataclass(frozen=True)
+class Trace:
+    """A row before it is stored; fields as there."""
+
+    conversion_id: str
+    membership_id: str
+    kind: Kind
+    value: str
+    is_own: bool
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Alike:
     """What else has the same card or device in it."""
 
@@ -50,15 +62,15 @@ class Alike:
     """one of them was the advocate's own purchase"""
 
 
-def keep(traces: Sequence[FraudTrace]) -> None:
+def keep(traces: Sequence[Trace]) -> None:
     """Store traces; those that are known stay as they are."""
-    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
-    rows = [each.model_dump() for each in traces]
-    for start in range(0, len(rows), CHUNK):
-        session().execute(insert(FraudTrace).values(rows[start : start + CHUNK]).on_conflict_do_nothing())
+    if traces:
+        insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+        rows = [vars(each) for each in traces]
+        session().execute(insert(FraudTrace).on_conflict_do_nothing(), rows)
 
 
-def alike(traces: Iterable[FraudTrace]) -> dict[tuple[str, Kind], Alike]:
+def alike(traces: Iterable[Trace]) -> dict[tuple[str, Kind], Alike]:
     """(conversion, kind) → what is known with the same card or device; the traces are stored already."""
     mine = list(traces)
     by_value: dict[tuple[str, str], list[FraudTrace]] = {}
@@ -73,7 +85,7 @@ def alike(traces: Iterable[FraudTrace]) -> dict[tuple[str, Kind], Alike]:
     }
 
 
-def _alike(trace: FraudTrace, same: Sequence[FraudTrace]) -> Alike:
+def _alike(trace: Trace, same: Sequence[FraudTrace]) -> Alike:
     mine = [each for each in same if each.membership_id == trace.membership_id]
     advocates = {each.membership_id for each in same}
     own = any(each.is_own for each in mine if each.conversion_id != trace.conversion_id)

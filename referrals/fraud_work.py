@@ -17,8 +17,8 @@ from referrals.fraud_cases import FraudCase, cases_of, note
 from referrals.fraud_evidence import evidence_of
 from referrals.fraud_thresholds import thresholds_at
 
-BATCH = 200
-MOST_BATCHES = 50
+BATCH = 500
+MOST_BATCHES = 20
 MOST_MEMBERS = 100
 
 
