@@ -58,7 +58,7 @@ def refunds_are_a_late_signal(event: RefundRecorded) -> None:
 
 def reviews_hold_rewards(event: ReviewOpened) -> None:
     """Nothing of a conversion under review is paid."""
-    reviews.hold(event.conversion_id, event.membership_id)
+    reviews.hold(event.conversion_id)
 
 
 def cleared_rewards_go_on(event: ReviewCleared) -> None:

@@ -62,21 +62,18 @@ def looked_at() -> ColumnElement[bool]:
     return or_(col(Reward.conversion_id).is_(None), assessed.exists())
 
 
-def hold(conversion_id: str, membership_id: str) -> None:
-    """Reaction: hold what is not paid yet; an approval that no payout has taken is void. Again: nothing."""
-    for reward in _unpaid(conversion_id, membership_id):
+def hold(conversion_id: str) -> None:
+    """Reaction: hold what is not paid yet, whosever share; an approval that no payout has taken is void. Again: nothing."""
+    for reward in _unpaid(conversion_id):
         if session().get(HeldReward, reward.id) is None:
             _hold(reward)
 
 
-def _unpaid(conversion_id: str, membership_id: str) -> list[Reward]:
+def _unpaid(conversion_id: str) -> list[Reward]:
     return [
         each
         for each in rewards_of_conversion(conversion_id)
-        if each.membership_id == membership_id
-        and each.kind == "earned"
-        and each.state in UNPAID
-        and each.run_id is None
+        if each.kind == "earned" and each.state in UNPAID and each.run_id is None
     ]
 
 
