@@ -10,7 +10,7 @@ from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
 from referrals import appeals, clicks, conversions, fraud_evidence, fraud_work, links, reassignment
-from referrals.conversions import ConversionRecorded
+from referrals.conversions import ConversionsWon
 from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.reassignment import ConversionReassigned
 from referrals.refunds import RefundRecorded
@@ -41,9 +41,9 @@ def consenting_advocates_get_a_link(event: PolicyAcknowledged) -> None:
         links.open_first_link(member.id)
 
 
-def conversions_are_rewarded(event: ConversionRecorded) -> None:
-    """A lead or a sale that somebody won earns what the rules say."""
-    grants.grant_for_conversion(event.conversion_id)
+def conversions_are_rewarded(event: ConversionsWon) -> None:
+    """Leads and sales that somebody won earn what the rules say."""
+    grants.grant_for_conversions(event.won)
 
 
 def refunds_take_back(event: RefundRecorded) -> None:
@@ -92,7 +92,7 @@ def wire() -> None:
     when(CertificationAwarded, certified_advocates_are_rewarded)
     when(CertificationAwarded, certified_advocates_get_a_link)
     when(PolicyAcknowledged, consenting_advocates_get_a_link)
-    when(ConversionRecorded, conversions_are_rewarded)
+    when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
     when(RefundRecorded, refunds_are_a_late_signal)
     when(ReviewOpened, reviews_hold_rewards)

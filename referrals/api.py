@@ -1,24 +1,20 @@
 """Doors for machines: conversions and refunds in, links, clicks and conversions out."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Blueprint, Response, jsonify, request
 from sqlmodel import col, select
 
 from core.access import Actor, authorize
 from core.api_keys import ApiKey
 from core.db import session, transaction
-from core.errors import UnsupportedMedia
+from core.errors import SpokesError, UnsupportedMedia
 from core.paging import page_of
-from hub.units import reach
 from referrals import answers, conversions
 from referrals.batch import BATCH_BYTES, answered_lines
 from referrals.clicks import Click
-from referrals.conversions import Conversion, NewConversion, NewRefund, Refund
+from referrals.conversions import Conversion, NewConversion, NewRefund
 from referrals.links import Link, get_link
 from referrals.seen import conversions_in
-from rewards.grants import rewards_of_conversion
+from rewards.told import take_all
 from web.forms import read_query
 from web.json_in import read_json
 from web.machines import Listing, listed, machine, note_use
@@ -31,7 +27,6 @@ csrf.exempt(door)
 
 NDJSON = "application/x-ndjson"
 BATCH_TYPES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
-Body = dict[str, Any]
 
 
 class NotNdjson(UnsupportedMedia):
@@ -42,8 +37,11 @@ class NotNdjson(UnsupportedMedia):
 def take_conversion() -> tuple[Response, int]:
     """Store a conversion: 201, or 200 and the first answer for a repetition."""
     actor = machine("conversions:write")
-    body, status = _take(read_json(NewConversion), actor, _unit_of(actor))
-    return jsonify(body), status
+    (told,) = take_all([read_json(NewConversion)], actor, _unit_of(actor))
+    if isinstance(told, SpokesError):
+        raise told
+    said, status = told
+    return Response(said, mimetype="application/json"), status
 
 
 @door.post("/api/v1/conversions/batch")
@@ -56,7 +54,7 @@ def take_batch() -> Response:
     if request.mimetype not in BATCH_TYPES:
         raise NotNdjson
     request.max_content_length = BATCH_BYTES
-    lines = answered_lines(request.get_data(), lambda new: _take(new, actor, unit_id))
+    lines = answered_lines(request.get_data(), lambda news: take_all(news, actor, unit_id))
     return Response("".join(f"{line}\n" for line in lines), mimetype=NDJSON)
 
 
@@ -65,8 +63,10 @@ def take_refund() -> tuple[Response, int]:
     """Store a refund: 201, or 200 and the first answer for a repetition."""
     actor = machine("conversions:write")
     refund, new = conversions.refund(read_json(NewRefund), by=actor, unit_id=_unit_of(actor))
-    body = _first_answer(refund, lambda: answers.show_refund(refund).model_dump(mode="json"))
-    return jsonify(body), 201 if new else 200
+    if refund.answer is None:  # what was answered the first time is kept and answered again
+        refund.answer = answers.show_refund(refund).model_dump(mode="json")
+        session().add(refund)
+    return jsonify(refund.answer), 201 if new else 200
 
 
 @door.get("/api/v1/conversions")
@@ -106,49 +106,6 @@ def list_clicks() -> Response:
     wanted = select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read")))
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_click)
-
-
-def _take(new: NewConversion, actor: Actor, unit_id: str) -> tuple[Body, int]:
-    conversion, is_new = conversions.record(new, by=actor, unit_id=unit_id)
-    seen = actor.units_for("conversions:write")
-    if (
-        conversion.unit_id not in seen
-    ):  # told before by a key above, whose answer knows more than this key may
-        return _told(conversion, seen), 200
-    return _first_answer(
-        conversion, lambda: _told(conversion, reach(conversion.unit_id))
-    ), 201 if is_new else 200
-
-
-def _told(conversion: Conversion, units: frozenset[str]) -> Body:
-    """The conversion with its attribution and what it is rewarded with, as far as a reader of these units may know."""
-    shown = answers.show_conversions([conversion], units)[conversion.id].model_dump(mode="json")
-    granted = [
-        each
-        for each in rewards_of_conversion(conversion.id)
-        if each.parent_id is None and each.unit_id in units
-    ]
-    rewards: list[Body] = [
-        {
-            "id": each.id,
-            "kind": each.kind,
-            "amount_minor": each.amount_minor,
-            "currency": each.currency,
-            "state": each.state,
-            "arithmetic": each.arithmetic,
-        }
-        for each in sorted(granted, key=lambda each: each.kind)  # money before points
-    ]
-    return {**shown, "reward": rewards[0] if rewards else None, "rewards": rewards}
-
-
-def _first_answer(row: Conversion | Refund, tell: Callable[[], Body]) -> Body:
-    """What was answered the first time; told and kept when this is the first."""
-    if row.answer is None:
-        row.answer = tell()
-        session().add(row)
-        session().flush()
-    return row.answer
 
 
 def _unit_of(actor: Actor) -> str:

@@ -63,8 +63,13 @@ class Sources:
 def evidence_of(conversions: Sequence[Conversion]) -> dict[str, Evidence]:
     """Conversion → its evidence, of those that are somebody's; their traces are kept, and those of own purchases."""
     candidates = _candidates(conversions)
-    won = {each.conversion_id: each for each in candidates if each.won}
-    traces = _traces(conversions, candidates, _hashes(won.values()))
+    holders = {each.id: each.membership_id for each in conversions}
+    won = {
+        each.conversion_id: each
+        for each in candidates
+        if each.won and each.membership_id == holders[each.conversion_id]  # of a shared one the last touch
+    }
+    traces = _traces(conversions, candidates, won, _hashes(won.values()))
     fraud_traces.keep(traces)
     somebodys = [each for each in conversions if each.membership_id]
     members = sorted({each.membership_id for each in somebodys if each.membership_id})
@@ -136,10 +141,13 @@ def _hashes(won: Iterable[AttributionCandidate]) -> dict[str, str]:
 
 
 def _traces(
-    conversions: Sequence[Conversion], candidates: Sequence[AttributionCandidate], hashes: Mapping[str, str]
+    conversions: Sequence[Conversion],
+    candidates: Sequence[AttributionCandidate],
+    won: Mapping[str, AttributionCandidate],
+    hashes: Mapping[str, str],
 ) -> list[Trace]:
     """The card and device of each conversion with its winner, and the card of an own purchase with its advocate."""
-    clicks = {each.conversion_id: each.given for each in candidates if each.won and each.source == "click"}
+    clicks = {key: each.given for key, each in won.items() if each.source == "click"}
     found = []
     for each in conversions:
         device = word(each, "device_hash") or hashes.get(clicks.get(each.id, ""), "")

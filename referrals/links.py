@@ -1,8 +1,9 @@
 """Share links: a code, where it leads, whose it is, from when until when."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, or_, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, Text, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, func, select
 
@@ -14,12 +15,19 @@ from core.columns import key, moment
 from core.db import run, session, update_one
 from core.errors import Conflict, NotFound
 from core.people import get_person
-from hub.programmes import get_programme
+from core.settings import settings
+from hub.programmes import Programme, get_programme
+from hub.utm import filled
 from referrals import codes, destinations
+from referrals.link_dates import require_order
 from referrals.rights import right_to_earn
 
 MOST_LINKS = 200
 TRIES = 8
+
+
+def _shape(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's context of an INSERT
+    return codes.shape_of(context.get_current_parameters()["code"])
 
 
 class Link(SQLModel, table=True):
@@ -39,12 +47,21 @@ class Link(SQLModel, table=True):
     campaign: str = Field(default="", sa_type=Text)
     starts_at: datetime = moment(now)
     ends_at: datetime | None = moment(optional=True)
+    code_shape: str = Field(default=None, sa_column=Column(Text, nullable=False, default=_shape))
+    """what the code looks like, so that no other is taken for it"""
     version: int = Field(index=True, sa_type=BigInteger)
     """grows with every change of any link, so that a web process reads only what it does not know yet"""
 
     def runs_at(self, at: datetime) -> bool:
         """Whether the link forwards at a moment."""
-        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+        return self.starts_at <= at and not self.ended_at(at)
+
+    def ended_at(self, at: datetime) -> bool:
+        """Whether the link has ended by a moment."""
+        return self.ends_at is not None and self.ends_at <= at
+
+
+Index("uq_link_code_shape", col(Link.code_shape), unique=True)
 
 
 class LinkChange(SQLModel, table=True):
@@ -68,6 +85,10 @@ class CodeTaken(Conflict):
     """This code is already in use. Please choose another."""
 
 
+class LooksLikeAnother(Conflict):
+    """This code looks like another one: 0 and o, 1, l and i are taken for each other. Please choose another."""
+
+
 class CouponTaken(Conflict):
     """This coupon is already in use. Please choose another."""
 
@@ -88,10 +109,13 @@ def open_link(
     destination: str | None = None,
     coupon: str | None = None,
     campaign: str = "",
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
 ) -> Link:
     """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
 
-    Raises NoRightToEarn, TooManyLinks, CodeTaken, CouponTaken, and what codes and destinations refuse.
+    Raises NoRightToEarn, TooManyLinks, CodeTaken, LooksLikeAnother, CouponTaken, EndsTooEarly, and what codes and
+    destinations refuse.
     """
     right = right_to_earn(membership.id, now())
     if not right.earns:
@@ -107,9 +131,11 @@ def open_link(
         destination=destinations.allowed(destination or programme.home_url, programme.allowed_hosts),
         coupon=None if coupon is None else codes.require_coupon(coupon),
         campaign=campaign,
-        starts_at=now(),
-        version=_next_version(),
+        starts_at=starts_at or now(),
+        ends_at=ends_at,
+        version=next_version(),
     )
+    require_order(wanted.starts_at, wanted.ends_at)
     link = _stored(wanted, code=code, name=get_person(membership.person_id).name)
     audit.record(by, "link.opened", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
     return link
@@ -124,7 +150,7 @@ def open_first_link(membership_id: str) -> Link | None:
 
 def end_link(link: Link, *, by: Actor) -> None:
     """End a link now: it stops forwarding, and what it brought stays. Raises AlreadyEnded."""
-    version = _next_version()
+    version = next_version()
     running = update(Link).where(col(Link.id) == link.id, _not_ended())
     if not update_one(running.values(ends_at=now(), version=version)):
         raise AlreadyEnded
@@ -135,7 +161,23 @@ def end_link(link: Link, *, by: Actor) -> None:
 def programme_changed(programme_id: str) -> None:
     """Reaction: the links of a programme that changed are read again by every web process."""
     own = update(Link).where(col(Link.programme_id) == programme_id)
-    run(own.values(version=_next_version()).execution_options(synchronize_session="fetch"))
+    run(own.values(version=next_version()).execution_options(synchronize_session="fetch"))
+
+
+def address_of(link: Link) -> str:
+    """What is shared."""
+    return f"{settings().address}/r/{link.code}"
+
+
+def utm_of(link: Link, programme: Programme, unit_slug: str) -> dict[str, str]:
+    """The UTM parameters of a link, as its programme wants them; without a campaign the programme stands for it."""
+    values = {
+        "code": link.code,
+        "campaign": link.campaign or programme.slug,
+        "programme": programme.slug,
+        "unit": unit_slug,
+    }
+    return filled(programme.utm_template, values)
 
 
 def find_link(code: str) -> Link | None:
@@ -172,8 +214,8 @@ def _not_ended() -> ColumnElement[bool]:
     return or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
 
 
-def _next_version() -> int:
-    """One more than any link has; the row stays locked until the commit, so versions appear in their order."""
+def next_version() -> int:
+    """For whoever changes links: one more than any link has; the row stays locked until the commit, so versions appear in their order."""
     if run(update(LinkChange).where(col(LinkChange.id) == 1).values(version=LinkChange.version + 1)) == 0:
         session().add(LinkChange(id=1, version=1))
         session().flush()
@@ -181,14 +223,8 @@ def _next_version() -> int:
 
 
 def _stored(link: Link, *, code: str | None, name: str) -> Link:
-    """The link under its code, or under the first generated one that is free; raises CodeTaken, CouponTaken."""
-    candidates = [codes.require_code(code)] if code else [codes.generate(name) for _ in range(TRIES)]
-    for candidate in candidates:
-        if find_link(candidate) is None:
-            link.code = candidate
-            break
-    else:
-        raise CodeTaken
+    """The link under its code, or under a generated one; raises CodeTaken, LooksLikeAnother, CouponTaken."""
+    link.code = _free(codes.require_code(code)) if code else _made_up(name)
     if link.coupon is not None and find_coupon(link.coupon) is not None:
         raise CouponTaken
     try:
@@ -197,3 +233,19 @@ def _stored(link: Link, *, code: str | None, name: str) -> Link:
     except IntegrityError as error:  # two at once chose the same
         raise CodeTaken from error
     return link
+
+
+def _free(code: str) -> str:
+    same = session().exec(select(Link.code).where(Link.code_shape == codes.shape_of(code))).first()
+    if same is not None:
+        raise CodeTaken if same == code else LooksLikeAnother
+    return code
+
+
+def _made_up(name: str) -> str:
+    for _ in range(TRIES):
+        try:
+            return _free(codes.generate(name))
+        except (CodeTaken, LooksLikeAnother):
+            continue
+    raise CodeTaken

@@ -20,12 +20,14 @@ from core.events import publish
 from core.immutable import never_changed
 from core.people import get_person
 from hub import metrics
-from hub.metrics import Gain
+from hub.metrics import Gain, metric_name
 from hub.programmes import get_programme
 from referrals import conversions, refunds
 from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud_cases import FraudCase, get_case, under_review
 from referrals.fraud_traces import FraudTrace
+from referrals.split import WHOLE
+from referrals.won import Share, shares_of
 
 
 class Reassignment(SQLModel, table=True):
@@ -37,6 +39,8 @@ class Reassignment(SQLModel, table=True):
     conversion_id: str = Field(foreign_key="conversion.id", index=True, sa_type=Text)
     from_membership_id: str | None = Field(default=None, foreign_key="membership.id", sa_type=Text)
     to_membership_id: str | None = Field(default=None, foreign_key="membership.id", sa_type=Text)
+    was_shared: bool = False
+    """several had a part of it: it can be taken from all of them, and not be given to one"""
     why: str = Field(sa_type=Text)
     """a sentence that every advocate concerned may read"""
     made_by: str = Field(sa_type=Text)
@@ -62,7 +66,7 @@ class UnderReview(Conflict):
 
 
 class IsShared(Conflict):
-    """This conversion is shared among several advocates, so it cannot be given to one of them here."""
+    """This conversion is or was shared among several advocates, so it cannot be given to one of them here."""
 
 
 def reassign(
@@ -75,9 +79,9 @@ def reassign(
     if under_review(conversion.id):
         raise UnderReview
     _lock(conversion)
-    if len(_winners(conversion.id)) > 1:
+    before, shared = conversion.membership_id, conversion.shared
+    if to is not None and (shared or _was_shared(conversion.id)):
         raise IsShared
-    before = conversion.membership_id
     metrics.add(Gain(**{**vars(each), "value": -each.value}) for each in _gains(conversion))
     _give(conversion, to, link_id, why)
     metrics.add(_gains(conversion))
@@ -85,6 +89,7 @@ def reassign(
         conversion_id=conversion.id,
         from_membership_id=before,
         to_membership_id=conversion.membership_id,
+        was_shared=shared,
         why=why,
         made_by=by.id,
     )
@@ -106,18 +111,27 @@ def _lock(conversion: Conversion) -> None:
     session().refresh(conversion)
 
 
-def _winners(conversion_id: str) -> set[str]:
-    won = select(AttributionCandidate.membership_id).where(
-        AttributionCandidate.conversion_id == conversion_id, col(AttributionCandidate.won).is_(True)
+def _was_shared(conversion_id: str) -> bool:
+    shared = select(Reassignment.id).where(
+        Reassignment.conversion_id == conversion_id, col(Reassignment.was_shared).is_(True)
     )
-    return {each for each in session().exec(won) if each}
+    return session().exec(shared).first() is not None
 
 
 def _gains(conversion: Conversion) -> list[Gain]:
     """What stands on the scoreboard for a conversion and its refunds."""
+    if conversion.membership_id is None or conversion.earning_unit_id is None:
+        return []
     applied = [each for each in refunds.refunds_of(conversion.id) if each.state == "applied"]
     back = [gain for each in applied for gain in refunds.gains_of(each, conversion)]
-    return [*conversions.gains_of(conversion), *back]
+    member, where = conversion.membership_id, (conversion.earning_unit_id, conversion.day)
+    if conversion.kind == "lead":
+        return [Gain("leads", member, *where, 1), *back]
+    revenue = metric_name("revenue", conversion.currency)
+    whole = [Share(member, WHOLE, conversion.amount_minor)]
+    shares = shares_of([conversion.id])[conversion.id] if conversion.shared else whole
+    parts = [Gain(revenue, each.membership_id, *where, each.amount_minor) for each in shares]
+    return [Gain("sales", member, *where, 1), *parts, *back]
 
 
 def _give(conversion: Conversion, to: Membership | None, link_id: str | None, why: str) -> None:
@@ -126,7 +140,7 @@ def _give(conversion: Conversion, to: Membership | None, link_id: str | None, wh
     if to is not None:
         conversion.programme_id = to.programme_id
         conversion.earning_unit_id = get_programme(to.programme_id).unit_id
-    conversion.reason = f"won: {why}" if to else f"nobody's: {why}"
+    conversion.reason, conversion.shared = f"won: {why}" if to else f"nobody's: {why}", False
     session().add(conversion)
     mine = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion.id)
     for candidate in session().exec(mine.order_by(col(AttributionCandidate.position))).all():
@@ -146,7 +160,8 @@ def _mark(candidate: AttributionCandidate, conversion: Conversion, why: str) -> 
         candidate.verdict = f"won: {why} (first: {candidate.verdict})"
     elif candidate.won:
         candidate.verdict = f"not any more: {why} (first: {candidate.verdict})"
-    candidate.won = wins
+    candidate.won, candidate.weight_basis_points = wins, WHOLE if wins else 0
+    candidate.share_minor = conversion.amount_minor if wins else 0
     session().add(candidate)
 
 

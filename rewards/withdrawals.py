@@ -31,14 +31,13 @@ class RewardWithdrawal(SQLModel, table=True):
 
 
 def follow(reassignment_id: str) -> None:
-    """Reaction: take back from whoever lost the conversion, grant to whoever has it, less what refunds took. Again: nothing."""
+    """Reaction: take back from all who lost the conversion, grant to whoever has it, less what refunds took."""
     went = get_reassignment(reassignment_id)
     for reward in rewards_of_conversion(went.conversion_id):
-        if reward.parent_id is None and reward.membership_id == went.from_membership_id:
+        if reward.parent_id is None:
             _take(reward, reassignment_id, went.why)
-    if went.to_membership_id is None:
-        return
-    if grants.grant_again(went.conversion_id, reassignment_id):
+    if went.to_membership_id is not None:
+        grants.grant_again(went.conversion_id, reassignment_id)
         for refund in refunds_of(went.conversion_id):
             reverse_for_refund(refund.id)
 

@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision = "0001"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
@@ -144,6 +144,7 @@ def upgrade() -> None:
         sa.Column("conversion_id", sa.Text(), nullable=False),
         sa.Column("from_membership_id", sa.Text(), nullable=True),
         sa.Column("to_membership_id", sa.Text(), nullable=True),
+        sa.Column("was_shared", sa.Boolean(), nullable=False),
         sa.Column("why", sa.Text(), nullable=False),
         sa.Column("made_by", sa.Text(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),

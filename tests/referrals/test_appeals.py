@@ -24,6 +24,7 @@ from referrals.appeals import (
     ReasonNeeded,
 )
 from referrals.conversion_rows import AttributionCandidate, Conversion
+from referrals.fraud_addresses import digest
 from referrals.fraud_cases import FraudCase
 from referrals.reassignment import IsShared, Reassignment
 from rewards import approvals, proof, rules
@@ -269,17 +270,44 @@ def test_a_denied_reward_may_be_appealed_and_is_granted_anew(
 
 
 def test_a_shared_conversion_is_not_given_to_one(cast: Cast, two: tuple[Membership, Membership]) -> None:
-    _ana, bo = two
-    order = lost(cast)
+    ana, bo = two
+    order = shared(cast)
     with db.transaction() as session:
-        for candidate in session.exec(select(AttributionCandidate)).all():
-            candidate.won = True
-            session.add(candidate)
-    asked = ask(bo, order)
-    with pytest.raises(IsShared):
-        answer(cast, asked)
-    with db.transaction(read_only=True) as session:
-        assert session.get_one(Appeal, asked).state == "open"
+        found, by = session.get_one(Conversion, order), acting(cast.manager)
+        with pytest.raises(IsShared):
+            reassignment.reassign(found, bo, link_id=None, why="x", by=by)
+    assert scores(ana)[1] + scores(bo)[1] == 12_900
+    assert nothing_is_wrong()
+
+
+def shared(cast: Cast, **changes: object) -> str:
+    """An order that Ana and Bo share."""
+    with db.transaction() as session:
+        programme = session.get_one(type(cast.programme), cast.programme.id)
+        programme.attribution_rule = "split"
+        session.add(programme)
+    return lost(cast, **changes)
+
+
+def test_a_shared_conversion_is_held_and_taken_from_everybody(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = shared(cast, customer={"email_sha256": digest(cast.marketing.email)})
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 2_900)
+    fraud_work.assess_due()
+    assert [[state for state, _amount in money(each, order)] for each in two] == [["held"], ["held"]]
+    with db.transaction() as session:
+        case = session.exec(select(FraudCase)).one()
+        fraud_cases.confirm(case, by=acting(cast.manager), reason="A colleague bought it")
+    assert [[state for state, _amount in money(each, order)] for each in two] == [["denied"], ["denied"]]
+    assert (scores(ana), scores(bo)) == ((0, 0, 0), (0, 0, 0))
+    assert nothing_is_wrong()
+    with db.transaction() as session:
+        case, by = session.exec(select(FraudCase)).one(), acting(cast.manager)
+        with pytest.raises(IsShared):
+            fraud_cases.overturn(case, by=by, reason="It was a mistake.")
 
 
 def test_a_refund_at_the_same_time_comes_before_or_after_but_not_between(
