@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from sqlalchemy import case
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func
 
 from core.clock import now
 from core.db import session
 from core.money import Money
-from referrals.conversion_rows import Conversion
+from referrals.conversion_rows import AttributionCandidate, Conversion, RefundShare
 from referrals.link_days import clicks_by_day
+from referrals.links import Link
 
 SPANS = (28, 90, 365)
 """over how many days one can look"""
@@ -67,12 +69,24 @@ Won = dict[tuple[str, str, int], tuple[int, int]]
 
 
 def _won(link_id: str, first: date, last: date) -> Won:
-    """(currency, kind, day) → how many conversions that were not given back in full, and their sum in minor units."""
+    """(currency, kind, day) → how many conversions that were not given back in full, and their sum in minor units.
+
+    A shared sale counts once, for the link of its last touch, and its revenue for each link by its share.
+    """
+    won = _whole(link_id, first, last)
+    for place, minor in _by_shares(link_id, first, last).items():
+        number, whole = won[place]
+        won[place] = (number, whole + minor)
+    return won
+
+
+def _whole(link_id: str, first: date, last: date) -> Won:
     left = col(Conversion.amount_minor) - col(Conversion.refunded_minor)
+    own = case((col(Conversion.shared).is_(True), 0), else_=left)
     kept = (left > 0) | (col(Conversion.refunded_minor) == 0)
     found = (
         select_columns(
-            col(Conversion.currency), col(Conversion.kind), col(Conversion.day), func.count(), func.sum(left)
+            col(Conversion.currency), col(Conversion.kind), col(Conversion.day), func.count(), func.sum(own)
         )
         .where(col(Conversion.link_id) == link_id, kept)
         .where(col(Conversion.day).between(_number(first), _number(last)))
@@ -84,6 +98,31 @@ def _won(link_id: str, first: date, last: date) -> Won:
         {(currency, kind, day): (int(number), int(minor)) for currency, kind, day, number, minor in rows}
     )
     return won
+
+
+def _by_shares(link_id: str, first: date, last: date) -> dict[tuple[str, str, int], int]:
+    """(currency, kind, day) → what is left of the link's shares of shared sales."""
+    owner = select_columns(col(Link.membership_id)).where(col(Link.id) == link_id)
+    given_back = (
+        select_columns(func.coalesce(func.sum(col(RefundShare.amount_minor)), 0))
+        .where(col(RefundShare.candidate_id) == col(AttributionCandidate.id))
+        .scalar_subquery()
+    )
+    found = (
+        select_columns(
+            col(Conversion.currency),
+            col(Conversion.kind),
+            col(Conversion.day),
+            func.sum(col(AttributionCandidate.share_minor) - given_back),
+        )
+        .join(Conversion, col(Conversion.id) == col(AttributionCandidate.conversion_id))
+        .where(col(AttributionCandidate.membership_id) == owner.scalar_subquery())  # by its index
+        .where(col(AttributionCandidate.link_id) == link_id, col(AttributionCandidate.won).is_(True))
+        .where(col(Conversion.shared).is_(True), col(Conversion.kind) == "sale")
+        .where(col(Conversion.day).between(_number(first), _number(last)))
+        .group_by(col(Conversion.currency), col(Conversion.kind), col(Conversion.day))
+    )
+    return {(currency, kind, day): int(minor) for currency, kind, day, minor in session().execute(found)}
 
 
 def _by_day(won: Won, kind: str, days: Sequence[int]) -> list[int]:

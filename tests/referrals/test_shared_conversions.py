@@ -13,6 +13,7 @@ from hub import metrics
 from hub.programmes import get_programme
 from referrals.click_ids import new_click_id
 from referrals.conversions import Conversion, candidates_of
+from referrals.link_figures import figures_of
 from referrals.link_table import milliseconds
 from referrals.links import Link
 from referrals.tokens import sign, signing_key
@@ -239,3 +240,19 @@ def test_a_manager_chooses_the_rule_for_what_comes(client: FlaskClient, cast: Ca
     with db.transaction(read_only=True):
         assert get_programme(cast.programme.id).attribution_rule == "split"
     assert manager.post(page, data={**form, "attribution_rule": "luck"}).status_code == 422
+
+
+def test_a_links_page_has_its_share_of_the_revenue_and_the_last_links_has_the_sale(
+    cast: Cast, links: dict[str, Link], tokens: list[str]
+) -> None:
+    with db.transaction():
+        shared_sale(cast, tokens, 10_000)
+        give_back(cast.north.id, "shared", 5_000)
+    with at(now() + timedelta(days=1)), db.transaction(read_only=True):
+        found = {name: figures_of(link.id, 28) for name, link in links.items()}
+    assert {name: each.sums["EUR"].amount_minor for name, each in found.items()} == {
+        "ana": 2_000,
+        "ben": 1_000,
+        "cleo": 2_000,
+    }
+    assert {name: sum(each.sales) for name, each in found.items()} == {"ana": 0, "ben": 0, "cleo": 1}
