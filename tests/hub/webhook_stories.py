@@ -1,6 +1,8 @@
 """Receivers of webhooks and endpoints that lead to them, for several tests."""
 
+import json
 from dataclasses import dataclass
+from typing import Any
 
 from sqlmodel import col, select
 
@@ -11,6 +13,9 @@ from hub import endpoints
 from hub.endpoints import WebhookEndpoint
 from hub.units import Unit
 from tests.factories import acting
+from webhook_types import TYPES
+
+BY_NAME = {each.name: each for each in TYPES}
 
 
 @dataclass(frozen=True)
@@ -46,3 +51,13 @@ def messages(made: Made | None = None) -> list[OutboxMessage]:
 def types_of(made: Made | None = None) -> list[str]:
     """The types of those messages."""
     return [each.content["type"] for each in messages(made)]
+
+
+def bodies(made: Made) -> list[dict[str, Any]]:
+    """What was left for an endpoint, each of the shape that its type says."""
+    told = [json.loads(each.content["body"]) for each in messages(made)]
+    for each in told:
+        whole = BY_NAME[each["type"]].message
+        assert set(each["data"]) == set(BY_NAME[each["type"]].model.model_fields)
+        whole.model_validate(each)
+    return told
