@@ -152,6 +152,9 @@ def test_delivery_shows_what_was_sent_every_try_and_is_sent_again(manager: Flask
         assert manager.post(f"{one}/deliveries/{message.id}/again").status_code == 303
         webhook_sender.send_due()
         listed = manager.get(one).text
+        assert f'href="{one}/deliveries/{message.id}"' in listed
+        assert f'action="{one}/ping"' in listed
+        assert f'action="{one}/deliveries/{message.id}/again"' in page
         assert "delivered" in listed
         assert "201" in listed
         assert message.id in manager.get(f"{one}?state=sent").text
