@@ -18,6 +18,7 @@ from tests.factories import Cast, sign_in
 from tests.hub.webhook_stories import Made, make_endpoint, messages, the_endpoint
 from tests.sandbox.receiver import receiving
 
+pytestmark = pytest.mark.usefixtures("patient")
 HERE = "/console/settings/webhooks"
 URL = "https://hooks.example/in"
 
