@@ -29,6 +29,7 @@ DOORS = (
     "hub.console",
     "hub.settings_page",
     "hub.new_programme_page",
+    "hub.webhooks_page",
     "advocates.public",
     "advocates.portal",
     "advocates.console",
@@ -126,6 +127,7 @@ NAVIGATION = {
     "payout.look": "payouts",
     "fraud.review": "reviews",
     "appeal.decide": "appeals",
+    "webhook.look": "settings",
 }
 """which entry of the console's menu counts which kind of waiting things"""
 

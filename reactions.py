@@ -1,5 +1,6 @@
 """When this happens, do that: the whole programme on a page. Each reaction runs in the transaction of its event."""
 
+import announcements
 from advocates.applications import ApplicationAccepted
 from advocates.membership import find_membership
 from core.events import when
@@ -103,6 +104,7 @@ def wire() -> None:
     appeals.denials_from(reviews.was_denied)
     fraud_evidence.fingerprints_from(accounts.fingerprints_of)
     when(ProgrammeChanged, links_follow_their_programme)
+    announcements.wire()
     metrics.metric_from("clicks", clicks.facts)
     metrics.metric_from("leads", conversions.facts_leads)
     metrics.metric_from("sales", conversions.facts_sales)

@@ -11,6 +11,7 @@ import structlog
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+import announcements
 import reactions
 from core import db, jobs, mail, throttle
 from core.db import transaction
@@ -18,6 +19,7 @@ from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
+from hub import deliveries, endpoints, webhook_sender
 from referrals import clicks, fraud_traces, fraud_work, refunds, visitor
 from rewards import grants, payout_sender, payouts, reviews, stripe_events
 
@@ -37,6 +39,7 @@ SCHEDULE: tuple[Job, ...] = (
     Job("heartbeat", 5, lambda: 1, "says that the clock is alive"),
     Job("ingest-clicks", 1, clicks.ingest, "moves clicks from the journal into the database"),
     Job("send-mail", 2, mail.send_due, "sends the mails that are due"),
+    Job("send-webhooks", 2, webhook_sender.send_due, "sends the webhooks that are due"),
     Job(
         "render-certificates",
         3,
@@ -76,6 +79,19 @@ SCHEDULE: tuple[Job, ...] = (
         _in_one_transaction(visitor.forget_salts),
         "destroys the salts of visitor hashes",
     ),
+    Job(
+        "tell-expired",
+        3600,
+        _in_one_transaction(announcements.tell_expired),
+        "tells webhooks of certifications that have ended",
+    ),
+    Job(
+        "reseal-secrets",
+        3600,
+        _in_one_transaction(endpoints.reseal),
+        "puts stored secrets under the newest key",
+    ),
+    Job("forget-deliveries", 3600, deliveries.forget_old, "deletes old deliveries of webhooks"),
     Job("forget-tries", 3600, _in_one_transaction(throttle.forget_old), "deletes old counts of tries"),
 )
 

@@ -103,6 +103,7 @@ def children(settings: Settings) -> list[Child]:
             "--state",
             str(settings.data_dir / "shop.sqlite"),
         ]
+        files += ["--webhook-secret-file", str(settings.data_dir / "shop-webhook-secret")]
         time_machine = ["--clock-ahead-file", str(settings.data_dir / CLOCK_FILE)]
         started.append(Child("shop", [python, "-m", "sandbox.shop", *shop, *files, *time_machine]))
     return started

@@ -1,5 +1,6 @@
 """Applications as rows, and the only way from one state to another: each change dated, with its actor and reason."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -12,6 +13,7 @@ from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import session, update_one
 from core.errors import Conflict, NotFound
+from core.events import publish
 
 State = Literal[
     "nominated", "draft", "submitted", "needs_info", "in_review", "accepted", "declined", "waitlisted", "withdrawn",
@@ -92,6 +94,15 @@ class ApplicationChange(SQLModel, table=True):
     """for colleagues only"""
 
 
+@dataclass(frozen=True)
+class ApplicationMoved:
+    """An application came into another state, or came in."""
+
+    application_id: str
+    change_id: str
+    state: State
+
+
 class ApplicationNotFound(NotFound):
     """There is no such application."""
 
@@ -155,6 +166,7 @@ def note_change(
     audit.record(
         by, f"application.{to}", "application", application.id, unit_id=application.unit_id, details=facts
     )
+    publish(ApplicationMoved(application.id, change.id, to))
 
 
 def _sentence(state: State) -> str:

@@ -33,6 +33,11 @@ def day_since_1970(days: int) -> int:
     return day_number(_EPOCH + timedelta(days=days))
 
 
+def outside() -> datetime:
+    """The moment as the rest of the world has it, for what others compare with their own clocks."""
+    return datetime.now(UTC)
+
+
 class _Travel:
     """How far ahead the clock of a development service is, as a file in its data folder says."""
 

@@ -78,7 +78,7 @@ def one_mail(message_id: str) -> str:
     """A mail as it was or will be sent; in production without the secrets of the links in it."""
     staff("settings.see")
     message = session().get(OutboxMessage, message_id)
-    if message is None:
+    if message is None or message.kind != "mail":
         raise NotFound
     text = message.content["text"]
     shown = _SECRET_LINK.sub(r"\1…", text) if settings().production else text
@@ -89,7 +89,8 @@ def one_mail(message_id: str) -> str:
 def again(message_id: str) -> ResponseReturnValue:
     """Put a mail that could not be sent back in line."""
     actor = staff("settings.manage")
-    if not outbox.send_again(message_id):
+    message = session().get(OutboxMessage, message_id)
+    if message is None or message.kind != "mail" or not outbox.send_again(message_id):
         raise NotFound
     audit.record(actor, "mail.again", "outbox_message", message_id)
     flash(_("The mail is in line again."), "good")

@@ -113,9 +113,23 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
             _current.reset(token)
 
 
+@contextmanager
+def fresh_look() -> Iterator[Session]:
+    """Read, inside the open transaction, what is in the database now, not what this session remembers of it."""
+    session().flush()
+    with Session(session().connection(), expire_on_commit=False) as looking:
+        token = _current.set(looking)
+        try:
+            yield looking
+        finally:
+            _current.reset(token)
+
+
 def before_commit(hook: Hook) -> Hook:
-    """Register `hook` to run at the end of every writing transaction, still inside it."""
-    _before_commit.append(hook)
+    """Register `hook` to run at the end of every writing transaction, still inside it; the last registered runs first."""
+    _before_commit.insert(
+        0, hook
+    )  # the audit log, known to everybody, comes last and holds its lock the shortest
     return hook
 
 

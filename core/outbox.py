@@ -1,24 +1,40 @@
 """Rows that are sent later: whatever leaves the database is a row first, so nothing is lost and nothing goes twice."""
 
-from collections.abc import Callable
+import random
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from smtplib import SMTPException
 from typing import Any, Literal, get_args
 
 import structlog
-from sqlalchemy import JSON, Text, UniqueConstraint, or_, update
+from sqlalchemy import JSON, Index, Text, UniqueConstraint, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from core.clock import now
 from core.columns import key, moment, one_of, word
-from core.db import session, transaction, update_one
+from core.db import dialect, session, transaction, update_one
 
 log = structlog.get_logger()
 
 State = Literal["waiting", "sending", "sent", "dead"]
 LEASE = timedelta(minutes=2)
 BACKOFF_S = (5, 30, 120, 600, 3_600, 14_400, 43_200, 86_400)
+JITTER = 0.2
+SPREAD = frozenset({"webhook"})
+"""kinds whose next tries are spread, up to a fifth later, so that a receiver that comes back is not stormed"""
 BATCH = 50
+OPEN: tuple[State, ...] = ("waiting", "sending")
+
+
+class NotSent(Exception):
+    """Why a message was not sent, for `deliver` to raise; `after_s` is how long to wait at least before the next try."""
+
+    def __init__(self, why: str, *, after_s: int = 0) -> None:
+        super().__init__(why)
+        self.after_s = after_s
 
 
 class OutboxMessage(SQLModel, table=True):
@@ -42,6 +58,18 @@ class OutboxMessage(SQLModel, table=True):
     last_error: str = Field(default="", sa_type=Text)
 
 
+_is_open = col(OutboxMessage.state).in_(OPEN)
+_line = col(OutboxMessage.kind), col(OutboxMessage.recipient)
+Index(
+    "ix_outbox_message_line",
+    *_line,
+    col(OutboxMessage.due_at),
+    sqlite_where=_is_open,
+    postgresql_where=_is_open,
+)
+Index("ix_outbox_message_recipient", *_line, col(OutboxMessage.id))
+
+
 def put(kind: str, subject: str, step: str, *, to: str, content: dict[str, Any]) -> bool:
     """Leave a message for sending; False when this very step of this subject was already left."""
     known = select(OutboxMessage.id).where(
@@ -54,25 +82,36 @@ def put(kind: str, subject: str, step: str, *, to: str, content: dict[str, Any])
     return True
 
 
+def put_many(messages: Sequence[OutboxMessage]) -> None:
+    """Leave many messages at once; of those whose very step was left before there is still one."""
+    if messages:
+        add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(OutboxMessage)
+        once = add.on_conflict_do_nothing(index_elements=["kind", "subject", "step"])
+        session().execute(once, [each.model_dump() for each in messages])
+
+
 def send_due(kind: str, deliver: Callable[[OutboxMessage], None]) -> int:
     """Send up to 50 due messages of a kind, each claimed first; answers how many went out."""
-    sent = 0
     with transaction(read_only=True):
-        due = (
-            session()
-            .exec(
-                select(OutboxMessage.id).where(*_due(kind)).order_by(col(OutboxMessage.due_at)).limit(BATCH)
-            )
-            .all()
-        )
-    for message_id in due:
-        sent += _send_one(message_id, kind, deliver)
-    return sent
+        due = session().exec(due_of(kind).limit(BATCH)).all()
+    return send(due, kind, deliver)
+
+
+def due_of(kind: str) -> SelectOfScalar[str]:
+    """The query for the ids of a kind's due messages, the longest due first."""
+    return select(OutboxMessage.id).where(*_due(kind)).order_by(col(OutboxMessage.due_at))
+
+
+def send(ids: Iterable[str], kind: str, deliver: Callable[[OutboxMessage], None]) -> int:
+    """Send these messages as far as they are still due, each claimed first; answers how many went out.
+
+    `deliver` raises NotSent, or what networks raise, when one could not be sent: it is tried again later.
+    """
+    return sum(_send_one(each, kind, deliver) for each in ids)
 
 
 def _due(kind: str) -> tuple[Any, ...]:
-    open_states = or_(col(OutboxMessage.state) == "waiting", col(OutboxMessage.state) == "sending")
-    return (OutboxMessage.kind == kind, open_states, OutboxMessage.due_at <= now())
+    return (OutboxMessage.kind == kind, _is_open, OutboxMessage.due_at <= now())
 
 
 def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], None]) -> bool:
@@ -84,6 +123,9 @@ def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], Non
         message = session().get_one(OutboxMessage, message_id)
     try:
         deliver(message)
+    except NotSent as error:
+        _failed(message, str(error), error.after_s)
+        return False
     except (OSError, SMTPException, ValueError) as error:  # a ValueError: it cannot even be composed
         _failed(message, f"{type(error).__name__}: {error}")
         return False
@@ -91,13 +133,15 @@ def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], Non
     return True
 
 
-def _failed(message: OutboxMessage, why: str) -> None:
+def _failed(message: OutboxMessage, why: str, after_s: int = 0) -> None:
     log.warning("not sent", message=message.id, kind=message.kind, attempts=message.attempts, why=why)
     if message.attempts > len(BACKOFF_S):
         _settle(message, state="dead", last_error=why[:500])
         return
-    again = now() + timedelta(seconds=BACKOFF_S[message.attempts - 1])
-    _settle(message, state="waiting", due_at=again, last_error=why[:500])
+    pause_s: float = max(BACKOFF_S[message.attempts - 1], after_s)
+    if message.kind in SPREAD:
+        pause_s += random.uniform(0, pause_s * JITTER)  # noqa: S311 - no secret
+    _settle(message, state="waiting", due_at=now() + timedelta(seconds=pause_s), last_error=why[:500])
 
 
 def _settle(message: OutboxMessage, **values: object) -> None:

@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     workers: int = Field(default=1, ge=1, le=64)
     base_url: str = ""
     secret_key: str = ""
+    encryption_keys: str = ""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     trusted_hosts: str = ""
     country_header: str = Field(default="", pattern=r"^([A-Za-z0-9-]{1,64})?$")
@@ -47,6 +48,13 @@ class Settings(BaseSettings):
     sandbox_stripe_port: int = Field(default=0, ge=0, le=65_535)
     sandbox_shop_port: int = Field(default=0, ge=0, le=65_535)
     demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's; production has none
+
+    @field_validator("encryption_keys")
+    @classmethod
+    def _long_keys(cls, value: str) -> str:
+        if any(len(each.strip()) < MIN_SECRET_LENGTH for each in value.split(",")) and value:
+            raise ValueError("must be keys of at least 32 characters, the newest first, with commas between")
+        return value
 
     @field_validator("base_url", "stripe_api_base")
     @classmethod
@@ -116,6 +124,11 @@ class Settings(BaseSettings):
     def secret(self) -> str:
         """What signs cookies and tokens; in development made once and kept in the data folder."""
         return self.secret_key or _kept_secret(self.data_dir / "secret_key")
+
+    @property
+    def sealing_keys(self) -> list[str]:
+        """What encrypts stored secrets, the newest first; at the end what does without keys of its own."""
+        return [*(each.strip() for each in self.encryption_keys.split(",") if each.strip()), self.secret]
 
     @property
     def local_stripe(self) -> bool:

@@ -105,6 +105,14 @@ class CertificationAwarded:
     occurred_at: datetime
 
 
+@dataclass(frozen=True)
+class CertificationRevoked:
+    """An award no longer counts."""
+
+    award_id: str
+    occurred_at: datetime
+
+
 class NoSuchAward(NotFound):
     """There is no such certificate."""
 
@@ -234,6 +242,7 @@ def revoke(award: Award, reason: Reason, *, by: Actor, note: str = "") -> Revoca
     metrics.add([Gain("certifications", award.membership_id, award.unit_id, made.day, -1)])
     facts = {"reason": reason, "note": note}
     audit.record(by, "certification.revoked", "award", award.id, unit_id=award.unit_id, details=facts)
+    events.publish(CertificationRevoked(award.id, at))
     return made
 
 

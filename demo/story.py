@@ -31,6 +31,7 @@ from demo.people import Somebody, everybody
 from demo.setting import STAFF, build
 from demo.sharing import share_more
 from demo.visitors import Order, Visitors
+from hub import endpoints
 from hub.policies import acknowledge, unacknowledged
 from hub.programmes import Programme
 from hub.roles import key_actor
@@ -82,6 +83,13 @@ def _print_sign_ins() -> None:
     click.echo(f"  {EXAMPLE:24} {everybody(1)[0].name}, an advocate\n")
 
 
+def _write_secret(name: str, secret: str) -> None:
+    """For the shop, in the data folder, for nobody else to read."""
+    descriptor = os.open(settings().data_dir / name, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(secret)
+
+
 class Story:
     """The demo as it happens; the same every time but for the dates."""
 
@@ -105,6 +113,10 @@ class Story:
             shop = self._shop_key()
         self._visitors = Visitors(self._rng, shop[0], shop[1], self._start + timedelta(days=DAYS))
         for day in range(DAYS):
+            if (
+                day == DAYS - 2
+            ):  # the shop, which is not open before the demo is told, hears of the last two days
+                self._tell_shop()
             self._day(day)
         self._visitors.path.close()
         clicks.ingest()
@@ -117,12 +129,26 @@ class Story:
         hub = self._setting.hub
         scopes = ["conversions:write", "conversions:read", "links:read"]
         secret = create_api_key("The demo's shop", scopes, hub.id)
-        descriptor = os.open(
-            settings().data_dir / "shop-api-key", os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600
-        )
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secret)
+        _write_secret("shop-api-key", secret)
         return key_actor(key_of(secret)), hub.id
+
+    def _tell_shop(self) -> None:
+        """The shop is told by webhook; what told another system before is switched off."""
+        north = self._setting.makers.unit_id
+        with at(self._start + timedelta(days=DAYS - 2)), transaction():
+            manager = self._setting.actor("manager")
+            old, _ = endpoints.create(
+                north,
+                "https://erp.example/spokes",
+                ["payout.*"],
+                by=manager,
+                description="The old bookkeeping",
+            )
+            endpoints.disable(old, "The bookkeeping has moved.", by=manager)
+            address = f"http://127.0.0.1:{settings().shop_port}/webhooks/spokes"
+            types = ["application.*", "certification.*", "conversion.*", "reward.*", "payout.*"]
+            _, secret = endpoints.create(north, address, types, by=manager, description="The shop")
+        _write_secret("shop-webhook-secret", secret)
 
     def _day(self, day: int) -> None:
         morning = self._start + timedelta(days=day)

@@ -33,6 +33,7 @@ ACTION_ADDRESSES = {
     "payout.look": "/console/payouts/items/{}",
     "fraud.review": "/console/reviews/{}",
     "appeal.decide": "/console/appeals/{}",
+    "webhook.look": "/console/settings/webhooks/{}",
 }
 """where each kind of action is done; {} is the subject's id"""
 

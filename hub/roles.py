@@ -48,6 +48,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "leaderboard.see": EVERYONE,
     "leaderboard.export": frozenset({"hub_admin", "manager", "marketing"}),
     "leaderboard.emails": frozenset({"hub_admin", "manager"}),
+    "webhook.manage": frozenset({"hub_admin", "manager"}),
     "audit.see": frozenset({"hub_admin"}),
     "settings.see": frozenset({"hub_admin"}),
     "settings.manage": frozenset({"hub_admin"}),

@@ -4,14 +4,15 @@ from sqlalchemy import update
 from sqlalchemy.sql.dml import Update
 from sqlmodel import col
 
-from core import audit
+from core import audit, events
 from core.access import Actor
+from core.clock import now
 from core.db import session, update_one
 from hub import actions
 from rewards import ledger
 from rewards.asking import APPROVE, APPROVE_SECOND
 from rewards.ledger import Entry, Movement
-from rewards.reward import Reward
+from rewards.reward import Reward, RewardDecided
 
 UNAPPROVED: dict[str, None] = dict.fromkeys(
     ("approved_by", "approved_at", "second_approved_by", "second_approved_at", "payable_at")
@@ -53,7 +54,7 @@ def denial(reward: Reward) -> Entry:
 
 
 def note(reward: Reward, act: str, by: Actor, **more: object) -> None:
-    """Audit an act on a reward with what it stood for."""
+    """Audit an act on a reward with what it stood for, and announce it."""
     facts = {
         "amount_minor": reward.amount_minor,
         "currency": reward.currency,
@@ -61,6 +62,7 @@ def note(reward: Reward, act: str, by: Actor, **more: object) -> None:
         **more,
     }
     audit.record(by, act, "reward", reward.id, unit_id=reward.unit_id, details=facts)
+    events.publish(RewardDecided(reward.id, act, now()))
 
 
 def off_the_list(reward: Reward, by: Actor) -> None:

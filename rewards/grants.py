@@ -10,6 +10,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
 from advocates.membership import get_membership
+from core import events
 from core.clock import day_number, now
 from core.db import session, transaction, update_one
 from core.ids import new_ids
@@ -26,6 +27,7 @@ from rewards.reward import (
     NewReward,
     Reward,
     RewardReversal,
+    RewardsGranted,
     book_all,
     get_reward,
     rewards_of_conversion,
@@ -119,6 +121,8 @@ def _grant(dues: Sequence[_Due]) -> None:
     for reward, key in zip(new, new_ids(len(new)), strict=True):
         reward.id = key
     book_all(new)
+    if new:
+        events.publish(RewardsGranted(tuple(each.id for each in new)))
 
 
 _KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Reward.grant_key)))

@@ -4,7 +4,7 @@ from sqlalchemy import update
 from sqlmodel import col, select
 
 from advocates.membership import get_membership
-from core import audit
+from core import audit, events
 from core.access import Actor, authorize
 from core.clock import now
 from core.db import run, session, update_one
@@ -14,7 +14,7 @@ from rewards import accounts, ledger
 from rewards.ledger import Entry, Movement
 from rewards.payout_outcomes import LOOK
 from rewards.reward import Reward
-from rewards.runs import Payout, PayoutAttempt
+from rewards.runs import Payout, PayoutAttempt, PayoutTakenBack
 
 
 class PayoutNotFound(NotFound):
@@ -74,6 +74,7 @@ def take_back(payout: Payout, *, by: Actor) -> None:
     member = payout.membership_id
     move = Movement(ledger.reserved(member), ledger.payable(member), payout.amount_minor, payout.currency)
     ledger.post(Entry(f"payout.taken_back:{payout.id}", "payout.taken_back", payout.id, (move,)))
+    events.publish(PayoutTakenBack(payout.id))
 
 
 def _require_stopped(payout: Payout, by: Actor) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from advocates.membership import get_membership
-from core import mail
+from core import events, mail
 from core.access import CLOCK
 from core.clock import now
 from core.db import run, session, update_one
@@ -18,7 +18,7 @@ from hub.programmes import get_programme
 from rewards import ledger
 from rewards.ledger import Entry, Movement
 from rewards.reward import Reward
-from rewards.runs import OWED, Payout, PayoutAttempt
+from rewards.runs import OWED, Payout, PayoutAttempt, PayoutSent, PayoutStopped
 from rewards.stripe_gateway import StripeError, Transfer
 
 log = structlog.get_logger()
@@ -50,6 +50,7 @@ def sent(payout: Payout, attempt: PayoutAttempt, transfer: Transfer) -> bool:
     )
     actions.done(LOOK, payout.id, by=CLOCK)
     _tell(payout)
+    events.publish(PayoutSent(payout.id))
     return True
 
 
@@ -140,4 +141,5 @@ def _ask_to_look(payout: Payout, why: str) -> None:
     due = actions.due_in(LOOK_WITHIN_DAYS)
     summary = f"Payout of {amount}: {why}"
     actions.ask(LOOK, payout.id, payout.unit_id, right="payout.run", summary=summary, due_at=due)
+    events.publish(PayoutStopped(payout.id, payout.fence))
     session().flush()

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
+from core import events
 from core.access import RULE
 from core.clock import day_number, now
 from core.db import session, update_one
@@ -14,7 +15,15 @@ from referrals.conversions import Conversion, Refund
 from rewards import ledger
 from rewards.asking import APPROVE, APPROVE_SECOND, ask_first
 from rewards.ledger import Entry, Movement
-from rewards.reward import UNDECIDED, Reward, RewardReversal, book, content_hash, rewards_of_conversion
+from rewards.reward import (
+    UNDECIDED,
+    Reward,
+    RewardReversal,
+    RewardReversed,
+    book,
+    content_hash,
+    rewards_of_conversion,
+)
 
 
 def reverse_for_refund(refund_id: str) -> list[Reward]:
@@ -46,17 +55,17 @@ def _reverse(reward: Reward, refund: Refund, conversion: Conversion) -> bool:
     if reward.state in {"denied", "reversed"}:
         taken = Money(0, reward.currency)
     says = _why_taken(taken, refund, conversion)
-    session().add(
-        RewardReversal(
-            reward_id=reward.id,
-            refund_id=refund.id,
-            amount_minor=taken.amount_minor,
-            arithmetic=says,
-            at=now(),
-        )
+    reversal = RewardReversal(
+        reward_id=reward.id,
+        refund_id=refund.id,
+        amount_minor=taken.amount_minor,
+        arithmetic=says,
+        at=now(),
     )
+    session().add(reversal)
     if taken.amount_minor:
         _take_back(reward, taken, refund, says)
+        events.publish(RewardReversed(reversal.id))
     session().flush()
     return taken.amount_minor > 0
 

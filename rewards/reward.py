@@ -103,6 +103,29 @@ class RewardReversal(SQLModel, table=True):
     at: datetime = moment(now)
 
 
+@dataclass(frozen=True)
+class RewardsGranted:
+    """New lines are owed for facts."""
+
+    reward_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RewardDecided:
+    """Somebody decided about a reward: `act` is what is on the audit log, as reward.approved."""
+
+    reward_id: str
+    act: str
+    occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class RewardReversed:
+    """A refund took a reward back, or part of it."""
+
+    reversal_id: str
+
+
 class RewardNotFound(NotFound):
     """There is no such reward."""
 

@@ -1,5 +1,6 @@
 """What a payout run is made of: the run, its payouts, their attempts, and who got nothing and why."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -19,6 +20,35 @@ OWED: tuple[State, ...] = ("reserved", "sending", "ambiguous", "rejected", "held
 """states in which the money is still reserved"""
 GONE: tuple[State, ...] = ("sent", "landed", "bank_failed", "reversed")
 """states in which the transfer has happened"""
+
+
+@dataclass(frozen=True)
+class PayoutSent:
+    """A payout's money has gone out."""
+
+    payout_id: str
+
+
+@dataclass(frozen=True)
+class PayoutStopped:
+    """A payout did not go out, and somebody has to look; `fence` is the number of the try."""
+
+    payout_id: str
+    fence: int
+
+
+@dataclass(frozen=True)
+class PayoutTakenBack:
+    """A payout was given up; its lines wait for the next run."""
+
+    payout_id: str
+
+
+@dataclass(frozen=True)
+class PayoutReversed:
+    """A payout's money came back."""
+
+    payout_id: str
 
 
 class PayoutRun(SQLModel, table=True):

@@ -9,13 +9,14 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
+from core import events
 from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
 from hub import actions
 from rewards import accounts, stripe_gateway
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
-from rewards.runs import Payout
+from rewards.runs import Payout, PayoutReversed
 from rewards.stripe_gateway import Refused, StripeError
 
 log = structlog.get_logger()
@@ -124,4 +125,5 @@ def _note_reversal(event: StripeEvent) -> str:
         session().add(payout)
         due = actions.due_in(LOOK_WITHIN_DAYS)
         actions.ask(LOOK, payout.id, payout.unit_id, right="payout.run", summary=sentence, due_at=due)
+        events.publish(PayoutReversed(payout.id))
     return "reversal noted"

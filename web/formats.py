@@ -1,5 +1,6 @@
 """How figures, money and moments are written: by locale, and in the reader's own time zone."""
 
+import json
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,7 @@ def register_formats(app: Flask) -> None:
         "datetime": moment,
         "day": day,
         "month": month,
+        "pretty_json": pretty_json,
     }
     app.jinja_env.globals["get_locale"] = flask_babel.get_locale
 
@@ -65,6 +67,11 @@ def moment(when: datetime) -> str:
 def day(number: int) -> str:
     """A scoreboard day YYYYMMDD as `2 Nov`."""
     return str(flask_babel.format_date(date(number // 10_000, number // 100 % 100, number % 100), "d MMM"))
+
+
+def pretty_json(written: str) -> str:
+    """JSON with a field a line, for people."""
+    return json.dumps(json.loads(written), indent=2, ensure_ascii=False)
 
 
 def month(first: date) -> str:

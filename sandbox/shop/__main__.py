@@ -24,6 +24,9 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--clock-ahead-file", type=Path, help="how many seconds ahead the clock is, as a file says"
     )
+    parser.add_argument(
+        "--webhook-secret-file", type=Path, help="what signs Spokes' webhooks; may come later"
+    )
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--api-key", default="", help="a key with the scope conversions:write")
     key.add_argument("--api-key-file", type=Path, help="a file with the key; it may be written later")
@@ -38,7 +41,7 @@ def main(argv: list[str]) -> None:
     if asked.clock_ahead_file:
         clock.follow(asked.clock_ahead_file)
     spokes = Spokes(asked.spokes_url, asked.api_key, asked.api_key_file)
-    with running(spokes, asked.state, port=asked.port) as url:
+    with running(spokes, asked.state, port=asked.port, webhook_secret=asked.webhook_secret_file) as url:
         sys.stdout.write(f"Shop on {url}\n")
         sys.stdout.flush()
         stop.wait()

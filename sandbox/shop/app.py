@@ -19,6 +19,7 @@ from flask import (
 from werkzeug.wrappers import Response as AnyResponse
 
 from sandbox.shop.catalogue import PRODUCTS, price
+from sandbox.shop.hooks import Ear, hooks
 from sandbox.shop.orders import Line, Order, OrderBook
 from sandbox.shop.reports import Reported, Spokes, report_order, report_refund
 
@@ -48,6 +49,8 @@ def create_app(state: str, spokes: Spokes) -> Flask:
         lambda: {"products": PRODUCTS, "basket_size": sum(line.quantity for line in basket())}
     )
     app.register_blueprint(pages)
+    app.extensions["ear"] = Ear()
+    app.register_blueprint(hooks)
     app.after_request(_finish)
     return app
 

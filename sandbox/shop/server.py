@@ -10,9 +10,12 @@ from sandbox.shop.reports import Spokes
 
 
 @contextmanager
-def running(spokes: Spokes, state: str | Path = ":memory:", *, port: int = 0) -> Iterator[str]:
+def running(
+    spokes: Spokes, state: str | Path = ":memory:", *, port: int = 0, webhook_secret: Path | None = None
+) -> Iterator[str]:
     """Serve in the background until the block ends; the answer is the address."""
     app = create_app(str(state), spokes)
+    app.extensions["ear"].secret_file = webhook_secret
     try:
         with serving(app, port) as url:
             yield url

@@ -7,7 +7,7 @@ from sqlmodel import col, select
 
 from core import db
 from core.clock import now
-from core.db import in_transaction, run, session, transaction, update_one
+from core.db import fresh_look, in_transaction, run, session, transaction, update_one
 from core.people import Person, register
 from core.signin import SignInSession
 from tests.at_once import at_once
@@ -106,6 +106,33 @@ def test_before_commit_hook_writes_in_the_same_transaction_and_its_failure_undoe
         pass
     assert ran == [True, True], "and it does not run where nothing can be written"
     assert names() == ["Ana"]
+
+
+def test_hook_that_was_registered_last_runs_first(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[str] = []
+    monkeypatch.setattr(db, "_before_commit", [])
+    for name in ("the audit log", "another"):
+        db.before_commit(lambda name=name: ran.append(name))  # type: ignore[misc]  # the loop's variable, kept
+    with transaction():
+        pass
+    assert ran == ["another", "the audit log"]
+
+
+def test_fresh_look_sees_what_was_changed_past_the_session_and_commits_nothing(database: str) -> None:
+    def act() -> None:
+        known = register("ana@example.org", "Ana")
+        stale = update(Person).values(name="Cleo").execution_options(synchronize_session=False)
+        run(stale)
+        assert known.name == "Ana"
+        with fresh_look() as looking:
+            assert looking is session()
+            assert session().exec(select(Person.name)).all() == ["Cleo"]
+        assert session().get_one(Person, known.id) is known
+        raise KeyError
+
+    with pytest.raises(KeyError), transaction():
+        act()
+    assert names() == []
 
 
 def test_hook_does_not_run_when_the_block_raised(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from core.clock import at, now
 from core.db import session, transaction
-from core.outbox import BACKOFF_S, BATCH, LEASE, OutboxMessage, put, send_again, send_due
+from core.outbox import BACKOFF_S, BATCH, LEASE, NotSent, OutboxMessage, put, put_many, send_again, send_due
 from tests.at_once import at_once
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -165,6 +165,42 @@ def test_mistake_of_ours_is_not_swallowed_and_the_message_is_sent_after_its_leas
     assert the_message().state == "sending"
     with at(now() + LEASE + timedelta(seconds=1)):
         assert send_due("mail", lambda _message: None) == 1
+
+
+def test_many_are_left_at_once_and_a_step_that_was_left_before_only_once() -> None:
+    def some() -> list[OutboxMessage]:
+        return [
+            OutboxMessage(kind="webhook", subject=each, step="e", recipient="e", content={}) for each in "abc"
+        ]
+
+    for _ in range(2):
+        with transaction():
+            put_many(some())
+            put_many([])
+    assert states() == ["waiting"] * 3
+
+
+def test_receiver_that_names_a_pause_is_left_alone_so_long() -> None:
+    def deliver(_message: OutboxMessage) -> None:
+        raise NotSent("The receiver answered 429.", after_s=900)
+
+    with at(NOON):
+        leave()
+        assert send_due("mail", deliver) == 0
+    assert the_message().due_at == NOON + timedelta(seconds=900)
+    assert the_message().last_error == "The receiver answered 429."
+
+
+def test_tries_of_webhooks_are_spread_so_that_a_receiver_that_comes_back_is_not_stormed() -> None:
+    with at(NOON), transaction():
+        for number in range(20):
+            put("webhook", str(number), "e", to="e", content={})
+    with at(NOON):
+        send_due("webhook", refuses)
+    with transaction(read_only=True):
+        pauses = {(each.due_at - NOON).total_seconds() for each in session().exec(select(OutboxMessage))}
+    assert len(pauses) > 10
+    assert BACKOFF_S[0] <= min(pauses) <= max(pauses) <= BACKOFF_S[0] * 1.2
 
 
 KILLED = """

@@ -17,6 +17,7 @@ from core.ids import new_id
 from core.people import get_person
 from curriculum import attempts
 from curriculum.releases import content_of
+from hub import endpoints
 from hub.policies import publish_policy
 from referrals import appeals
 from referrals.fraud_addresses import digest
@@ -85,6 +86,7 @@ TABLES = {
     "certification_id": "certification",
     "award_id": "award",
     "message_id": "outbox_message",
+    "endpoint_id": "webhook_endpoint",
     "link_id": "link",
     "run_id": "payout_run",
     "payout_id": "payout",
@@ -121,6 +123,7 @@ def everybody(app: Flask, cast: Cast) -> dict[str, FlaskClient]:
         create_api_key("a key", list(SCOPES), cast.hub.id)
         publish_policy(cast.programme.id, "conduct", "Conduct", "Be kind.", by=COMMAND)
         make_application(cast.programme.slug)
+        endpoints.create(cast.hub.id, "https://hooks.example/in", ["*"], by=COMMAND)
         ready_account(earner)
     first, _second = approvable(earner), approvable(earner, 64_000)
     odd(cast.north, cast.marketing, external_id="an-odd-one")

@@ -48,6 +48,7 @@ payout.run                  .        .       .        x        .
 leaderboard.see             x        x       x        x        x
 leaderboard.export          x        x       .        .        x
 leaderboard.emails          x        x       .        .        .
+webhook.manage              x        x       .        .        .
 audit.see                   x        .       .        .        .
 settings.see                x        .       .        .        .
 settings.manage             x        .       .        .        .
