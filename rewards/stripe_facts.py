@@ -1,7 +1,8 @@
 """What Stripe's objects say of a sale: pure reading of a Checkout session, an invoice, a charge and its disputes.
 
 What a shop may put into the metadata of the session (or of the subscription): `spk`, the click token (the newest
-first, further ones after spaces); `spokes_code`, an advocate's code; `order_id`, the shop's own number; `customer_id`,
+first, further ones after spaces); `spokes_code`, an advocate's code; `spokes_coupon`, a coupon that Stripe does not
+know (promotion codes are read from Stripe); `order_id`, the shop's own number; `customer_id`,
 the shop's own name of the customer. A token may also be the `client_reference_id`, as the snippet writes it.
 """
 
@@ -81,7 +82,7 @@ def of_checkout(session: Body, payment_intent: str) -> Paid:
         payment_intent=payment_intent,
         customer=id_of(session.get("customer")),
         email=str(person.get("email") or session.get("customer_email") or ""),
-        coupons=_coupons(session.get("discounts") or ()),
+        coupons=_coupons(session.get("metadata") or {}, session.get("discounts") or ()),
         lines=_lines(session.get("line_items") or {}, currency),
         told=_told(session.get("metadata") or {}, str(session.get("client_reference_id") or "")),
     )
@@ -170,9 +171,9 @@ def _shipping(cost: Body | None, totals: Body) -> int:
     return int(totals.get("amount_shipping") or 0)
 
 
-def _coupons(discounts: Sequence[Body]) -> tuple[str, ...]:
-    """The promotion codes that the buyer typed, else the ids of the coupons."""
-    found = []
+def _coupons(metadata: Body, discounts: Sequence[Body]) -> tuple[str, ...]:
+    """The shop's own coupon, the promotion codes that the buyer typed, else the ids of the coupons."""
+    found = [str(metadata.get("spokes_coupon") or "")]
     for each in discounts:
         typed = each.get("promotion_code")
         found.append(str(typed["code"]) if isinstance(typed, dict) else id_of(each.get("coupon")))
