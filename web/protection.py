@@ -15,6 +15,7 @@ POLICY = (
     "connect-src 'self'; form-action 'self'{form_action}; base-uri 'none'; frame-ancestors 'none'"
 )
 HSTS = "max-age=31536000; includeSubDomains"
+_SECRET_IN_PATH = re.compile(r"^(/webhooks/postback/).+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
@@ -45,4 +46,5 @@ def _name_request() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id, path=request.path, method=request.method)
+    path = _SECRET_IN_PATH.sub(r"\1…", request.path)
+    structlog.contextvars.bind_contextvars(request_id=g.request_id, path=path, method=request.method)
