@@ -44,6 +44,7 @@ DOORS = (
     "referrals.kit_page",
     "referrals.live_page",
     "referrals.console",
+    "referrals.conversions_import_page",
     "referrals.api",
     "referrals.webhooks",
     "rewards.portal",

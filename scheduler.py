@@ -18,7 +18,7 @@ from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
-from referrals import clicks, refunds, visitor
+from referrals import clicks, imports, refunds, visitor
 from rewards import grants, payout_sender, payouts, stripe_events
 
 log = structlog.get_logger()
@@ -67,6 +67,9 @@ SCHEDULE: tuple[Job, ...] = (
         3600,
         _in_one_transaction(visitor.forget_salts),
         "destroys the salts of visitor hashes",
+    ),
+    Job(
+        "import-conversions", 1, imports.work, "tries and records the files of conversions that were brought"
     ),
     Job("forget-tries", 3600, _in_one_transaction(throttle.forget_old), "deletes old counts of tries"),
 )

@@ -4,7 +4,7 @@ import re
 import secrets
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_wtf.csrf import CSRFProtect
 
 from core.settings import Settings
@@ -22,6 +22,7 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 def register_protection(app: Flask, settings: Settings) -> None:
     """CSRF on every form, headers on every answer."""
     app.before_request(_name_request)  # first, so that a refused form has a number on record too
+    app.before_request(_let_uploads_in)
     csrf.init_app(app)
     # Stripe's onboarding is reached by redirect from a form, and form-action covers redirects.
     stripe = f" {settings.stripe_base}" if settings.local_stripe else " https://connect.stripe.com"
@@ -40,6 +41,14 @@ def register_protection(app: Flask, settings: Settings) -> None:
         return response
 
     app.after_request(protect)
+
+
+def _let_uploads_in() -> None:
+    """The size of a body is limited before anything, the form's token included, is read of it."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    most = getattr(view, "takes_bytes", None)
+    if most is not None:
+        request.max_content_length = most
 
 
 def _name_request() -> None:

@@ -91,6 +91,7 @@ TABLES = {
     "grant_id": "role_grant",
     "attempt_id": "attempt",
     "version_id": "policy_version",
+    "import_id": "conversion_import",
 }
 OTHERS = {
     "fmt": "csv",
