@@ -43,7 +43,9 @@ def lines(*rows: str, head: str = HEAD) -> bytes:
     return ("\ufeff" + "\r\n".join([head, *rows]) + "\r\n").encode()
 
 
-def brought(raw: bytes, cast: Cast, kind: str = "conversions", by: Person | None = None) -> ConversionImport:
+def brought(
+    raw: bytes, cast: Cast, kind: ImportKind = "conversions", by: Person | None = None
+) -> ConversionImport:
     with transaction():
         made = imports.bring(
             raw, kind, name="november.csv", unit_id=cast.north.id, by=acting(by or cast.manager)
