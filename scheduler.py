@@ -55,7 +55,7 @@ SCHEDULE: tuple[Job, ...] = (
     ),
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
-    Job("apply-stripe-events", 0.5, stripe_events.apply_events, "applies what Stripe told us"),
+    Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
     Job(
         "apply-parked-refunds",
         30,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -36,6 +37,10 @@ NAMES = {
 
 class WrongAmount(Invalid):
     """An amount is written like 129.00 or 129,00, without thousands separators."""
+
+
+class WrongMoment(Invalid):
+    """A moment is written with its zone, like 2026-11-02T10:15:00Z or 2026-11-02T11:15:00+01:00."""
 
 
 class TwiceInFile(Invalid):
@@ -95,7 +100,7 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
         {
             "external_id": cells["order"],
             "kind": given.get("kind", "sale" if amount is not None else "lead").lower(),
-            "occurred_at": cells["at"],
+            "occurred_at": _moment(cells["at"]),
             "click": given.get("click"),
             "code": given.get("code"),
             "coupon": given.get("coupon"),
@@ -112,13 +117,22 @@ def _refund(cells: dict[str, str]) -> NewRefund:
             "external_id": cells["refund"],
             "conversion_external_id": cells["order"],
             "amount_minor": _minor(cells["amount"], cells["currency"]),
-            "occurred_at": cells["at"],
+            "occurred_at": _moment(cells["at"]),
             "reason": cells["reason"],
         }
     )
 
 
 _READ: dict[ImportKind, Callable[[dict[str, str]], Input]] = {"conversions": _conversion, "refunds": _refund}
+
+
+def _moment(written: str) -> str:
+    try:
+        if datetime.fromisoformat(written).tzinfo is None:
+            raise WrongMoment
+    except ValueError as error:
+        raise WrongMoment from error
+    return written
 
 
 def _minor(amount: str | None, currency: str | None) -> int | None:

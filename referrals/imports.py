@@ -91,8 +91,9 @@ def get_import(import_id: str) -> ConversionImport:
 
 def counts(import_id: str) -> dict[str, int]:
     """How many lines became what, or would: `new`, `known`, `refused`, and `left` for those not tried yet."""
-    grouped = select_columns(became(), func.count()).where(col(ImportRow.import_id) == import_id)
-    rows = session().execute(grouped.group_by(became())).all()
+    said = became().label("said")
+    grouped = select_columns(said, func.count()).where(col(ImportRow.import_id) == import_id)
+    rows = session().execute(grouped.group_by(said)).all()
     found = {str(outcome) or "left": int(number) for outcome, number in rows}
     return {name: found.get(name, 0) for name in ("new", "known", "refused", "left")}
 

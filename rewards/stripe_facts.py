@@ -6,6 +6,7 @@ know (promotion codes are read from Stripe); `order_id`, the shop's own number; 
 the shop's own name of the customer. A token may also be the `client_reference_id`, as the snippet writes it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -16,6 +17,9 @@ from rewards.stripe_gateway import Body
 from rewards.stripe_units import minor_of
 
 FIRST_OF_SUBSCRIPTION = "subscription_create"
+LONGEST_TOKEN, LONGEST_CODE = 300, 64
+NAME = re.compile(r"[!-~]{1,200}")
+"""what the API takes as somebody else's identifier"""
 DECIDED = frozenset({"won", "lost", "warning_closed", "prevented"})
 
 
@@ -157,11 +161,16 @@ def _subscription(invoice: Body) -> Body:
 
 
 def _told(metadata: Body, reference: str) -> Told:
+    """What does not have the form of a name is left out: a sale is not lost for it."""
     names = ("spk", "spokes_code", "order_id", "customer_id")
-    token, code, order_id, customer_id = (str(metadata.get(name) or "") for name in names)
+    token, code, order_id, customer_id = (str(metadata.get(name) or "").strip() for name in names)
     referred = tokens.of_reference(reference)
     token = token.split(" ")[0] or (referred if tokens.verify(referred) else "")
-    return Told(token, code, order_id, customer_id)
+    return Told(token[:LONGEST_TOKEN], code[:LONGEST_CODE], _name(order_id), _name(customer_id))
+
+
+def _name(text: str) -> str:
+    return text if NAME.fullmatch(text) else ""
 
 
 def _shipping(cost: Body | None, totals: Body) -> int:

@@ -9,7 +9,7 @@ each of them ends in the same two steps, the sale is there, and what went back o
   - A dispute holds what is undecided; lost, it is a refund; won, nothing has to be restored.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -43,6 +43,7 @@ WENT_BACK = frozenset(
     }
 )
 KINDS = PAID | {INVOICE_PAID} | WENT_BACK
+WAITS = timedelta(minutes=50)
 NOBODYS = "names no advocate of ours"
 UNKNOWN = "of no sale that we know"
 
@@ -94,22 +95,32 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
         return UNKNOWN
     with transaction(read_only=True):
         known = _sale_of(payment)
+    charged = _charged(payment)
+    if charged is None:
+        return UNKNOWN
     if known is None:
         for each in stripe_gateway.checkouts_of(payment_intent=payment):
-            return _checkout(each["id"], at)
-    charged = _charged(payment)
+            said = _checkout(each["id"], at)
+            return _unless_told_soon(charged, at) if said == NOBODYS else said
     with transaction():
         sale = known and session().get_one(Conversion, known.conversion_id)
-        sale = sale or (_told_by_api(charged.order_id) if charged else None)
-        if sale is not None and charged is not None:
+        sale = sale or _told_by_api(charged.order_id)
+        if sale is not None:
             return _take_off(sale, charged, at)
-    if charged is not None and charged.order_id:  # told by the API, later: until then the event waits
+    return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
+
+
+def _unless_told_soon(charged: Charged, at: datetime) -> str:
+    """The API may be about to tell the order: so long the event waits."""
+    if charged.order_id and now() - at < WAITS:
         raise TryLater("its order is not known yet")
-    return UNKNOWN  # or a subscription's invoice that is not applied yet: with it, this is
+    return UNKNOWN
 
 
 def _settle(paid: Paid, at: datetime) -> str:
     """Record the sale, and take off what has gone back of it."""
+    if paid.amount_minor == 0:
+        return "nothing was paid"
     charged = _charged(paid.payment_intent) if paid.payment_intent else None
     with transaction():
         sale = _record(paid, charged)
@@ -131,7 +142,7 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
     known = session().exec(select(StripeSale).where(StripeSale.object_id == paid.object_id)).first()
     if known is not None:
         return session().get_one(Conversion, known.conversion_id)
-    sale = _told_by_api(paid.told.order_id) or _new(paid, charged)
+    sale = _told_by_api(paid.told.order_id or (charged.order_id if charged else "")) or _new(paid, charged)
     if sale is not None:
         session().add(
             StripeSale(
@@ -148,7 +159,7 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
 
 def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
     hub, earlier = find_hub(), _earlier_of(paid.customer)
-    if hub is None or paid.amount_minor == 0:
+    if hub is None:
         return None
     coupon = next((each for each in paid.coupons if links.find_coupon(each)), None)
     if not (paid.told.token or paid.told.code or coupon or earlier):
