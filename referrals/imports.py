@@ -1,6 +1,6 @@
 """Imports: a file is tried first, by the very verb that records and undone at once; then, when confirmed, recorded.
 
-Both happen in the background, fifty lines to a transaction, each line a savepoint. What was interrupted goes on where it
+Both happen in the background, twenty-five lines to a transaction, each line a savepoint. What was interrupted goes on where it
 was; what was recorded before is known.
 """
 
@@ -11,7 +11,7 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, case, update
+from sqlalchemy import ColumnElement, case, insert, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, select
@@ -21,11 +21,14 @@ from core.access import Actor
 from core.clock import now
 from core.db import run, session, transaction, update_one
 from core.errors import Conflict, NotFound, SpokesError
+from core.ids import new_id
 from referrals import conversions, import_reading
 from referrals.conversion_input import NewConversion, NewRefund
 from referrals.import_rows import ConversionImport, ImportKind, ImportRow, Outcome
 
-LINES_PER_STEP = 50
+LINES_PER_STEP = 25
+BREATH_S = 0.01
+"""between two steps, so that on SQLite clicks and orders get their turn"""
 LEASE = timedelta(minutes=2)
 LONGEST_S = 10.0
 """a clock works so long on one import, then looks around"""
@@ -66,18 +69,20 @@ def bring(raw: bytes, kind: ImportKind, *, name: str, unit_id: str, by: Actor) -
     )
     session().add(made)
     session().flush()
-    session().add_all(
-        ImportRow(
-            import_id=made.id,
-            line=line.number,
-            external_id=line.external_id,
-            said=line.said,
-            foretold="refused" if line.problem else "",
-            why=line.problem,
-        )
+    rows = [
+        {
+            "id": new_id(),
+            "import_id": made.id,
+            "line": line.number,
+            "external_id": line.external_id,
+            "said": line.said,
+            "foretold": "refused" if line.problem else "",
+            "outcome": "",
+            "why": line.problem,
+        }
         for line in lines
-    )
-    session().flush()
+    ]
+    session().execute(insert(ImportRow), rows)
     return made
 
 
@@ -150,6 +155,7 @@ def _work_on(import_id: str) -> int:
     until, did = time.monotonic() + LONGEST_S, 0
     while time.monotonic() < until and (step := _step(brought)):
         did += step
+        time.sleep(BREATH_S)
     with transaction():
         finished = not _waiting(brought)
         after = {"reading": "checked", "recording": "done"}[brought.state] if finished else brought.state

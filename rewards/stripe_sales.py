@@ -139,6 +139,7 @@ def _charged(payment_intent: str) -> Charged | None:
 
 
 def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
+    same_order.one_at_a_time(paid.object_id)
     known = session().exec(select(StripeSale).where(StripeSale.object_id == paid.object_id)).first()
     if known is not None:
         return session().get_one(Conversion, known.conversion_id)

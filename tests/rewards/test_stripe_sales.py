@@ -19,6 +19,7 @@ from referrals.conversions import Conversion, Refund
 from referrals.tokens import sign, signing_key
 from rewards import stripe_events
 from rewards.reward import rewards_of_conversion
+from tests.at_once import at_once
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.local_stripe import LocalStripe
@@ -229,6 +230,20 @@ def test_the_same_event_and_the_same_session_twice_are_one_sale(ana: Membership,
         told("checkout.session.completed", paid)
     assert len(every()) == 1
     assert earned(every()[0]) == 1_290
+
+
+def test_two_clocks_that_apply_the_same_sale_and_its_refund_at_once_record_each_once(
+    ana: Membership, shop: Shop
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    back = shop.refunds(paid, 2_900)
+    for kind, about in (("checkout.session.completed", paid), ("charge.refunded", back)) * 2:
+        with transaction():
+            stripe_events.store({"id": f"evt_{next(_events)}", "type": kind, "data": {"object": about}})
+    applied = at_once(stripe_events.apply_events, stripe_events.apply_events)
+    assert sum(each for each in applied if isinstance(each, int)) == 4
+    (sale,) = every()
+    assert (sale.refunded_minor, earned(sale), refunds()) == (2_900, 1_000, [(2_900, "applied")])
 
 
 def test_refunds_take_off_the_difference_in_whatever_order_they_come(ana: Membership, shop: Shop) -> None:
