@@ -17,7 +17,7 @@ from rewards.stripe_gateway import Body
 from rewards.stripe_units import minor_of
 
 FIRST_OF_SUBSCRIPTION = "subscription_create"
-LONGEST_TOKEN, LONGEST_CODE = 300, 64
+LONGEST_TOKEN, LONGEST_CODE, MOST_TOKENS = 300, 64, 5
 NAME = re.compile(r"[!-~]{1,200}")
 """what the API takes as somebody else's identifier"""
 DECIDED = frozenset({"won", "lost", "warning_closed", "prevented"})
@@ -27,7 +27,8 @@ DECIDED = frozenset({"won", "lost", "warning_closed", "prevented"})
 class Told:
     """What the shop told Stripe in words of its own; empty where it told nothing."""
 
-    token: str = ""
+    tokens: tuple[str, ...] = ()
+    """of clicks, the newest first"""
     code: str = ""
     order_id: str = ""
     customer_id: str = ""
@@ -65,6 +66,8 @@ class Charged:
     disputed: tuple[str, ...]
     """the disputes that are not decided"""
     order_id: str
+    card: str = ""
+    """the fingerprint that Stripe gives the card it was paid with"""
 
     def gone_of(self, amount_minor: int) -> int:
         """How much of a sale of `amount_minor` has gone back so far: the same part as of the charge."""
@@ -126,8 +129,14 @@ def of_charge(charges: Sequence[Body], disputes: Sequence[Body]) -> Charged | No
         refunded=found["amount_refunded"],
         lost=sum(each["amount"] for each in disputes if each["status"] == "lost"),
         disputed=tuple(each["id"] for each in disputes if each["status"] not in DECIDED),
-        order_id=str((found.get("metadata") or {}).get("order_id") or ""),
+        order_id=_name(str((found.get("metadata") or {}).get("order_id") or "")),
+        card=str(_card(found).get("fingerprint") or ""),
     )
+
+
+def _card(charge: Body) -> Body:
+    card: Body = (charge.get("payment_method_details") or {}).get("card") or {}
+    return card
 
 
 def payment_of(invoice: Body) -> str:
@@ -165,8 +174,9 @@ def _told(metadata: Body, reference: str) -> Told:
     names = ("spk", "spokes_code", "order_id", "customer_id")
     token, code, order_id, customer_id = (str(metadata.get(name) or "").strip() for name in names)
     referred = tokens.of_reference(reference)
-    token = token.split(" ")[0] or (referred if tokens.verify(referred) else "")
-    return Told(token[:LONGEST_TOKEN], code[:LONGEST_CODE], _name(order_id), _name(customer_id))
+    clicked = token.split() or ([referred] if tokens.verify(referred) else [])
+    kept = tuple(each[:LONGEST_TOKEN] for each in clicked[:MOST_TOKENS])
+    return Told(kept, code[:LONGEST_CODE], _name(order_id), _name(customer_id))
 
 
 def _name(text: str) -> str:

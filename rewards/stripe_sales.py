@@ -43,6 +43,7 @@ WENT_BACK = frozenset(
     }
 )
 KINDS = PAID | {INVOICE_PAID} | WENT_BACK
+MOST_WORDS = 200
 WAITS = timedelta(minutes=50)
 NOBODYS = "names no advocate of ours"
 UNKNOWN = "of no sale that we know"
@@ -163,24 +164,34 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
     if hub is None:
         return None
     coupon = next((each for each in paid.coupons if links.find_coupon(each)), None)
-    if not (paid.told.token or paid.told.code or coupon or earlier):
+    if not (paid.told.tokens or paid.told.code or coupon or earlier):
         return None
     said = NewConversion.model_validate(
         {
             "external_id": paid.told.order_id or paid.object_id,
             "kind": "sale",
             "occurred_at": (charged.at if charged else paid.at).isoformat(),
-            "click": paid.told.token or None,
+            "click": next(iter(paid.told.tokens), None),
             "code": paid.told.code or None,
             "coupon": coupon,
             "amount_minor": paid.amount_minor,
             "currency": paid.currency,
             "customer": _customer(paid, earlier),
             "lines": list(paid.lines),
-            "metadata": {"stripe": paid.object_id},
+            "metadata": _evidence(paid, charged),
         }
     )
     return conversions.record(said, by=STRIPE, unit_id=earlier.unit_id if earlier else hub.id)[0]
+
+
+def _evidence(paid: Paid, charged: Charged | None) -> dict[str, str]:
+    """Where it comes from, and what tells advocates from fraud, in the words that shops use for it."""
+    words = {
+        "stripe": paid.object_id,
+        "card_fingerprint": charged.card if charged else "",
+        "email_domain": paid.email.rpartition("@")[2].lower(),
+    }
+    return {name: word[:MOST_WORDS] for name, word in words.items() if word}
 
 
 def _customer(paid: Paid, earlier: Conversion | None) -> dict[str, str] | None:

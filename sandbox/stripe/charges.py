@@ -1,5 +1,7 @@
 """Charges: what was paid by card, and how much of it went back."""
 
+import hashlib
+
 from sandbox.stripe import balance, events, lists, params
 from sandbox.stripe.call import Call
 from sandbox.stripe.errors import no_such
@@ -12,6 +14,7 @@ def charge(call: Call, amount: int, currency: str, *, payment_intent: str, custo
     """Take a payment for the platform; announces `charge.succeeded`."""
     body = _charge(call, amount, currency, payment_intent) | {"customer": customer, "metadata": metadata}
     body["billing_details"]["email"] = email
+    body["payment_method_details"]["card"] = _card(email or "")
     body["balance_transaction"] = balance.book(
         call, balance.PLATFORM, amount, currency, kind="charge", source=body["id"]
     )
@@ -25,7 +28,7 @@ def _charge(call: Call, amount: int, currency: str, payment_intent: str) -> Json
         (
             "application", "application_fee", "application_fee_amount", "authorization_code",
             "calculated_statement_descriptor", "description", "failure_balance_transaction", "failure_code",
-            "failure_message", "fraud_details", "on_behalf_of", "outcome", "payment_method", "payment_method_details",
+            "failure_message", "fraud_details", "on_behalf_of", "outcome", "payment_method",
             "receipt_email", "receipt_number", "receipt_url", "review", "shipping", "source", "source_transfer",
             "statement_descriptor", "statement_descriptor_suffix", "transfer_data", "transfer_group",
         )
@@ -34,7 +37,28 @@ def _charge(call: Call, amount: int, currency: str, payment_intent: str) -> Json
         "id": new_id("ch"), "object": "charge", "amount": amount, "amount_captured": amount, "amount_refunded": 0,
         "billing_details": {"address": None, "email": None, "name": None, "phone": None, "tax_id": None},
         "captured": True, "created": call.now, "currency": currency, "disputed": False, "livemode": False, "paid": True,
-        "payment_intent": payment_intent, "refunded": False, "status": "succeeded",
+        "payment_intent": payment_intent, "payment_method_details": {"card": _card(""), "type": "card"},
+        "refunded": False, "status": "succeeded",
+    }  # fmt: skip
+
+
+def _card(buyer: str) -> Json:
+    """A card of the buyer's: the same one has the same fingerprint."""
+    fingerprint = hashlib.sha256(f"card of {buyer}".encode()).hexdigest()[:16]
+    nothing = dict.fromkeys(
+        (
+            "amount_authorized",
+            "authorization_code",
+            "installments",
+            "mandate",
+            "network",
+            "three_d_secure",
+            "wallet",
+        )
+    )
+    return nothing | {
+        "brand": "visa", "checks": None, "country": "NL", "exp_month": 12, "exp_year": 2034, "fingerprint": fingerprint,
+        "funding": "credit", "last4": "4242",
     }  # fmt: skip
 
 

@@ -125,6 +125,9 @@ def test_a_paid_session_is_a_sale_of_whose_link_was_clicked(ana: Membership, cas
     assert (sale.external_id, sale.amount_minor, sale.currency) == ("A-1", 12_900, "EUR")
     assert (sale.membership_id, sale.unit_id, sale.earning_unit_id) == (ana.id, cast.hub.id, cast.north.id)
     assert sale.reason.startswith("won: last click on ana")
+    assert (sale.details["stripe"], sale.details["email_domain"]) == (paid["id"], "example.org")
+    card = shop.charge(paid)["payment_method_details"]["card"]
+    assert sale.details["card_fingerprint"] == card["fingerprint"]
     assert earned(sale) == 1_290
 
 
