@@ -29,7 +29,7 @@ from referrals.import_rows import ConversionImport, ImportKind, ImportRow, Outco
 LINES_PER_STEP = 25
 BREATH_S = 0.01
 """between two steps, so that on SQLite clicks and orders get their turn"""
-LEASE = timedelta(minutes=2)
+LEASE, STUCK_AFTER = timedelta(minutes=2), timedelta(hours=1)
 LONGEST_S = 10.0
 """a clock works so long on one import, then looks around"""
 WORKED_ON = ("reading", "recording")
@@ -140,6 +140,15 @@ def work() -> int:
         due = select(ConversionImport.id).where(*_due()).order_by(col(ConversionImport.due_at))
         ids = list(session().exec(due.limit(10)).all())
     return sum(_work_on(each) for each in ids)
+
+
+def stuck_imports() -> list[str]:
+    """Check: every file that nobody has worked on for an hour although it waits, as a sentence."""
+    late = col(ConversionImport.due_at) < now() - STUCK_AFTER
+    left = select(ConversionImport).where(col(ConversionImport.state).in_(WORKED_ON), late).limit(100)
+    return [
+        f"import {each.id} is {each.state} since {each.brought_at:%Y-%m-%d}" for each in session().exec(left)
+    ]
 
 
 def _due() -> tuple[Any, ...]:

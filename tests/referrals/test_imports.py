@@ -197,6 +197,8 @@ def test_a_killed_clock_leaves_lines_that_the_next_goes_on_with(
         imports.work()
     assert len(stored()) == 2
     assert imports.work() == 0  # the other clock still holds it
+    with at(now() + timedelta(hours=2)), transaction():
+        assert len(imports.stuck_imports()) == 1
     with at(now() + timedelta(minutes=3)):
         assert imports.work() == 3
     assert [outcome for _, outcome, _ in rows(made)] == ["new"] * 5
