@@ -41,6 +41,8 @@ def with_secret(secret: str) -> ResponseReturnValue:
     row = api_keys.key_of(secret)
     if set(row.scopes) != {POSTBACK}:
         raise NotForAddresses
+    if api_keys.needs_touch(row):
+        api_keys.touch(row.id)
     return _take(key_actor(row))
 
 

@@ -5,7 +5,7 @@ from flask.testing import FlaskClient
 from sqlmodel import select
 from werkzeug.test import TestResponse
 
-from core.api_keys import POSTBACK, create_api_key
+from core.api_keys import POSTBACK, create_api_key, key_of
 from core.db import session, transaction
 from hub.units import Unit
 from referrals.conversions import Conversion
@@ -44,6 +44,8 @@ def test_a_postback_records_a_sale_and_a_repetition_is_known(
         again = way(f"/webhooks/postback/{secret}", query_string=same)
         assert (again.status_code, again.text) == (200, "OK known\n")
     assert client.post(f"/webhooks/postback/{secret}", data=same).text == "OK known\n"
+    with transaction(read_only=True):
+        assert key_of(secret).last_used_at is not None
     (sale,) = stored()
     assert (sale.kind, sale.amount_minor, sale.currency, sale.unit_id) == (
         "sale",
