@@ -113,7 +113,9 @@ class Story:
 
     def _a_file_waits(self, moment: datetime) -> None:
         makers = self._setting.makers
-        bring_the_stalls_sales(self._codes[0][0], makers, by=self._setting.manager_of(makers), moment=moment)
+        with transaction(read_only=True):
+            manager = self._setting.manager_of(makers)
+        bring_the_stalls_sales(self._codes[0][0], makers, by=manager, moment=moment)
 
     def _shop_key(self) -> tuple[Actor, str]:
         hub = self._setting.hub
