@@ -3,13 +3,10 @@
 from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlmodel import col, select
 
-from advocates.membership import Membership
 from core.access import Actor
 from core.clock import now
 from core.db import session
-from core.money import Money
 from hub import policies
 from hub.programmes import get_programme
 from referrals import kit, link_dates, links, yours
@@ -25,7 +22,6 @@ from web.forms import Form, read_form, read_query
 from web.signing_in import advocate, me
 
 door = Blueprint("referrals_portal", __name__)
-
 
 
 @door.get("/portal/links")
