@@ -1,12 +1,12 @@
 """Imports: a file is tried first, by the very verb that records and undone at once; then, when confirmed, recorded.
 
-Both happen in the background, twenty-five lines to a transaction, each line a savepoint. What was interrupted goes on where it
-was; what was recorded before is known.
+Both happen in the background, a hundred lines to a transaction, where need be each line a savepoint. What was
+interrupted goes on where it was; what was recorded before is known.
 """
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -24,9 +24,12 @@ from core.errors import Conflict, NotFound, SpokesError
 from core.ids import new_id
 from referrals import conversions, import_reading
 from referrals.conversion_input import NewConversion, NewRefund
+from referrals.conversion_rows import Conversion
 from referrals.import_rows import ConversionImport, ImportKind, ImportRow, Outcome
+from referrals.known import Before
+from referrals.recording import Arrival, Decided, NewRow
 
-LINES_PER_STEP = 25
+LINES_PER_STEP = 100
 BREATH_S = 0.01
 """between two steps, so that on SQLite clicks and orders get their turn"""
 LEASE, STUCK_AFTER = timedelta(minutes=2), timedelta(hours=1)
@@ -205,7 +208,8 @@ def _tried(brought: ConversionImport) -> tuple[list[ImportRow], list[Became]]:
         raise _UndoneError
 
     with suppress(_UndoneError), transaction():
-        found += [(row, _became(row, brought)) for row in _waiting(brought)]
+        rows = _waiting(brought)
+        found += zip(rows, _became_all(rows, brought), strict=True)
         undo()
     return [row for row, _ in found], [became for _, became in found]
 
@@ -213,7 +217,7 @@ def _tried(brought: ConversionImport) -> tuple[list[ImportRow], list[Became]]:
 def _record(brought: ConversionImport) -> int:
     with transaction():
         rows = _waiting(brought)
-        _settle(rows, [_became(row, brought) for row in rows])
+        _settle(rows, _became_all(rows, brought))
     return len(rows)
 
 
@@ -223,6 +227,30 @@ def _settle(rows: Sequence[ImportRow], became: Sequence[Became]) -> None:
         row.said = None  # it is where it belongs
         session().add(row)
     session().flush()
+
+
+def _became_all(rows: Sequence[ImportRow], brought: ConversionImport) -> list[Became]:
+    """What becomes of lines: together, or one by one where something is refused on the way."""
+    if brought.kind == "conversions" and rows:
+        with suppress(SpokesError, IntegrityError), session().begin_nested():
+            return _together(rows, brought)
+    return [_became(row, brought) for row in rows]
+
+
+def _together(rows: Sequence[ImportRow], brought: ConversionImport) -> list[Became]:
+    said = [NewConversion.model_validate(row.said) for row in rows]
+    decided = conversions.record_all([Arrival(each, brought.brought_by, brought.unit_id) for each in said])
+    ids = [each.id for each in decided if isinstance(each, Before)]
+    known = {each.id: each for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))}
+    return [_said_of(each, known) for each in decided]
+
+
+def _said_of(decided: Decided, known: Mapping[str, Conversion]) -> Became:
+    if isinstance(decided, NewRow):
+        return Became("new", decided.reason, decided.membership_id)
+    if isinstance(decided, Before):
+        return Became("known", known[decided.id].reason, known[decided.id].membership_id)
+    return Became("refused", decided.sentence)
 
 
 def _became(row: ImportRow, brought: ConversionImport) -> Became:

@@ -172,6 +172,7 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
             "kind": "sale",
             "occurred_at": (charged.at if charged else paid.at).isoformat(),
             "click": next(iter(paid.told.tokens), None),
+            "clicks": list(paid.told.tokens[1:]),
             "code": paid.told.code or None,
             "coupon": coupon,
             "amount_minor": paid.amount_minor,

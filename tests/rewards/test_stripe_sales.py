@@ -415,6 +415,19 @@ def test_the_scoreboard_agrees(ana: Membership, shop: Shop) -> None:
         assert metrics.differences() == []
 
 
+def test_every_token_that_the_snippet_kept_is_a_candidate(ana: Membership, cast: Cast, shop: Shop) -> None:
+    with transaction():
+        ben = make_earner(cast.programme, "Ben Carver")
+        make_link(ben, "ben")
+    both = f"{token('ben')} {token('ana', timedelta(days=2))}"
+    told("checkout.session.completed", shop.sells(sent={"metadata[spk]": both}))
+    (sale,) = every()
+    with transaction():
+        candidates = conversions.candidates_of([sale.id])[sale.id]
+    assert {each.membership_id for each in candidates} == {ana.id, ben.id}
+    assert sale.membership_id == ben.id
+
+
 def test_odd_words_of_the_shop_do_not_lose_the_sale(ana: Membership, shop: Shop) -> None:
     odd = {
         "metadata[order_id]": "Nº 7 é",
