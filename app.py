@@ -45,6 +45,8 @@ DOORS = (
     "referrals.live_page",
     "referrals.console",
     "referrals.conversions_import_page",
+    "referrals.fraud_page",
+    "referrals.appeals_page",
     "referrals.api",
     "referrals.webhooks",
     "rewards.portal",
@@ -125,6 +127,8 @@ NAVIGATION = {
     "reward.approve": "rewards",
     "reward.approve_second": "rewards",
     "payout.look": "payouts",
+    "fraud.review": "reviews",
+    "appeal.decide": "appeals",
 }
 """which entry of the console's menu counts which kind of waiting things"""
 
