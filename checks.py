@@ -11,6 +11,7 @@ from core.db import session
 from core.outbox import OutboxMessage
 from hub import endpoints, metrics
 from referrals import link_proof
+from referrals.imports import stuck_imports
 from referrals.refunds import stuck_refunds
 from rewards import proof
 from rewards.runs import Payout
@@ -29,6 +30,7 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("no mail is stuck", _stuck_mails),
         ("no payout is stuck", _stuck_payouts),
         ("no refund waits for a sale that is there", stuck_refunds),
+        ("no file that was brought is left lying", stuck_imports),
         ("no event of Stripe's is left lying", _stuck_events),
         ("every stored secret can be opened", endpoints.unopenable),
     )

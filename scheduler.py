@@ -20,7 +20,7 @@ from core.logs import begin_logging
 from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
-from referrals import clicks, fraud_traces, fraud_work, refunds, visitor
+from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
 from rewards import grants, payout_sender, payouts, reviews, stripe_events
 
 log = structlog.get_logger()
@@ -58,7 +58,7 @@ SCHEDULE: tuple[Job, ...] = (
     ),
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
-    Job("apply-stripe-events", 2, stripe_events.apply_events, "applies what Stripe told us"),
+    Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
     Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),
     Job(
@@ -92,6 +92,9 @@ SCHEDULE: tuple[Job, ...] = (
         "puts stored secrets under the newest key",
     ),
     Job("forget-deliveries", 3600, deliveries.forget_old, "deletes old deliveries of webhooks"),
+    Job(
+        "import-conversions", 1, imports.work, "tries and records the files of conversions that were brought"
+    ),
     Job("forget-tries", 3600, _in_one_transaction(throttle.forget_old), "deletes old counts of tries"),
 )
 

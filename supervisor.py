@@ -105,7 +105,8 @@ def children(settings: Settings) -> list[Child]:
         ]
         files += ["--webhook-secret-file", str(settings.data_dir / "shop-webhook-secret")]
         time_machine = ["--clock-ahead-file", str(settings.data_dir / CLOCK_FILE)]
-        started.append(Child("shop", [python, "-m", "sandbox.shop", *shop, *files, *time_machine]))
+        paying = ["--stripe-url", settings.stripe_base] if settings.local_stripe else []
+        started.append(Child("shop", [python, "-m", "sandbox.shop", *shop, *files, *time_machine, *paying]))
     return started
 
 

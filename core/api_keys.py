@@ -17,9 +17,11 @@ from core.settings import settings
 
 Scope = Literal[
     "links:read", "links:write", "clicks:read", "conversions:read", "conversions:write",
-    "leaderboard:read", "advocates:read", "rewards:read", "payouts:read",
+    "leaderboard:read", "advocates:read", "rewards:read", "payouts:read", "postback:write",
 ]  # fmt: skip
 SCOPES: tuple[Scope, ...] = get_args(Scope)
+POSTBACK: Scope = "postback:write"
+"""the only scope whose keys may stand in an address, and only alone"""
 PREFIX_LENGTH = 12
 USED_AGAIN_AFTER = timedelta(hours=1)
 

@@ -27,6 +27,7 @@ from curriculum.enrolment import content_for, find_enrolment
 from curriculum.retakes import AlreadyPassed, TooEarly
 from demo.learning import read_next, take_quiz
 from demo.odd_cases import OddCases
+from demo.paper import bring_the_stalls_sales
 from demo.people import Somebody, everybody
 from demo.setting import STAFF, build
 from demo.sharing import share_more
@@ -120,10 +121,17 @@ class Story:
             self._day(day)
         self._visitors.path.close()
         clicks.ingest()
+        self._a_file_waits(self._start + timedelta(days=DAYS, hours=-2))
         with at(self._start + timedelta(days=DAYS, hours=-1)), transaction():
             self._some_leave()
             share_more(self._setting.makers, self._member(self._people[0]), by=self._setting.actor("manager"))
             audit.record(COMMAND, TOLD, "unit", self._setting.hub.id)
+
+    def _a_file_waits(self, moment: datetime) -> None:
+        makers = self._setting.makers
+        with transaction(read_only=True):
+            manager = self._setting.manager_of(makers)
+        bring_the_stalls_sales(self._codes[0][0], makers, by=manager, moment=moment)
 
     def _shop_key(self) -> tuple[Actor, str]:
         hub = self._setting.hub

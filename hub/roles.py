@@ -37,6 +37,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "link.see": frozenset({"hub_admin", "manager", "marketing"}),
     "link.manage": frozenset({"hub_admin", "manager"}),
     "conversion.see": frozenset({"hub_admin", "manager", "marketing", "finance"}),
+    "conversion.import": frozenset({"hub_admin", "manager"}),
     "fraud.see": frozenset({"hub_admin", "manager", "finance"}),
     "fraud.decide": frozenset({"hub_admin", "manager"}),
     "appeal.decide": frozenset({"hub_admin", "manager"}),

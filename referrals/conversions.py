@@ -43,8 +43,8 @@ def record(new: NewConversion, *, by: Actor, unit_id: str) -> tuple[Conversion, 
     """Store a conversion that the unit's shop brought, decide whose it is, and whether it is new.
 
     The same external_id and content again answers what is stored, also when a key of a unit below or above told it;
-    other content by a key of the unit raises ConversionDiffers. Candidates are only links of the unit and those below
-    it. Refunds that waited for it are applied.
+    other content by a key of the unit raises ConversionDiffers, except for an order that Stripe told first: it stands.
+    Candidates are only links of the unit and those below it. Refunds that waited for it are applied.
     """
     (decided,) = record_all([Arrival(new, by.id, unit_id)])
     if isinstance(decided, ConversionDiffers):

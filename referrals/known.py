@@ -17,10 +17,11 @@ from core.reading import Columns, Reading, among
 from hub.programmes import Programme
 from hub.units import places, reach
 from referrals.attribution import Rule, Touch
+from referrals.conversion_input import NewConversion
 from referrals.conversion_rows import Conversion, Refund
 from referrals.links import Link
 from referrals.rights import Dated, Right, dated_facts
-from referrals.same_order import related
+from referrals.same_order import STRIPE, related
 
 
 class KnownLink(NamedTuple):
@@ -49,6 +50,15 @@ class Before(NamedTuple):
     external_id: str
     content_hash: str
     answer: Any
+    brought_by: str = ""
+    kind: str = ""
+    currency: str = ""
+    earning_unit_id: str | None = None
+
+    def is_told_by(self, new: NewConversion, content_hash: str) -> bool:
+        """Whether this is told again: word for word, or in a shop's own words after Stripe told it."""
+        by_stripe = self.brought_by == STRIPE and (self.kind, self.currency) == (new.kind, new.currency or "")
+        return by_stripe or self.content_hash == content_hash
 
 
 class Brought(NamedTuple):
@@ -81,13 +91,20 @@ class Known:
         self._read_orders()
         self._read_customers()
 
-    def before(self, unit_id: str, external_id: str, content_hash: str) -> Before | None:
-        """The same order: of the unit's own whatever its content, of those below and above with the same content."""
-        own = self.by_unit_and_order.get((unit_id, external_id))
+    def before(self, unit_id: str, new: NewConversion, content_hash: str) -> Before | None:
+        """The same order: of the unit's own whatever its content, of those below and above with the same content.
+
+        One that Stripe told counts with any content where it was won: in the unit or below it.
+        """
+        own = self.by_unit_and_order.get((unit_id, new.external_id))
         if own is not None:
             return own
-        others = (self.by_unit_and_order.get((each, external_id)) for each in self.related[unit_id])
-        same = [each for each in others if each is not None and each.content_hash == content_hash]
+        others = (self.by_unit_and_order.get((each, new.external_id)) for each in self.related[unit_id])
+        told = [each for each in others if each is not None and each.is_told_by(new, content_hash)]
+        won_here = self.seen[unit_id]
+        same = [
+            each for each in told if each.content_hash == content_hash or each.earning_unit_id in won_here
+        ]
         return min(same, key=lambda each: each.id, default=None)
 
     def earlier(self, unit_id: str, customer_id: str, at: datetime) -> Brought | None:
@@ -208,7 +225,8 @@ def _brought_between() -> Columns:
 def _told() -> Columns:
     columns = (
         *(col(Conversion.id), col(Conversion.unit_id), col(Conversion.external_id)),
-        *(col(Conversion.content_hash), col(Conversion.answer)),
+        *(col(Conversion.content_hash), col(Conversion.answer), col(Conversion.brought_by)),
+        *(col(Conversion.kind), col(Conversion.currency), col(Conversion.earning_unit_id)),
     )
     return select_columns(*columns).where(among(Conversion.unit_id, "units"), among(Conversion.external_id))
 

@@ -3,18 +3,14 @@
 from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from sqlmodel import col, select
 
-from advocates.membership import Membership
 from core.access import Actor
 from core.clock import now
 from core.db import session
-from core.money import Money
 from hub import policies
 from hub.programmes import get_programme
-from referrals import kit, link_dates, links
+from referrals import kit, link_dates, links, yours
 from referrals.answers import brought_by
-from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.link_changes import change_link
 from referrals.link_figures import SPANS, figures_of
 from referrals.link_figures_page import SpanQuery, charts_of
@@ -27,14 +23,13 @@ from web.signing_in import advocate, me
 
 door = Blueprint("referrals_portal", __name__)
 
-SHOWN_CONVERSIONS = 20
-
 
 @door.get("/portal/links")
 def my_links() -> str:
     """The links with what they brought, and what is missing where something is."""
     member = advocate()
     programme, held, at = get_programme(member.programme_id), links.links_of(member.id), now()
+    told = yours.latest(member.id)
     return render_template(
         "portal/referrals/links.html",
         programme=programme,
@@ -46,9 +41,10 @@ def my_links() -> str:
         at=at,
         missing=right_to_earn(member.id, at).missing,
         unread=policies.unacknowledged(member.person_id, programme.id, at),
-        conversions=_recent(member),
-        amount=_amount,
-        share=lambda conversion, mine: Money(mine.share_minor, conversion.currency),
+        conversions=told,
+        stamp=yours.stamp(told),
+        amount=yours.amount_of,
+        share=yours.share_of,
     )
 
 
@@ -147,20 +143,3 @@ def _mine(link_id: str) -> Link:
 
 def _acting() -> Actor:
     return me().actor
-
-
-def _recent(member: Membership) -> list[tuple[Conversion, AttributionCandidate]]:
-    """The latest conversions that were the advocate's or might have been, with the reason."""
-    wanted = (
-        select(Conversion, AttributionCandidate)
-        .where(AttributionCandidate.conversion_id == Conversion.id)
-        .where(AttributionCandidate.membership_id == member.id)
-        .order_by(col(Conversion.id).desc(), col(AttributionCandidate.won).desc())
-    )
-    rows = session().exec(wanted.limit(4 * SHOWN_CONVERSIONS)).all()
-    once = {conversion.id: (conversion, candidate) for conversion, candidate in reversed(rows)}
-    return list(reversed(once.values()))[:SHOWN_CONVERSIONS]
-
-
-def _amount(conversion: Conversion) -> Money | None:
-    return Money(conversion.amount_minor, conversion.currency) if conversion.currency else None

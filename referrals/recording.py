@@ -142,15 +142,18 @@ def store_all(rows: Sequence[NewRow]) -> None:
 
 
 def _decide(arrival: Arrival, key: str, received_at: datetime, known: Known) -> Decided:
-    before = known.before(arrival.unit_id, arrival.new.external_id, arrival.content_hash)
+    before = known.before(arrival.unit_id, arrival.new, arrival.content_hash)
     if before is not None:
-        return before if before.content_hash == arrival.content_hash else ConversionDiffers()
+        return before if before.is_told_by(arrival.new, arrival.content_hash) else ConversionDiffers()
     named = touches.of(arrival.new, arrival.clicks, arrival.unit_id, known)
     customer = arrival.new.customer
     happened = Happened(arrival.new.occurred_at, (customer and customer.email_sha256) or "")
     decided = decide(happened, named, known.rules, known.right)
     row = _row(arrival, key, received_at, decided, known)
-    told = Before(row.id, row.unit_id, row.external_id, row.content_hash, None)
+    told = Before(
+        row.id, row.unit_id, row.external_id, row.content_hash, None,
+        row.brought_by, row.kind, row.currency, row.earning_unit_id,
+    )  # fmt: skip
     brought = None if row.link_id is None else Brought(row.occurred_at, row.id, row.link_id)
     known.remember(told, brought, row.customer_id)
     return row

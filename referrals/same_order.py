@@ -10,6 +10,9 @@ from core.db import dialect, session
 from hub.units import Place, Unit, places, reach
 from referrals.conversion_rows import Conversion, Refund
 
+STRIPE = "stripe"
+"""who brought a sale that was told by Stripe's webhooks, not by a shop's key"""
+
 
 def related(unit_id: str, units: Sequence[Unit | Place] | None = None) -> frozenset[str]:
     """The units below a unit and those above it, without itself; `units` spares a query."""

@@ -44,6 +44,11 @@ def verify(token: str) -> ClickFacts | None:
     return ClickFacts(click_id, code, _EPOCH + timedelta(milliseconds=int(at_ms), microseconds=999))
 
 
+def of_reference(text: str) -> str:
+    """A token as the snippet writes it where only letters, digits, - and _ are taken (Stripe's client_reference_id)."""
+    return ".".join(text.split("_", 3)) if "." not in text else text
+
+
 @cache
 def signing_key(secret: str) -> bytes:
     """The key of click tokens, one of its own made from the installation's secret."""

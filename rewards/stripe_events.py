@@ -1,6 +1,6 @@
 """Stripe's events: stored first, answered, applied later; what we believe is what we read, never what an event says."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
 from hub import actions
-from rewards import accounts, stripe_gateway
+from rewards import accounts, stripe_gateway, stripe_sales
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
 from rewards.runs import Payout, PayoutReversed
 from rewards.stripe_gateway import Refused, StripeError
@@ -96,7 +96,22 @@ def _apply(event: StripeEvent) -> str:
         return _read_account(event.account)
     if event.kind == REVERSED_EVENT:
         return _note_reversal(event)
+    if event.kind in stripe_sales.KINDS and not event.account:  # an advocate's own sales are theirs
+        return stripe_sales.apply(event.kind, _about(event), _told_at(event))
     return "noted"
+
+
+def _about(event: StripeEvent) -> dict[str, Any]:
+    data = event.body.get("data")
+    about = data.get("object") if isinstance(data, dict) else None
+    return about if isinstance(about, dict) else {}
+
+
+def _told_at(event: StripeEvent) -> datetime:
+    created = event.body.get("created")
+    if not isinstance(created, int) or not 0 < created < event.received_at.timestamp():
+        return event.received_at
+    return datetime.fromtimestamp(created, UTC)
 
 
 def _read_account(stripe_account_id: str) -> str:
@@ -113,9 +128,7 @@ def _read_account(stripe_account_id: str) -> str:
 
 
 def _note_reversal(event: StripeEvent) -> str:
-    about = event.body.get("data")
-    transfer = about.get("object") if isinstance(about, dict) else None
-    transfer_id = transfer.get("id") if isinstance(transfer, dict) else None
+    transfer_id = _about(event).get("id")
     with transaction():
         payout = session().exec(select(Payout).where(Payout.transfer_id == str(transfer_id))).first()
         if payout is None:

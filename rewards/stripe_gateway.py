@@ -1,4 +1,4 @@
-"""Stripe, and nothing else knows it: accounts, onboarding, transfers, balance, signatures.
+"""Stripe, and nothing else knows it: accounts, onboarding, transfers, balance, sales, signatures.
 
 Every call may raise three kinds of answers: Refused (Stripe did nothing and will not), TryLater (Stripe did nothing
 now), Unsure (nobody can tell: a lost answer, a 5xx, a key in use).
@@ -8,7 +8,8 @@ import json
 import re
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from operator import attrgetter
+from typing import Any, TypeAlias
 
 import stripe
 
@@ -16,6 +17,8 @@ from core.clock import now
 from core.errors import Malformed, SpokesError, Unavailable
 from core.settings import settings
 
+Body: TypeAlias = dict[str, Any]
+"""an object of Stripe's, as plain dictionaries and lists"""
 TIMEOUT_S = 12
 RETRIES = 2
 SKEW_S = 300
@@ -249,6 +252,47 @@ def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:
     if not all(_is_word(event.get(name)) for name in ("id", "type")):
         raise WebhookRefused
     return event
+
+
+def read_checkout(session_id: str) -> Body:
+    """A Checkout session as Stripe has it now, with its lines and promotion codes; Refused when there is none."""
+    return _read("checkout.sessions", session_id, ["line_items", "discounts.promotion_code"])
+
+
+def checkouts_of(**by: str) -> list[Body]:
+    """The Checkout sessions of a `payment_intent` or a `subscription`, the newest first."""
+    return _listed("checkout.sessions", by)
+
+
+def read_invoice(invoice_id: str) -> Body:
+    """An invoice as Stripe has it now, with what paid it; Refused when there is none."""
+    return _read("invoices", invoice_id, ["payments"])
+
+
+def charges_of(payment_intent: str) -> list[Body]:
+    """The charges that were tried for a payment, the newest first."""
+    return _listed("charges", {"payment_intent": payment_intent})
+
+
+def disputes_of(charge_id: str) -> list[Body]:
+    """The disputes of a charge, the newest first."""
+    return _listed("disputes", {"charge": charge_id})
+
+
+def _read(service: str, object_id: str, expand: list[str]) -> Body:
+    try:
+        return dict(attrgetter(service)(_v1()).retrieve(object_id, {"expand": expand}).to_dict())
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+
+
+def _listed(service: str, by: dict[str, str]) -> list[Body]:
+    """One page: no payment has a hundred of anything."""
+    try:
+        found = attrgetter(service)(_v1()).list({**by, "limit": PAGE})
+        return [each.to_dict() for each in found.data]
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
 
 
 def _is_word(value: object) -> bool:

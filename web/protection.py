@@ -4,7 +4,7 @@ import re
 import secrets
 
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask_wtf.csrf import CSRFProtect
 
 from core.settings import Settings
@@ -15,12 +15,14 @@ POLICY = (
     "connect-src 'self'; form-action 'self'{form_action}; base-uri 'none'; frame-ancestors 'none'"
 )
 HSTS = "max-age=31536000; includeSubDomains"
+_SECRET_IN_PATH = re.compile(r"^(/webhooks/postback/).+")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 
 def register_protection(app: Flask, settings: Settings) -> None:
     """CSRF on every form, headers on every answer."""
     app.before_request(_name_request)  # first, so that a refused form has a number on record too
+    app.before_request(_let_uploads_in)
     csrf.init_app(app)
     # Stripe's onboarding is reached by redirect from a form, and form-action covers redirects.
     stripe = f" {settings.stripe_base}" if settings.local_stripe else " https://connect.stripe.com"
@@ -41,8 +43,17 @@ def register_protection(app: Flask, settings: Settings) -> None:
     app.after_request(protect)
 
 
+def _let_uploads_in() -> None:
+    """The size of a body is limited before anything, the form's token included, is read of it."""
+    view = current_app.view_functions.get(request.endpoint or "")
+    most = getattr(view, "takes_bytes", None)
+    if most is not None:
+        request.max_content_length = most
+
+
 def _name_request() -> None:
     given = request.headers.get("X-Request-Id", "")
     g.request_id = given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(8)
     structlog.contextvars.clear_contextvars()
-    structlog.contextvars.bind_contextvars(request_id=g.request_id, path=request.path, method=request.method)
+    path = _SECRET_IN_PATH.sub(r"\1…", request.path)
+    structlog.contextvars.bind_contextvars(request_id=g.request_id, path=path, method=request.method)

@@ -34,3 +34,13 @@ def transacts_itself(view: View) -> View:
     """Mark a view that opens its own transactions, because it calls another server between them or keeps a failed try."""
     view.transacts_itself = True  # type: ignore[attr-defined]  # functions take attributes
     return view
+
+
+def takes_bytes(most: int) -> Callable[[View], View]:
+    """Mark a view that takes larger bodies than the others, up to `most` bytes (an upload)."""
+
+    def mark(view: View) -> View:
+        view.takes_bytes = most  # type: ignore[attr-defined]  # functions take attributes
+        return view
+
+    return mark

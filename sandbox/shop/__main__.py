@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 
 from sandbox.shop import clock
+from sandbox.shop.payments import Stripe
 from sandbox.shop.reports import Spokes
 from sandbox.shop.server import running
 
@@ -27,6 +28,7 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     parser.add_argument(
         "--webhook-secret-file", type=Path, help="what signs Spokes' webhooks; may come later"
     )
+    parser.add_argument("--stripe-url", default="", help="where orders can be paid, e.g. the local Stripe")
     key = parser.add_mutually_exclusive_group(required=True)
     key.add_argument("--api-key", default="", help="a key with the scope conversions:write")
     key.add_argument("--api-key-file", type=Path, help="a file with the key; it may be written later")
@@ -41,7 +43,8 @@ def main(argv: list[str]) -> None:
     if asked.clock_ahead_file:
         clock.follow(asked.clock_ahead_file)
     spokes = Spokes(asked.spokes_url, asked.api_key, asked.api_key_file)
-    with running(spokes, asked.state, port=asked.port, webhook_secret=asked.webhook_secret_file) as url:
+    stripe, secret = Stripe(asked.stripe_url), asked.webhook_secret_file
+    with running(spokes, asked.state, port=asked.port, stripe=stripe, webhook_secret=secret) as url:
         sys.stdout.write(f"Shop on {url}\n")
         sys.stdout.flush()
         stop.wait()

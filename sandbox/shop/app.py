@@ -3,6 +3,7 @@
 import hashlib
 import re
 
+import requests
 from flask import (
     Blueprint,
     Flask,
@@ -21,6 +22,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from sandbox.shop.catalogue import PRODUCTS, price
 from sandbox.shop.hooks import Ear, hooks
 from sandbox.shop.orders import Line, Order, OrderBook
+from sandbox.shop.payments import Stripe, begin_payment
 from sandbox.shop.reports import Reported, Spokes, report_order, report_refund
 
 pages = Blueprint("shop", __name__)
@@ -32,10 +34,14 @@ MAX_TOKEN = 512
 MAX_TEXT = 120
 MAX_QUANTITY = 99
 AMOUNT = re.compile(r"([0-9]{1,9})(?:[.,]([0-9]{1,2}))?")
-CSP = "default-src 'none'; style-src 'self'; img-src data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+NO_STRIPE = Stripe()
+CSP = (
+    "default-src 'none'; script-src {spokes}; style-src 'self'; img-src data:; form-action 'self' {stripe}; "
+    "frame-ancestors 'none'; base-uri 'none'"
+)
 
 
-def create_app(state: str, spokes: Spokes) -> Flask:
+def create_app(state: str, spokes: Spokes, stripe: Stripe = NO_STRIPE) -> Flask:
     """The shop over the SQLite file `state`, reporting to `spokes`; its orders are `app.extensions["orders"]`."""
     app = Flask(__name__)
     # Derived, so that baskets survive a restart; a shop for tests has nothing to protect.
@@ -43,10 +49,15 @@ def create_app(state: str, spokes: Spokes) -> Flask:
     app.config.update(
         SESSION_COOKIE_NAME="shop_session", SESSION_COOKIE_SAMESITE="Lax", MAX_CONTENT_LENGTH=100_000
     )
-    app.extensions["orders"], app.extensions["spokes"] = OrderBook(state), spokes
+    app.extensions |= {"orders": OrderBook(state), "spokes": spokes, "shop_stripe": stripe}
     app.jinja_env.filters["price"] = price
     app.context_processor(
-        lambda: {"products": PRODUCTS, "basket_size": sum(line.quantity for line in basket())}
+        lambda: {
+            "products": PRODUCTS,
+            "basket_size": sum(line.quantity for line in basket()),
+            "snippet": f"{spokes.url.rstrip('/')}/spokes.js",
+            "takes_stripe": bool(stripe.url),
+        }
     )
     app.register_blueprint(pages)
     app.extensions["ear"] = Ear()
@@ -65,7 +76,8 @@ def _finish(response: Response) -> Response:
     token = request.args.get("spk", "")
     if token.isprintable() and 0 < len(token) <= MAX_TOKEN:
         response.set_cookie(CLICK_COOKIE, token, max_age=CLICK_DAYS * 86_400, httponly=True, samesite="Lax")
-    response.headers["Content-Security-Policy"] = CSP
+    spokes, stripe = current_app.extensions["spokes"].url, current_app.extensions["shop_stripe"].url
+    response.headers["Content-Security-Policy"] = CSP.format(spokes=spokes, stripe=stripe).replace(" ;", ";")
     return response
 
 
@@ -115,12 +127,25 @@ def check_out() -> AnyResponse:
         name,
         email,
         basket(),
-        click=request.cookies.get(CLICK_COOKIE),
+        click=request.form.get("spk") or request.cookies.get(CLICK_COOKIE),
         coupon=_short("coupon").upper() or None,
     )
+    if request.form.get("pay") == "stripe":
+        return _pay_at_stripe(_order(number))
     session.pop("basket", None)
     _report(_order(number))
     return redirect(url_for("shop.thank", number=number), 303)
+
+
+def _pay_at_stripe(order: Order) -> AnyResponse:
+    """Send the customer to Stripe, whose webhook tells Spokes of the sale."""
+    tokens = request.form.get("spk_all") or order.click or ""
+    try:
+        address = begin_payment(current_app.extensions["shop_stripe"], order, tokens, request.host_url)
+    except requests.RequestException:
+        return Response(_basket_page({"basket": "Stripe does not answer just now. Please try again."}), 503)
+    session.pop("basket", None)
+    return redirect(address, 303)
 
 
 @pages.get("/orders/<number>/thanks")

@@ -1,1 +1,1 @@
-"""A Stripe-compatible local server: Connect accounts, transfers, balances, payouts, events and signed webhooks."""
+"""A Stripe-compatible local server: Connect accounts, transfers, payouts, Checkout, refunds, disputes, signed webhooks."""

@@ -24,7 +24,7 @@ def create(call: Call) -> Json:
         raise StripeRefusal(
             "The local Stripe makes account links of type account_onboarding only.", param="type"
         )
-    refresh_url, return_url = _address(call.params, "refresh_url"), _address(call.params, "return_url")
+    refresh_url, return_url = address(call.params, "refresh_url"), address(call.params, "return_url")
     token = issue(
         call.store, "onboarding", account, call.now + LINK_S, refresh_url=refresh_url, return_url=return_url
     )
@@ -85,7 +85,8 @@ def use(store: Store, token: str, now: int) -> bool:
     )
 
 
-def _address(sent: Tree, name: str) -> str:
+def address(sent: Tree, name: str) -> str:
+    """A web address that must be there."""
     url = params.text(sent, name)
     if url is None:
         raise missing_param(name)

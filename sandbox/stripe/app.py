@@ -9,7 +9,9 @@ from werkzeug.exceptions import HTTPException
 from sandbox.stripe import balance, idempotency
 from sandbox.stripe.box import Box, Delivery
 from sandbox.stripe.call import View
+from sandbox.stripe.checkout_page import payments
 from sandbox.stripe.control import control
+from sandbox.stripe.control_sales import sales
 from sandbox.stripe.endpoint import answer
 from sandbox.stripe.errors import StripeRefusal
 from sandbox.stripe.onboarding import pages
@@ -32,7 +34,9 @@ def create_app(state: str = ":memory:", *, delivery: Delivery | None = None) -> 
     for method, rule, view in ROUTES:
         app.add_url_rule(rule, f"{method} {rule}", _handled(box, view), methods=[method])
     app.register_blueprint(pages)
+    app.register_blueprint(payments)
     app.register_blueprint(control)
+    app.register_blueprint(sales)
     app.register_error_handler(StripeRefusal, _refused)
     app.register_error_handler(ValidationError, _invalid_order)
     app.register_error_handler(HTTPException, _http_error)

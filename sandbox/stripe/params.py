@@ -82,6 +82,14 @@ def branch(params: Tree, name: str) -> Tree:
     return value
 
 
+def branches(params: Tree, name: str) -> list[Tree]:
+    """A list of nested hashes; empty when absent."""
+    value = params.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(entry, dict) for entry in value):
+        raise StripeRefusal("Invalid array.", param=name)
+    return [entry for entry in value if isinstance(entry, dict)]
+
+
 def texts(params: Tree, name: str) -> list[str]:
     """A list of strings; empty when absent."""
     value = params.get(name, [])

@@ -1,6 +1,20 @@
 """Every address of the API on one page."""
 
-from sandbox.stripe import account_links, accounts, balance, events, payouts, reversals, transfers
+from sandbox.stripe import (
+    account_links,
+    accounts,
+    balance,
+    charges,
+    checkout,
+    coupons,
+    disputes,
+    events,
+    invoices,
+    payouts,
+    refunds,
+    reversals,
+    transfers,
+)
 from sandbox.stripe.call import View
 
 ROUTES: tuple[tuple[str, str, View], ...] = (
@@ -26,6 +40,23 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("POST", "/v1/payouts", payouts.create),
     ("GET", "/v1/payouts", payouts.list_payouts),
     ("GET", "/v1/payouts/<payout>", payouts.retrieve),
+    ("POST", "/v1/checkout/sessions", checkout.create),
+    ("GET", "/v1/checkout/sessions", checkout.list_sessions),
+    ("GET", "/v1/checkout/sessions/<session>", checkout.retrieve),
+    ("GET", "/v1/charges", charges.list_charges),
+    ("GET", "/v1/charges/<charge>", charges.retrieve),
+    ("POST", "/v1/refunds", refunds.create),
+    ("GET", "/v1/refunds", refunds.list_refunds),
+    ("GET", "/v1/refunds/<refund>", refunds.retrieve),
+    ("GET", "/v1/disputes", disputes.list_disputes),
+    ("GET", "/v1/disputes/<dispute>", disputes.retrieve),
+    ("GET", "/v1/invoices", invoices.list_invoices),
+    ("GET", "/v1/invoices/<invoice>", invoices.retrieve),
+    ("POST", "/v1/coupons", coupons.create),
+    ("GET", "/v1/coupons/<coupon>", coupons.retrieve),
+    ("POST", "/v1/promotion_codes", coupons.create_code),
+    ("GET", "/v1/promotion_codes", coupons.list_codes),
+    ("GET", "/v1/promotion_codes/<promotion_code>", coupons.retrieve_code),
     ("GET", "/v1/events", events.list_events),
     ("GET", "/v1/events/<event>", events.retrieve),
 )

@@ -97,6 +97,7 @@ TABLES = {
     "grant_id": "role_grant",
     "attempt_id": "attempt",
     "version_id": "policy_version",
+    "import_id": "conversion_import",
     "case_id": "fraud_case",
     "appeal_id": "appeal",
 }

@@ -40,6 +40,10 @@ curriculum.manage           x        x       .        .        .
 link.see                    x        x       .        .        x
 link.manage                 x        x       .        .        .
 conversion.see              x        x       .        x        x
+conversion.import           x        x       .        .        .
+fraud.see                   x        x       .        x        .
+fraud.decide                x        x       .        .        .
+appeal.decide               x        x       .        .        .
 reward.see                  x        x       .        x        .
 reward.approve              x        x       .        .        .
 reward.approve_second       .        .       .        x        .

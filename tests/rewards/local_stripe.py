@@ -28,6 +28,22 @@ class LocalStripe:
         assert answer.is_success, answer.text
         return dict(answer.json())
 
+    def api(self, path: str, **form: str) -> dict[str, Any]:
+        """POST to Stripe's API as a shop does."""
+        return self._answer("POST", path, data=form)
+
+    def read(self, path: str, **query: str) -> dict[str, Any]:
+        """GET from Stripe's API."""
+        return self._answer("GET", path, params=query)
+
+    def _answer(self, method: str, path: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx takes it
+        headers = {"Authorization": "Bearer sk_test_local"}
+        answer = httpx.request(
+            method, f"{self.url}/v1/{path}", headers=headers, trust_env=False, timeout=30, **more
+        )
+        assert answer.is_success, answer.text
+        return dict(answer.json())
+
     def fault(
         self, kind: str, *, times: int = 1, path: str = "/v1/transfers", method: str = "POST", **more: object
     ) -> None:

@@ -117,8 +117,11 @@ class Contract:
             wanted = next((part for part in self._alternatives(schema) if part.get("type") == "object"), {})
             names = wanted.get("properties", {})
             return {name: self.typed(names.get(name, {}), entry) for name, entry in value.items()}
+        if isinstance(value, list):
+            items: Json = next((part["items"] for part in self._alternatives(schema) if "items" in part), {})
+            return [self.typed(items, entry) for entry in value]
         kinds = {part.get("type") for part in self._alternatives(schema)}
-        if isinstance(value, str) and "integer" in kinds and value.isdigit():
+        if isinstance(value, str) and kinds & {"integer", "number"} and value.isdigit():
             return int(value)
         return value == "true" if "boolean" in kinds and value in {"true", "false"} else value
 
