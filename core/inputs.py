@@ -1,5 +1,6 @@
 """What comes from outside is read into models of its own before anything else sees it."""
 
+import re
 import unicodedata
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 """One line of text, required."""
 Paragraphs = Annotated[str, StringConstraints(max_length=5_000)]
 """Longer text."""
+PRINTABLE = re.compile(r"[!-~]{1,200}")
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 """Somebody else's identifier: visible ASCII."""
 

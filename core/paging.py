@@ -8,18 +8,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, cast
 
+from pydantic import Field
 from sqlalchemy import BigInteger, ColumnElement, and_, or_
 from sqlalchemy.orm import Mapped
 from sqlmodel.sql.expression import SelectOfScalar
 
 from core.db import session
 from core.errors import Malformed
+from core.inputs import Input
 
 T = TypeVar("T")
 MAX_LIMIT = 1_000
 MAX_INTEGER = 2**63 - 1
 MAX_SHORT_INTEGER = 2**31 - 1
 Sortable = Mapped[Any] | ColumnElement[Any]
+
+
+class Listing(Input):
+    """The query of every list that machines read."""
+
+    limit: int = Field(default=100, ge=1, le=MAX_LIMIT, description="how many items a page has at most")
+    after: str | None = Field(
+        default=None, max_length=1_000, description="the cursor of the page before: its `next`"
+    )
 
 
 class WrongCursor(Malformed):

@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, RootModel
 from sqlalchemy import and_, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
-from advocates.membership import Membership, public_name
+from advocates.membership import Membership, public_names
+from core.answers import Answer, Refusal
 from core.clock import now
 from core.db import session
 from hub.programmes import Programme
@@ -20,7 +21,7 @@ from referrals.links import Link
 from referrals.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
 
 
-class ShownLink(BaseModel):
+class ShownLink(Answer):
     """A link with what it brought; `active` says that it forwards now."""
 
     code: str
@@ -33,12 +34,18 @@ class ShownLink(BaseModel):
     currency: str
     coupon: str | None
     campaign: str
+    """empty: the programme's short name is the UTM campaign"""
+    starts_at: datetime
+    ends_at: datetime | None
+    """null: for good"""
     clicks: int
+    """counted ones"""
     leads: int
     sales: int
+    """without those that were given back in full"""
 
 
-class ShownClick(BaseModel):
+class ShownClick(Answer):
     """A recorded click; one that is not counted says by its flags why."""
 
     id: str
@@ -46,9 +53,10 @@ class ShownClick(BaseModel):
     occurred_at: datetime
     counted: bool
     flags: list[str]
+    """why it is not counted: head, prefetch, bot, private"""
 
 
-class ShownCandidate(BaseModel):
+class ShownCandidate(Answer):
     """Whose a conversion might have been, and what became of it."""
 
     source: str
@@ -61,7 +69,7 @@ class ShownCandidate(BaseModel):
     verdict: str
 
 
-class ShownAttribution(BaseModel):
+class ShownAttribution(Answer):
     """Whose a conversion is, and why."""
 
     advocate: str | None
@@ -71,7 +79,7 @@ class ShownAttribution(BaseModel):
     candidates: list[ShownCandidate]
 
 
-class ShownConversion(BaseModel):
+class ShownConversion(Answer):
     """A stored conversion."""
 
     id: str
@@ -84,7 +92,46 @@ class ShownConversion(BaseModel):
     attribution: ShownAttribution
 
 
-class ShownRefund(BaseModel):
+class GrantedReward(Answer):
+    """What a conversion is rewarded with."""
+
+    id: str
+    kind: str
+    """earned (money) or points"""
+    amount_minor: int
+    currency: str
+    """PTS for points"""
+    state: str
+    arithmetic: str
+    """how the amount came about, in words"""
+
+
+class StoredConversion(ShownConversion):
+    """A conversion as it was answered the first time: with what it is rewarded with."""
+
+    reward: GrantedReward | None
+    """the first of `rewards`"""
+    rewards: list[GrantedReward]
+    """money before points"""
+
+
+class StoredLine(StoredConversion):
+    """A line of a batch that was taken."""
+
+    status: Literal[200, 201]
+
+
+class RefusedLine(Refusal):
+    """A line of a batch that was refused; the others stand."""
+
+    status: int
+
+
+class BatchResult(RootModel[StoredLine | RefusedLine]):
+    """What became of one line."""
+
+
+class ShownRefund(Answer):
     """A stored refund; `parked` until its sale is known."""
 
     id: str
@@ -121,6 +168,8 @@ def show_links(links: Sequence[Link]) -> dict[str, ShownLink]:
             currency=programmes[link.programme_id].currency,
             coupon=link.coupon,
             campaign=link.campaign,
+            starts_at=link.starts_at,
+            ends_at=link.ends_at,
             **brought[link.id].model_dump(),
         )
         for link in links
@@ -207,7 +256,7 @@ def _whose(
 
 
 def _advocates(ids: Iterable[str | None]) -> dict[str, str]:
-    return {key: public_name(member) for key, member in _by_id(Membership, ids).items()}
+    return public_names(list(_by_id(Membership, ids).values()))
 
 
 def _by_id(table: Any, ids: Iterable[str | None]) -> dict[str, Any]:  # noqa: ANN401 - any table with an id

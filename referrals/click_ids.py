@@ -2,6 +2,7 @@
 
 import os
 import random
+from datetime import datetime
 
 from core.ids import ID_PATTERN
 
@@ -20,3 +21,9 @@ def new_click_id(at_ms: int) -> str:
     bits = at_ms << 80 | _random.getrandbits(80)
     pairs = _PAIRS
     return "".join([pairs[bits >> shift & 1023] for shift in range(120, -1, -10)])
+
+
+def first_click_id(at: datetime) -> str:
+    """The lowest id that a click of this moment or later can have; before 1970 the lowest there is."""
+    bits = max(0, int(at.timestamp() * 1000)) << 80
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])

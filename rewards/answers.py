@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel
 from sqlmodel import col, select
 
+from core.answers import Answer
 from core.db import session
 from hub.programmes import Programme
 from referrals.conversions import Conversion
@@ -13,7 +13,7 @@ from rewards.reward import Reward
 from rewards.runs import Payout, PayoutRun
 
 
-class ShownReward(BaseModel):
+class ShownReward(Answer):
     """One line; clawbacks are negative."""
 
     id: str
@@ -32,7 +32,7 @@ class ShownReward(BaseModel):
     payout_id: str | None
 
 
-class ShownPayout(BaseModel):
+class ShownPayout(Answer):
     """What an advocate gets from a run in one currency."""
 
     id: str
