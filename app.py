@@ -40,6 +40,7 @@ DOORS = (
     "referrals.portal",
     "referrals.console",
     "referrals.api",
+    "referrals.links_api",
     "rewards.portal",
     "rewards.console",
     "rewards.rules_page",

@@ -1,7 +1,10 @@
 """Share links: a code, where it leads, whose it is, from when until when."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
+from pydantic_core import to_jsonable_python as jsonable
 from sqlalchemy import BigInteger, ColumnElement, Text, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, func, select
@@ -12,7 +15,7 @@ from core.access import RULE, Actor
 from core.clock import now
 from core.columns import key, moment
 from core.db import run, session, update_one
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from core.people import get_person
 from hub.programmes import get_programme
 from referrals import codes, destinations
@@ -76,6 +79,10 @@ class TooManyLinks(Conflict):
     """That is more links than one advocate can have. End one that is not used any more."""
 
 
+class EndsTooEarly(Invalid):
+    """A link ends after it starts, and not in the past."""
+
+
 class AlreadyEnded(Conflict):
     """This link has ended already."""
 
@@ -88,10 +95,13 @@ def open_link(
     destination: str | None = None,
     coupon: str | None = None,
     campaign: str = "",
+    starts_at: datetime | None = None,
+    ends_at: datetime | None = None,
 ) -> Link:
     """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
 
-    Raises NoRightToEarn, TooManyLinks, CodeTaken, CouponTaken, and what codes and destinations refuse.
+    It runs from `starts_at` (now) until `ends_at` (for good). Raises NoRightToEarn, TooManyLinks, CodeTaken,
+    CouponTaken, EndsTooEarly, and what codes and destinations refuse.
     """
     right = right_to_earn(membership.id, now())
     if not right.earns:
@@ -107,9 +117,11 @@ def open_link(
         destination=destinations.allowed(destination or programme.home_url, programme.allowed_hosts),
         coupon=None if coupon is None else codes.require_coupon(coupon),
         campaign=campaign,
-        starts_at=now(),
+        starts_at=starts_at or now(),
+        ends_at=ends_at,
         version=_next_version(),
     )
+    _require_order(wanted)
     link = _stored(wanted, code=code, name=get_person(membership.person_id).name)
     audit.record(by, "link.opened", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
     return link
@@ -130,6 +142,37 @@ def end_link(link: Link, *, by: Actor) -> None:
         raise AlreadyEnded
     session().refresh(link)
     audit.record(by, "link.ended", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
+
+
+def change_link(link: Link, changes: Mapping[str, Any], *, by: Actor) -> None:
+    """Give a link that has not ended another `destination`, `campaign` or `ends_at`; the same again changes nothing.
+
+    Raises AlreadyEnded, EndsTooEarly, and what destinations refuse.
+    """
+    version = _next_version()  # whoever changes any link at the same time waits here
+    session().refresh(link)
+    if link.ends_at is not None and link.ends_at <= now():
+        raise AlreadyEnded
+    wanted = dict(changes)
+    if "destination" in wanted:
+        hosts = get_programme(link.programme_id).allowed_hosts
+        wanted["destination"] = destinations.allowed(wanted["destination"], hosts)
+    before = {name: getattr(link, name) for name in wanted}
+    if wanted == before:
+        return
+    link.sqlmodel_update(wanted)
+    if "ends_at" in wanted:
+        _require_order(link)
+    link.version = version
+    session().add(link)
+    session().flush()
+    told = {"from": jsonable(before), "to": jsonable(wanted), "code": link.code}
+    audit.record(by, "link.changed", "link", link.id, unit_id=link.unit_id, details=told)
+
+
+def _require_order(link: Link) -> None:
+    if link.ends_at is not None and link.ends_at <= max(link.starts_at, now()):
+        raise EndsTooEarly
 
 
 def programme_changed(programme_id: str) -> None:
