@@ -10,7 +10,7 @@ T = TypeVar("T", bound=BaseModel)
 class Answer(BaseModel):
     """An answer; the sentence below a field is its description in the API's document."""
 
-    model_config = ConfigDict(use_attribute_docstrings=True, json_schema_mode_override="serialization")
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class Listed(Answer, Generic[T]):
@@ -19,11 +19,6 @@ class Listed(Answer, Generic[T]):
     items: list[T]
     next: str | None
     """the cursor of the next page, to be sent as `after`; null on the last page"""
-
-    @classmethod
-    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
-        """Its name in the document: `ShownLinkList`."""
-        return f"{params[0].__name__}List"
 
 
 class Refusal(Answer):

@@ -60,13 +60,16 @@ class ShownCandidate(Answer):
     """Whose a conversion might have been, and what became of it."""
 
     source: str
+    """click, code, coupon or customer"""
     given: str
+    """the click's id, the code, the coupon, the customer's id"""
     at: datetime
     advocate: str | None
     advocate_id: str | None
     link: str | None
     won: bool
     verdict: str
+    """why it won or did not"""
 
 
 class ShownAttribution(Answer):
@@ -76,6 +79,7 @@ class ShownAttribution(Answer):
     advocate_id: str | None
     link: str | None
     reason: str
+    """as a sentence"""
     candidates: list[ShownCandidate]
 
 
@@ -87,6 +91,7 @@ class ShownConversion(Answer):
     kind: str
     amount_minor: int
     currency: str
+    """empty for leads without an amount"""
     refunded_minor: int
     occurred_at: datetime
     attribution: ShownAttribution
@@ -141,6 +146,7 @@ class ShownRefund(Answer):
     reason: str
     occurred_at: datetime
     state: str
+    """parked, applied or refused"""
 
 
 class Brought(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, jsonify
 from sqlmodel import col, select
 
-from core.access import Actor, authorize
+from core.access import Actor
 from core.answers import Listed
 from core.api_keys import ApiKey
 from core.db import session, transaction
@@ -26,7 +26,7 @@ from referrals.batch import BATCH_BYTES, TooManyLines, answered_lines
 from referrals.clicks import Click
 from referrals.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund, Refund
 from referrals.examples import A_REFUND, A_SALE
-from referrals.links import Link, LinkNotFound, get_link
+from referrals.links import Link, LinkNotFound
 from referrals.listings import (
     ClickListing,
     ConversionListing,
@@ -36,7 +36,7 @@ from referrals.listings import (
     programme_in,
 )
 from referrals.refunds import RefundDiffers, RefundTooLarge
-from referrals.seen import conversions_in
+from referrals.seen import conversions_in, seen_link
 from rewards.grants import rewards_of_conversion
 from web.api_doors import NDJSON, NoQuery, by_json, by_lines, by_query
 from web.machines import listed, note_use
@@ -122,8 +122,7 @@ def list_links(actor: Actor, query: LinkListing) -> Response:
 @by_query(NoQuery, scope="links:read", answers={200: ShownLink}, refuses=(LinkNotFound,))
 def show_link(actor: Actor, _query: NoQuery, code: str) -> Response:
     """One link by its code."""
-    link = get_link(code)
-    authorize(actor, "links:read", link.unit_id)
+    link = seen_link(code, actor, "links:read")
     return jsonify(answers.show_links([link])[link.id].model_dump(mode="json"))
 
 

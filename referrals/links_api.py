@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, jsonify, request
 
 from advocates.membership import MembershipNotFound
-from core.access import Actor, authorize
+from core.access import Actor
 from core.api_keys import ApiKey
 from core.db import session
 from core.errors import Invalid
@@ -25,6 +25,7 @@ from referrals.links import (
     NoRightToEarn,
     TooManyLinks,
 )
+from referrals.seen import seen_link
 from web.api_doors import NoQuery, by_json, by_query
 from web.machines import note_use
 from web.protection import csrf
@@ -77,7 +78,7 @@ def open_link(actor: Actor, wanted: WantedLink) -> tuple[Response, int]:
 )
 def change_link(actor: Actor, changes: LinkChanges, code: str) -> Response:
     """Change where a link leads, its campaign, or when it ends."""
-    link = _link(code, actor)
+    link = seen_link(code, actor, "links:write")
     links.change_link(link, changes.model_dump(exclude_unset=True), by=actor)
     return _told(link)
 
@@ -86,18 +87,12 @@ def change_link(actor: Actor, changes: LinkChanges, code: str) -> Response:
 @by_query(NoQuery, scope="links:write", answers={200: ShownLink}, refuses=(LinkNotFound,), rate="writes")
 def end_link(actor: Actor, _query: NoQuery, code: str) -> Response:
     """End a link now: it stops forwarding, and what it brought stays. Ending it twice is ending it once."""
-    link = _link(code, actor)
+    link = seen_link(code, actor, "links:write")
     try:
         links.end_link(link, by=actor)
     except AlreadyEnded:
         session().refresh(link)
     return _told(link)
-
-
-def _link(code: str, actor: Actor) -> Link:
-    link = links.get_link(code)
-    authorize(actor, "links:write", link.unit_id)
-    return link
 
 
 def _told(link: Link) -> Response:

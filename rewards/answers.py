@@ -18,6 +18,7 @@ class ShownReward(Answer):
 
     id: str
     kind: str
+    """earned (money), points, clawback or carry"""
     state: str
     advocate: str
     """the membership's id, as in /api/v1/advocates"""
@@ -26,9 +27,11 @@ class ShownReward(Answer):
     amount_minor: int
     currency: str
     arithmetic: str
+    """how the amount came about, in words"""
     rule_version: int
     occurred_at: datetime
     hold_until: datetime | None
+    """not approvable before"""
     payout_id: str | None
 
 
@@ -38,14 +41,17 @@ class ShownPayout(Answer):
     id: str
     state: str
     advocate: str
+    """the membership's id, as in /api/v1/advocates"""
     programme: str
     period: str
     amount_minor: int
     currency: str
     lines: int
+    """how many rewards are in it"""
     sent_at: datetime | None
     transfer_id: str | None
     reason: str
+    """why it is held, rejected or unclear, as a sentence"""
 
 
 def show_rewards(rewards: Sequence[Reward]) -> dict[str, ShownReward]:

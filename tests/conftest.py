@@ -15,6 +15,7 @@ from hypothesis import settings as hypothesis_settings
 import reactions
 from core import db, people
 from core.settings import Settings, configure
+from tests.api_contract import CheckedClient
 from tests.databases import PostgresServer, empty, fresh_copy, hurry, migrate
 from tests.factories import Cast, make_cast
 from web import machines
@@ -98,6 +99,7 @@ def app(settings: Settings) -> Flask:
     made = _apps[0]
     made.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_csrf.py turns it on
     made.config["SPOKES"] = settings
+    made.test_client_class = CheckedClient
     machines.rates.forget()
     return made
 

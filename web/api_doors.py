@@ -35,15 +35,17 @@ Form = Literal["query", "json", "lines"]
 NDJSON = "application/x-ndjson"
 BATCH_TYPES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
 EVERYWHERE: Refusals = (Malformed, WrongKey, Forbidden, TooManyRequests, Unavailable)
-BY_FORM: dict[Form, Refusals] = {
-    "query": (InvalidInput,),
-    "json": (WrongJson, InvalidInput, UnsupportedMedia, TooLarge, Conflict),
-    "lines": (UnsupportedMedia, TooLarge),
-}
 
 
 class NotNdjson(UnsupportedMedia):
     """Please send one JSON object a line, with the content type application/x-ndjson."""
+
+
+BY_FORM: dict[Form, Refusals] = {
+    "query": (InvalidInput,),
+    "json": (WrongJson, InvalidInput, UnsupportedMedia, TooLarge, Conflict),
+    "lines": (NotNdjson, TooLarge),
+}
 
 
 class NoQuery(Input):
