@@ -29,6 +29,7 @@ DOORS = (
     "hub.console",
     "hub.settings_page",
     "hub.new_programme_page",
+    "hub.docs_page",
     "advocates.public",
     "advocates.portal",
     "advocates.console",

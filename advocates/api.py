@@ -45,6 +45,10 @@ class ShownAdvocate(Answer):
     term_ends_at: datetime
 
 
+class AdvocatePage(Listed[ShownAdvocate]):
+    """Some advocates."""
+
+
 class ShownPlace(Answer):
     """An advocate's place."""
 
@@ -72,7 +76,7 @@ class ShownLeaderboard(Answer):
 
 
 @door.get("/api/v1/advocates")
-@by_query(Listing, scope="advocates:read", answers={200: Listed[ShownAdvocate]})
+@by_query(Listing, scope="advocates:read", answers={200: AdvocatePage})
 def list_advocates(actor: Actor, query: Listing) -> Response:
     """The advocates of the key's units, by number."""
     wanted = select(Membership).where(col(Membership.unit_id).in_(actor.units_for("advocates:read")))

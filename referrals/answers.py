@@ -10,7 +10,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
 from advocates.membership import Membership, public_names
-from core.answers import Answer, Refusal
+from core.answers import Answer, Listed, Refusal
 from core.clock import now
 from core.db import session
 from hub.programmes import Programme
@@ -147,6 +147,18 @@ class ShownRefund(Answer):
     occurred_at: datetime
     state: str
     """parked, applied or refused"""
+
+
+class LinkPage(Listed[ShownLink]):
+    """Some links."""
+
+
+class ClickPage(Listed[ShownClick]):
+    """Some clicks."""
+
+
+class ConversionPage(Listed[ShownConversion]):
+    """Some conversions."""
 
 
 class Brought(BaseModel):

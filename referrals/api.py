@@ -7,7 +7,6 @@ from flask import Blueprint, Response, jsonify
 from sqlmodel import col, select
 
 from core.access import Actor
-from core.answers import Listed
 from core.api_keys import ApiKey
 from core.db import session, transaction
 from core.paging import page_of
@@ -16,8 +15,9 @@ from hub.units import reach
 from referrals import answers, conversions
 from referrals.answers import (
     BatchResult,
-    ShownClick,
-    ShownConversion,
+    ClickPage,
+    ConversionPage,
+    LinkPage,
     ShownLink,
     ShownRefund,
     StoredConversion,
@@ -95,7 +95,7 @@ def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
 
 
 @door.get("/api/v1/conversions")
-@by_query(ConversionListing, scope="conversions:read", answers={200: Listed[ShownConversion]})
+@by_query(ConversionListing, scope="conversions:read", answers={200: ConversionPage})
 def list_conversions(actor: Actor, query: ConversionListing) -> Response:
     """The conversions that the key's units may see, the newest first."""
     units = actor.units_for("conversions:read")
@@ -106,7 +106,7 @@ def list_conversions(actor: Actor, query: ConversionListing) -> Response:
 
 
 @door.get("/api/v1/links")
-@by_query(LinkListing, scope="links:read", answers={200: Listed[ShownLink]}, refuses=(ProgrammeNotFound,))
+@by_query(LinkListing, scope="links:read", answers={200: LinkPage}, refuses=(ProgrammeNotFound,))
 def list_links(actor: Actor, query: LinkListing) -> Response:
     """The links of the key's units, the newest first."""
     units = actor.units_for("links:read")
@@ -127,7 +127,7 @@ def show_link(actor: Actor, _query: NoQuery, code: str) -> Response:
 
 
 @door.get("/api/v1/clicks")
-@by_query(ClickListing, scope="clicks:read", answers={200: Listed[ShownClick]})
+@by_query(ClickListing, scope="clicks:read", answers={200: ClickPage})
 def list_clicks(actor: Actor, query: ClickListing) -> Response:
     """Every recorded click of the key's units, flagged ones too, the newest first."""
     wanted = narrow_clicks(select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read"))), query)

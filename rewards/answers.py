@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlmodel import col, select
 
-from core.answers import Answer
+from core.answers import Answer, Listed
 from core.db import session
 from hub.programmes import Programme
 from referrals.conversions import Conversion
@@ -52,6 +52,14 @@ class ShownPayout(Answer):
     transfer_id: str | None
     reason: str
     """why it is held, rejected or unclear, as a sentence"""
+
+
+class RewardPage(Listed[ShownReward]):
+    """Some rewards."""
+
+
+class PayoutPage(Listed[ShownPayout]):
+    """Some payouts."""
 
 
 def show_rewards(rewards: Sequence[Reward]) -> dict[str, ShownReward]:

@@ -4,10 +4,9 @@ from flask import Blueprint, Response
 from sqlmodel import col, select
 
 from core.access import Actor
-from core.answers import Listed
 from core.paging import Listing, page_of
 from rewards import answers
-from rewards.answers import ShownPayout, ShownReward
+from rewards.answers import PayoutPage, RewardPage
 from rewards.reward import Reward, State
 from rewards.runs import Payout
 from rewards.runs import State as PayoutState
@@ -33,7 +32,7 @@ class PayoutListing(Listing):
 
 
 @door.get("/api/v1/rewards")
-@by_query(RewardListing, scope="rewards:read", answers={200: Listed[ShownReward]})
+@by_query(RewardListing, scope="rewards:read", answers={200: RewardPage})
 def list_rewards(actor: Actor, query: RewardListing) -> Response:
     """The rewards that the key's units may see, the newest first."""
     wanted = select(Reward).where(col(Reward.unit_id).in_(actor.units_for("rewards:read")))
@@ -45,7 +44,7 @@ def list_rewards(actor: Actor, query: RewardListing) -> Response:
 
 
 @door.get("/api/v1/payouts")
-@by_query(PayoutListing, scope="payouts:read", answers={200: Listed[ShownPayout]})
+@by_query(PayoutListing, scope="payouts:read", answers={200: PayoutPage})
 def list_payouts(actor: Actor, query: PayoutListing) -> Response:
     """The payouts that the key's units may see, the newest first."""
     wanted = select(Payout).where(col(Payout.unit_id).in_(actor.units_for("payouts:read")))
