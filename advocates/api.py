@@ -1,7 +1,5 @@
 """Doors for machines: advocates and leaderboards."""
 
-from datetime import datetime
-
 from flask import Blueprint, Response, jsonify
 from pydantic import Field
 from sqlmodel import col, select
@@ -11,7 +9,7 @@ from advocates.leaderboard_files import as_json
 from advocates.leaderboard_query import LeaderboardQuery, wanted_by
 from advocates.membership import Membership
 from advocates.periods import UnknownPeriod
-from advocates.roll import roll
+from advocates.roll import ShownAdvocate, roll
 from core.access import Actor
 from core.answers import Answer, Listed
 from core.money import UnknownCurrency
@@ -25,24 +23,6 @@ from web.protection import csrf
 door = Blueprint("advocates_api", __name__)
 door.after_request(note_use)
 csrf.exempt(door)
-
-
-class ShownAdvocate(Answer):
-    """An advocate, named only where they agreed to be."""
-
-    id: str
-    """in one programme: a person in two programmes is two advocates"""
-    membership_number: int
-    advocate: str
-    """the name where they agreed to be shown by it, else `Advocate #n`"""
-    programme: str
-    """the programme's short name"""
-    unit: str
-    """the unit's short name"""
-    standing: str
-    """active, leave, grace, alumni or removed"""
-    joined_at: datetime
-    term_ends_at: datetime
 
 
 class AdvocatePage(Listed[ShownAdvocate]):
@@ -83,7 +63,7 @@ def list_advocates(actor: Actor, query: Listing) -> Response:
     order = (col(Membership.number), "number")
     page = page_of(wanted, order, after=query.after, limit=query.limit, descending=False)
     known = roll(page.items)
-    return listed(page, lambda member: ShownAdvocate(**vars(known[member.id])))
+    return listed(page, lambda member: known[member.id])
 
 
 @door.get("/api/v1/leaderboard")

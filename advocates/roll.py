@@ -1,44 +1,46 @@
 """The roll: what is told of many advocates, in as many queries as of one."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import func
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
-from advocates.membership import Membership, Standing, Term, public_names
+from advocates.membership import Membership, Standing, State, Term, public_names
+from core.answers import Answer
 from core.db import session
 from hub.programmes import Programme
 from hub.units import Unit
 
 
-@dataclass(frozen=True)
-class Known:
+class ShownAdvocate(Answer):
     """An advocate, named only where they agreed to be."""
 
     id: str
+    """in one programme: a person in two programmes is two advocates"""
     membership_number: int
     advocate: str
+    """the name where they agreed to be shown by it, else `Advocate #n`"""
     programme: str
-    """its short name"""
+    """the programme's short name"""
     unit: str
-    """its short name"""
-    standing: str
+    """the unit's short name"""
+    standing: State
     joined_at: datetime
     term_ends_at: datetime
     """of the latest term"""
 
 
-def roll(memberships: Sequence[Membership]) -> dict[str, Known]:
+def roll(memberships: Sequence[Membership]) -> dict[str, ShownAdvocate]:
     """Membership → what is told of it; five queries, however many there are."""
     ids = [each.id for each in memberships]
-    names, standings, ends = public_names(memberships), _standings(ids), _term_ends(ids)
+    names, standings, ends = public_names(memberships), open_standings(ids), term_ends(ids)
     programmes = dict(session().exec(select(Programme.id, Programme.slug)).all())
     units = dict(session().exec(select(Unit.id, Unit.slug)).all())
     return {
-        each.id: Known(
+        each.id: ShownAdvocate(
             id=each.id,
             membership_number=each.number,
             advocate=names[each.id],
@@ -52,15 +54,16 @@ def roll(memberships: Sequence[Membership]) -> dict[str, Known]:
     }
 
 
-def _standings(ids: Sequence[str]) -> dict[str, str]:
+def open_standings(ids: Sequence[str]) -> dict[str, State]:
+    """Membership → its present standing."""
     is_open = col(Standing.ended_at).is_(None)
     present = select(Standing.membership_id, Standing.state).where(
         col(Standing.membership_id).in_(ids), is_open
     )
-    return dict(session().exec(present).all())
+    return dict(cast("Sequence[tuple[str, State]]", session().exec(present).all()))
 
 
-def _term_ends(ids: Sequence[str]) -> dict[str, datetime]:
+def term_ends(ids: Sequence[str]) -> dict[str, datetime]:
     """The end of each one's latest term: of the one that began last."""
     last = (
         select_columns(col(Term.membership_id), func.max(col(Term.starts_at)).label("starts_at"))

@@ -1,6 +1,7 @@
 """Doors for machines: rewards and payouts."""
 
 from flask import Blueprint, Response
+from pydantic import Field
 from sqlmodel import col, select
 
 from core.access import Actor
@@ -22,13 +23,13 @@ csrf.exempt(door)
 class RewardListing(Listing):
     """The query of rewards."""
 
-    state: State | None = None
+    state: State | None = Field(default=None, description="only those in this state")
 
 
 class PayoutListing(Listing):
     """The query of payouts."""
 
-    state: PayoutState | None = None
+    state: PayoutState | None = Field(default=None, description="only those in this state")
 
 
 @door.get("/api/v1/rewards")
