@@ -10,6 +10,7 @@ from core.clock import now
 from core.db import session
 from core.outbox import OutboxMessage
 from hub import metrics
+from referrals import link_proof
 from referrals.refunds import stuck_refunds
 from rewards import proof
 from rewards.runs import Payout
@@ -22,6 +23,7 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
     """Promise and proof, in the order in which they are printed; each proof answers what is wrong, as sentences."""
     return (
         ("the scoreboard equals the facts", metrics.differences),
+        ("the tallies and days of links equal their clicks", link_proof.differences),
         ("the ledger balances and agrees with rewards and payouts", proof.problems),
         ("the audit log is whole", lambda: [f"entry {seq} does not fit" for seq in audit.broken_links()]),
         ("no message is stuck", _stuck_messages),

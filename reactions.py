@@ -10,7 +10,7 @@ from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
 from referrals import clicks, conversions, links
-from referrals.conversions import ConversionRecorded
+from referrals.conversions import ConversionsWon
 from referrals.refunds import RefundRecorded
 from rewards import grants
 
@@ -39,9 +39,9 @@ def consenting_advocates_get_a_link(event: PolicyAcknowledged) -> None:
         links.open_first_link(member.id)
 
 
-def conversions_are_rewarded(event: ConversionRecorded) -> None:
-    """A lead or a sale that somebody won earns what the rules say."""
-    grants.grant_for_conversion(event.conversion_id)
+def conversions_are_rewarded(event: ConversionsWon) -> None:
+    """Leads and sales that somebody won earn what the rules say."""
+    grants.grant_for_conversions(event.won)
 
 
 def refunds_take_back(event: RefundRecorded) -> None:
@@ -60,7 +60,7 @@ def wire() -> None:
     when(CertificationAwarded, certified_advocates_are_rewarded)
     when(CertificationAwarded, certified_advocates_get_a_link)
     when(PolicyAcknowledged, consenting_advocates_get_a_link)
-    when(ConversionRecorded, conversions_are_rewarded)
+    when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
     when(ProgrammeChanged, links_follow_their_programme)
     metrics.metric_from("clicks", clicks.facts)

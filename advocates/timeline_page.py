@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask_babel import gettext as _
+from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
 
 from advocates.application_states import Application, ApplicationChange
@@ -18,7 +19,7 @@ from curriculum.attempts import Attempt
 from curriculum.certification import Award, Revocation
 from curriculum.enrolment import Enrolment
 from hub.policies import Acknowledgement, Policy, PolicyVersion
-from referrals.conversions import Conversion, Refund
+from referrals.conversions import AttributionCandidate, Conversion, Refund
 from referrals.links import Link
 from rewards.reward import Reward
 from rewards.runs import Payout
@@ -137,20 +138,29 @@ def _links(member: Membership) -> Iterator[Entry]:
 
 
 def _conversions(member: Membership) -> Iterator[Entry]:
-    won = select(Conversion).where(Conversion.membership_id == member.id)
+    won = select(Conversion).where(_won(member))
     for each in session().exec(won.order_by(col(Conversion.occurred_at).desc()).limit(MOST_OF_A_KIND)):
         words = _("A sale") if each.kind == "sale" else _("A lead")
+        words = _("%(what)s, shared,", what=words) if each.shared else words
         sum_of = Money(each.amount_minor, each.currency).format() if each.currency else ""
         yield Entry(
             each.occurred_at, f"{words} {sum_of}".strip(), each.reason, f"/console/conversions/{each.id}"
         )
 
 
+def _won(member: Membership) -> ColumnElement[bool]:
+    """The conversions that are the member's, also by a share."""
+    shares = select(AttributionCandidate.conversion_id).where(
+        AttributionCandidate.membership_id == member.id, col(AttributionCandidate.won).is_(True)
+    )
+    return or_(col(Conversion.membership_id) == member.id, col(Conversion.id).in_(shares))
+
+
 def _refunds(member: Membership) -> Iterator[Entry]:
     back = (
         select(Refund, Conversion.currency)
         .join(Conversion, col(Conversion.id) == Refund.conversion_id)
-        .where(Conversion.membership_id == member.id)
+        .where(_won(member))
         .order_by(col(Refund.occurred_at).desc())
     )
     for each, currency in session().exec(back.limit(MOST_OF_A_KIND)):

@@ -17,11 +17,14 @@ from core.jobs import JobTrace
 from core.outbox import OutboxMessage
 from core.paging import page_of
 from core.settings import settings
+from referrals.clicks import folder
+from referrals.lost_clicks import losses
 from web.forms import read_query
 from web.signing_in import staff
 
 door = Blueprint("core_console", __name__)
 
+MOST_LOSSES = 20
 _SECRET_LINK = re.compile(r"(/(?:welcome|reset|apply)/)[\w-]{20,}")
 
 
@@ -95,7 +98,10 @@ def again(message_id: str) -> ResponseReturnValue:
 
 @door.get("/console/jobs")
 def jobs() -> str:
-    """How each job of the clock went last."""
+    """How each job of the clock went last, and which clicks never got on file."""
     staff("settings.see")
     traces = session().exec(select(JobTrace).order_by(col(JobTrace.name))).all()
-    return render_template("console/core/jobs.html", traces=traces)
+    lost = losses(folder())
+    return render_template(
+        "console/core/jobs.html", traces=traces, lost=lost[:MOST_LOSSES], lost_sum=sum(x.clicks for x in lost)
+    )

@@ -1,7 +1,6 @@
 """What comes from outside is read into models of its own before anything else sees it."""
 
 import re
-import unicodedata
 from typing import Annotated, Any
 
 from email_validator import EmailNotValidError, validate_email
@@ -44,7 +43,8 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Moment = AwareDatetime
 
-_ALLOWED_CONTROLS = frozenset("\n\r\t")
+_UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+"""control characters but for tab and line breaks, and halves of surrogate pairs: Unicode's categories Cc and Cs"""
 
 
 class Input(BaseModel):
@@ -62,16 +62,12 @@ class Input(BaseModel):
 
 def _storable(value: object) -> bool:
     if isinstance(value, str):
-        return not any(_unprintable(each) for each in value)
+        return _UNSTORABLE.search(value) is None
     if isinstance(value, dict):
         return all(_storable(each) for pair in value.items() for each in pair)
     if isinstance(value, list | tuple):
         return all(_storable(each) for each in value)
     return True
-
-
-def _unprintable(character: str) -> bool:
-    return unicodedata.category(character) in {"Cc", "Cs"} and character not in _ALLOWED_CONTROLS
 
 
 class InvalidInput(Invalid):

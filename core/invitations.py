@@ -59,15 +59,15 @@ def holder(secret: str) -> Person:
     return person
 
 
-def redeem(secret: str, password: str) -> Person:
-    """Use the link once to choose a password; raises LinkSpent, PasswordTooShort."""
+def redeem(secret: str, password_hash: str) -> Person:
+    """Use the link once to choose the password behind this hash (see core.people.hashed); raises LinkSpent."""
     person = holder(secret)
     spend = update(MailedToken).where(
         col(MailedToken.secret_hash) == secret_hash(secret), col(MailedToken.used_at).is_(None)
     )
     if not update_one(spend.values(used_at=now())):
         raise LinkSpent
-    set_password(person.id, password)
+    set_password(person.id, password_hash)
     _spend_others(person.id)
     return person
 

@@ -13,13 +13,15 @@ from core.clock import now
 from core.db import session, transaction
 from core.jobs import JobTrace
 from core.outbox import OutboxMessage
-from referrals.clicks import journal_lag
+from referrals.clicks import folder, journal_lag
+from referrals.lost_clicks import losses
 from web.requests import transacts_itself
 
 door = Blueprint("core_operators", __name__)
 
 HEARTBEAT = "heartbeat"
 HEARTBEAT_LATE = timedelta(seconds=45)
+LOSING = timedelta(seconds=30)
 JOURNAL_LATE_BYTES = 16 * 1024 * 1024
 
 
@@ -33,26 +35,31 @@ def healthz() -> ResponseReturnValue:
 @door.get("/readyz")
 @transacts_itself
 def readyz() -> ResponseReturnValue:
-    """Database reachable, clock beating, journal not piling up: 200, else 503 with what is wrong."""
-    checks = _checks()
+    """Database reachable, clock beating, journal not piling up nor losing clicks: 200, else 503 with what is wrong."""
+    checks, lost = _checks()
     ready = all(each == "ok" for each in checks.values())
-    return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
+    status = "ready" if ready else "not ready"
+    return jsonify(status=status, checks=checks, lost_clicks=lost), 200 if ready else 503
 
 
-def _checks() -> dict[str, str]:
+def _checks() -> tuple[dict[str, str], int | None]:
+    """What is well and what is not, and how many clicks were ever lost (None while the database cannot be asked)."""
     try:
         with transaction(read_only=True):
             session().execute(text("SELECT 1"))
             beat = session().get(JobTrace, HEARTBEAT)
-            lag = journal_lag()
+            lag, lost = journal_lag(), losses(folder())
     except SQLAlchemyError as error:
-        return {"database": type(error).__name__}
+        return {"database": type(error).__name__}, None
     alive = beat is not None and beat.ran_at > now() - HEARTBEAT_LATE
-    return {
+    checks = {
         "database": "ok",
         "clock": "ok" if alive else "no heartbeat for 45 s",
         "journal": "ok" if lag < JOURNAL_LATE_BYTES else f"{lag} bytes wait",
     }
+    if lost and lost[0].last_at > now() - LOSING:
+        checks["journal"] = "clicks are forwarded without getting on file: is the disk full?"
+    return checks, sum(each.clicks for each in lost)
 
 
 @door.get("/metrics")
@@ -71,4 +78,8 @@ def metrics() -> Response:
         "spokes_journal_bytes", "Bytes of clicks not in the database yet", registry=registry
     )
     waiting_clicks.set(journal_lag())
+    lost_clicks = Gauge(
+        "spokes_clicks_lost", "Clicks that were forwarded without getting on file", registry=registry
+    )
+    lost_clicks.set(sum(each.clicks for each in losses(folder())))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)

@@ -10,14 +10,16 @@ from core import invitations, mail, signin, throttle
 from core.db import transaction
 from core.ids import new_id
 from core.inputs import Input, Line
-from core.people import find_person
+from core.people import find_person, hashed
 from web.forms import read_form
 from web.requests import transacts_itself
 from web.signing_in import SignedIn, find_signed_in
 
 door = Blueprint("core_public", __name__)
 
-TRIES_PER_ACCOUNT, TRIES_PER_ADDRESS, LINKS_PER_ACCOUNT, WINDOW_S = 10, 60, 3, 900
+TRIES_PER_ACCOUNT, TRIES_PER_ACCOUNT_FROM_ANYWHERE, TRIES_PER_ADDRESS, LINKS_PER_ACCOUNT = 10, 100, 60, 3
+"""in a window; an account's from one address are few, so that a stranger does not lock its owner out elsewhere"""
+WINDOW_S = 900
 
 
 class SignInForm(Input):
@@ -50,20 +52,26 @@ def sign_in_page() -> str:
 @transacts_itself
 def sign_in() -> ResponseReturnValue:
     """Sign in; a refused try is counted all the same, so it has a transaction of its own."""
-    typed = read_form(SignInForm)
-    with transaction():
-        throttle.count(f"signin:{typed.email.lower()}", most=TRIES_PER_ACCOUNT, window_s=WINDOW_S)
-    with transaction():
-        throttle.count(
-            f"signin:{throttle.masked(request.remote_addr)}", most=TRIES_PER_ADDRESS, window_s=WINDOW_S
-        )
+    typed, address = read_form(SignInForm), throttle.masked(request.remote_addr)
+    account = f"signin:{typed.email.lower()}"
+    _count(f"signin:{address}", TRIES_PER_ADDRESS)
+    _count(f"{account}:{address}", TRIES_PER_ACCOUNT)
+    _count(account, TRIES_PER_ACCOUNT_FROM_ANYWHERE)
+    with transaction(read_only=True):
+        known = find_person(typed.email)
+    known = signin.require_password(known, typed.password)
     with transaction():
         if current_user.is_authenticated:
             signin.sign_out(current_user.secret)
-        _person, secret = signin.sign_in(typed.email, typed.password, user_agent=request.user_agent.string)
-        person = find_signed_in(secret)
+        person = find_signed_in(signin.sign_in(known, user_agent=request.user_agent.string))
     start = _enter(person)
     return redirect(own_path(typed.next) or start, 303)
+
+
+def _count(name: str, most: int) -> None:
+    """Count a try for good, whatever becomes of it; raises TooManyAttempts."""
+    with transaction():
+        throttle.count(name, most=most, window_s=WINDOW_S)
 
 
 def _enter(person: SignedIn | None) -> str:
@@ -92,10 +100,17 @@ def password_page(token: str) -> str:
 
 @door.post("/welcome/<token>")
 @door.post("/reset/<token>", endpoint="reset")
+@transacts_itself
 def choose_password(token: str) -> ResponseReturnValue:
     """Use the link once, and come in."""
-    person = invitations.redeem(token[:200], read_form(NewPassword).password)
-    start = _enter(find_signed_in(signin.begin_session(person, user_agent=request.user_agent.string)))
+    secret = token[:200]
+    with transaction(read_only=True):
+        invitations.holder(secret)
+    chosen = hashed(read_form(NewPassword).password)  # slow on purpose: no transaction is open
+    with transaction():
+        person = invitations.redeem(secret, chosen)
+        signed_in = find_signed_in(signin.begin_session(person, user_agent=request.user_agent.string))
+    start = _enter(signed_in)
     flash(_("Welcome, %(name)s. You are signed in.", name=person.name), "good")
     return redirect(start, 303)
 
@@ -111,12 +126,8 @@ def forgot_page() -> str:
 def forgot() -> ResponseReturnValue:
     """Send a link, if there is such an account; the answer is the same for everybody."""
     typed = read_form(WhoForgot)
-    with transaction():
-        throttle.count(f"forgot:{typed.email.lower()}", most=LINKS_PER_ACCOUNT, window_s=WINDOW_S)
-    with transaction():
-        throttle.count(
-            f"forgot:{throttle.masked(request.remote_addr)}", most=TRIES_PER_ADDRESS, window_s=WINDOW_S
-        )
+    _count(f"forgot:{throttle.masked(request.remote_addr)}", TRIES_PER_ADDRESS)
+    _count(f"forgot:{typed.email.lower()}", LINKS_PER_ACCOUNT)
     with transaction():
         person = find_person(typed.email)
         if person is not None and person.disabled_at is None:

@@ -37,6 +37,7 @@ class Settings(BaseSettings):
     secret_key: str = ""
     trusted_proxies: int = Field(default=0, ge=0, le=10)
     trusted_hosts: str = ""
+    country_header: str = Field(default="", pattern=r"^([A-Za-z0-9-]{1,64})?$")
     smtp_url: str = ""
     mail_from: str = "Spokes <programme@spokes.example>"
     stripe_api_key: str = ""

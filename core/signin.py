@@ -11,7 +11,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import run, session
 from core.errors import Invalid
-from core.people import Person, find_person, get_person, hashed, password_fits
+from core.people import Person, get_person, password_fits
 
 SESSION_DAYS = 14
 SESSION_BYTES = 32
@@ -40,12 +40,26 @@ def secret_hash(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def sign_in(email: str, password: str, *, user_agent: str = "") -> tuple[Person, str]:
-    """Begin a session: the person and the secret for the cookie. Raises WrongSignIn, the same for unknown addresses."""
-    person = find_person(email)
+def require_password(person: Person | None, password: str) -> Person:
+    """The person, when the password is theirs; raises WrongSignIn, the same for nobody.
+
+    Slow on purpose, and needs no database: call it while no transaction is open, or a few strangers with wrong passwords
+    hold SQLite's only write lock.
+    """
     if not password_fits(person, password) or person is None:
         raise WrongSignIn
-    return person, begin_session(person, user_agent=user_agent)
+    return person
+
+
+def sign_in(person: Person, *, user_agent: str = "") -> str:
+    """Begin a session of somebody whose password was right just now; the answer is the secret for the cookie.
+
+    Raises WrongSignIn when it was changed, or the account closed, in between.
+    """
+    present = get_person(person.id)
+    if present.password_hash != person.password_hash or present.disabled_at is not None:
+        raise WrongSignIn
+    return begin_session(present, user_agent=user_agent)
 
 
 def begin_session(person: Person, *, user_agent: str = "") -> str:
@@ -87,9 +101,9 @@ def _end(whose: ColumnElement[bool]) -> None:
     run(update(SignInSession).where(whose, col(SignInSession.ended_at).is_(None)).values(ended_at=now()))
 
 
-def set_password(person_id: str, password: str) -> None:
-    """Give the person this password and end whatever sessions they had."""
+def set_password(person_id: str, password_hash: str) -> None:
+    """Give the person the password behind this hash (see core.people.hashed) and end whatever sessions they had."""
     person = get_person(person_id)
-    person.password_hash = hashed(password)
+    person.password_hash = password_hash
     session().add(person)
     end_sessions(person_id)

@@ -119,6 +119,7 @@ def _garden(unit: Unit, people: dict[str, Person]) -> Programme:
         Programme(
             unit_id=unit.id,
             slug="garden-guides",
+            attribution_rule="split",
             name="Garden Guides",
             summary="For people who help others grow things. No pay: recognition, points, and a place where your "
             "answers are read.",

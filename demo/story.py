@@ -20,7 +20,7 @@ from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
 from core.errors import Conflict
-from core.people import Person, find_person
+from core.people import Person, find_person, hashed
 from core.settings import settings
 from curriculum.certification import certified_at
 from curriculum.enrolment import content_for, find_enrolment
@@ -28,6 +28,7 @@ from curriculum.retakes import AlreadyPassed, TooEarly
 from demo.learning import read_next, take_quiz
 from demo.people import Somebody, everybody
 from demo.setting import STAFF, build
+from demo.sharing import share_more
 from demo.visitors import Order, Visitors
 from hub.policies import acknowledge, unacknowledged
 from hub.programmes import Programme
@@ -105,6 +106,7 @@ class Story:
         clicks.ingest()
         with at(self._start + timedelta(days=DAYS, hours=-1)), transaction():
             self._some_leave()
+            share_more(self._setting.makers, self._member(self._people[0]), by=self._setting.actor("manager"))
             audit.record(COMMAND, TOLD, "unit", self._setting.hub.id)
 
     def _shop_key(self) -> tuple[Actor, str]:
@@ -196,7 +198,7 @@ class Story:
 
     def _open_account(self, member: Membership) -> None:
         token = invitations.issue(member.person_id, "invitation")
-        invitations.redeem(token, settings().demo_password)
+        invitations.redeem(token, hashed(settings().demo_password))
         member.shown_by_name = self._rng.random() < 0.7  # noqa: PLR2004 - most agree
         session().add(member)
 

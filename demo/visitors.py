@@ -47,6 +47,9 @@ class Visitors:
         self._until = until
         self._shop, self._unit_id = shop, unit_id
         self._orders = 0
+        self._before: list[str] = []
+        self._clicked: dict[str, tuple[str, str]] = {}
+        """programme → code and token of the click before: where sales are shared, the same visitor's"""
         self.path = ClickPath(Flask("nothing behind"), settings())
 
     def visit(self, code: str, programme: Programme, moment: datetime) -> Order | None:
@@ -60,6 +63,9 @@ class Visitors:
         if not status.startswith("302"):
             return None
         token = parse_qs(urlsplit(answered["Location"]).query)["spk"][0]
+        before_code, before = self._clicked.get(programme.id, (code, ""))
+        self._before = [before] if programme.attribution_rule == "split" and before_code != code else []
+        self._clicked[programme.id] = (code, token)
         luck = self._rng.random()
         if luck < BUYS:
             later = moment + timedelta(minutes=self._rng.randrange(3, 4_000))
@@ -98,6 +104,7 @@ class Visitors:
             "kind": kind,
             "occurred_at": moment.isoformat(),
             "click": token,
+            "clicks": self._before,
             "amount_minor": total,
             "currency": None if total is None else programme.currency,
             "customer": {"external_id": buyer, "email_sha256": hashlib.sha256(buyer.encode()).hexdigest()},

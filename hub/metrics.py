@@ -3,21 +3,19 @@
 Days and periods are UTC. A metric's facts are a SELECT that its package registers here; `check` sums them again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
-from sqlalchemy import BigInteger, Index, Integer, Select, Text, func
+from sqlalchemy import BigInteger, Index, Integer, Select, Table, Text, func
 from sqlalchemy import select as select_columns
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
-from core.db import dialect, session
+from core.db import session
 from core.errors import Invalid
-
-CHUNK = 500
+from core.rollups import grow
 
 
 class LadderStep(SQLModel, table=True):
@@ -51,6 +49,9 @@ class SeriesPoint(SQLModel, table=True):
     unit_id: str = Field(primary_key=True, sa_type=Text)
     day: int = Field(primary_key=True, sa_type=Integer)
     value: int = Field(sa_type=BigInteger)
+
+
+_LADDER, _SERIES = (cast("Table", each.__table__) for each in (LadderStep, SeriesPoint))  # type: ignore[attr-defined]  # every table has one
 
 
 @dataclass(frozen=True)
@@ -91,6 +92,7 @@ def metric_name(family: str, currency: str | None = None) -> str:
     return f"revenue:{currency}"
 
 
+@lru_cache(maxsize=64)
 def periods_of(day: int) -> tuple[str, str, str, str]:
     """The periods of the ladder that a day (YYYYMMDD) falls into."""
     year, month = day // 10_000, day // 100 % 100
@@ -108,30 +110,8 @@ def add(gains: Iterable[Gain]) -> None:
         point = (gain.metric, gain.unit_id, gain.day)
         series[point] = series.get(point, 0) + gain.value
     # Sorted: two transactions that touch the same rows take them in the same order.
-    _upsert(
-        LadderStep,
-        ["metric", "period", "member_id"],
-        [
-            dict(zip(("metric", "period", "member_id", "unit_id", "value"), (*k, *v), strict=True))
-            for k, v in sorted(ladder.items())
-        ],
-    )
-    _upsert(
-        SeriesPoint,
-        ["metric", "unit_id", "day"],
-        [
-            dict(zip(("metric", "unit_id", "day", "value"), (*k, v), strict=True))
-            for k, v in sorted(series.items())
-        ],
-    )
-
-
-def _upsert(table: type[SQLModel], unique: list[str], rows: Sequence[dict[str, Any]]) -> None:
-    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
-    for start in range(0, len(rows), CHUNK):
-        statement = insert(table).values(rows[start : start + CHUNK])
-        grown = table.__table__.c.value + statement.excluded.value  # type: ignore[attr-defined]  # every table has one
-        session().execute(statement.on_conflict_do_update(index_elements=unique, set_={"value": grown}))
+    grow(_LADDER, [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
+    grow(_SERIES, [(*point, value) for point, value in sorted(series.items())], sums=("value",))
 
 
 def value_of(metric: str, period: str, member_id: str) -> int:

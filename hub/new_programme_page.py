@@ -15,15 +15,15 @@ from core.money import Money, to_minor
 from core.people import Person, find_person
 from hub import units
 from hub.programmes import Compensation, Programme, Schedule, create_programme
-from hub.roles import current_roles
+from hub.roles import staff_actor
 from web.forms import Form, read_form
 from web.signing_in import staff
 
 door = Blueprint("hub_new_programme", __name__)
 
 MANAGE, FOUR_EYES = "programme.manage", "programme.four_eyes"
-USUAL_FOUR_EYES_MINOR = 100_000
-"""what a programme begins with when who founds it may not choose"""
+USUAL_FOUR_EYES = Decimal(1_000)
+"""what a programme begins with when who founds it may not choose, in its currency's main unit"""
 USUAL = {
     "time_zone": "Europe/Berlin",
     "currency": "EUR",
@@ -33,7 +33,7 @@ USUAL = {
     "payout_schedule": "monthly",
     "payout_day": 1,
     "payout_minimum": "25.00",
-    "four_eyes_above": Money(USUAL_FOUR_EYES_MINOR, "EUR").major,
+    "four_eyes_above": Money(to_minor(USUAL_FOUR_EYES, "EUR"), "EUR").major,
 }
 
 
@@ -76,9 +76,13 @@ def found_programme() -> ResponseReturnValue:
     actor = staff(MANAGE)
     wanted = read_form(NewProgramme)
     authorize(actor, MANAGE, wanted.unit_id)
-    owners = [actor.id, _colleague(wanted.second_owner).id]
+    owners = [actor.id, _colleague(wanted.second_owner, wanted.unit_id).id]
     made = create_programme(Programme(**_columns(wanted, actor), owner_ids=owners), by=actor)
-    flash(_("%(name)s is founded. Now write its policies and its reward rules.", name=made.name), "good")
+    said = _(
+        "%(name)s is founded. Write its policies and its reward rules, then open it for applications.",
+        name=made.name,
+    )
+    flash(said, "good")
     return redirect(f"/console/settings/programmes/{made.id}", 303)
 
 
@@ -88,25 +92,28 @@ def _columns(wanted: NewProgramme, actor: Actor) -> dict[str, Any]:
         "allowed_hosts": wanted.allowed_hosts.lower().split(),
         "payout_minimum_minor": to_minor(wanted.payout_minimum, wanted.currency),
         "four_eyes_above_minor": _four_eyes(wanted, actor),
+        "open_to_applications": False,  # nobody applies before its policies and rules are written
     }
 
 
 def _four_eyes(wanted: NewProgramme, actor: Actor) -> int:
     """Who approves rewards does not choose the sum above which a second person is asked."""
+    usual = to_minor(USUAL_FOUR_EYES, wanted.currency)
     if wanted.four_eyes_above is None:
-        return USUAL_FOUR_EYES_MINOR
+        return usual
     minor = to_minor(wanted.four_eyes_above, wanted.currency)
-    if minor != USUAL_FOUR_EYES_MINOR and not actor.may(FOUR_EYES, wanted.unit_id):
+    if minor != usual and not actor.may(FOUR_EYES, wanted.unit_id):
         raise Forbidden(
             "Only finance or a hub admin changes the sum above which a second person approves a reward."
         )
     return minor
 
 
-def _colleague(email: str) -> Person:
+def _colleague(email: str, unit_id: str) -> Person:
+    """Somebody with a role that reaches the unit; of anybody else it is not even told that they have an account."""
     found = find_person(email)
-    if found is None or found.disabled_at is not None or not current_roles(found.id):
+    if found is None or found.disabled_at is not None or not staff_actor(found).may("programme.see", unit_id):
         raise InvalidInput(
-            {"second_owner": "No colleague has this address. Give them a role in a unit first."}
+            {"second_owner": "No colleague in this unit has this address. Give them a role here first."}
         )
     return found

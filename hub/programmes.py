@@ -18,10 +18,11 @@ from core.errors import Conflict, Invalid, NotFound
 from core.events import publish
 from core.money import POINTS, UnknownCurrency, require_currency
 from hub.destinations import HostNotAllowed, allowed
+from hub.utm import checked_template, usual_template
 
 Compensation = Literal["recognition", "perks", "cash"]
 Schedule = Literal["monthly", "weekly", "manual"]
-AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click"]
+AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click", "split"]
 
 
 class Programme(SQLModel, table=True):
@@ -53,6 +54,8 @@ class Programme(SQLModel, table=True):
     """hosts (with port, where it is not the usual one) that links may lead to"""
     home_url: str = Field(sa_type=Text)
     """where a new link leads"""
+    utm_template: dict[str, str] = Field(default_factory=usual_template, sa_type=JSON)
+    """UTM field → text with placeholders, which the addresses behind its links get"""
     attribution_rule: AttributionRule = word("last_touch")
     attribution_days: int = 30
     hold_days: int = 30
@@ -102,7 +105,7 @@ def create_programme(programme: Programme, *, by: Actor) -> Programme:
     """Add a programme, its home address made plain.
 
     Raises ProgrammeExists, UnknownTimeZone, UnknownCurrency, TwoOwnersNeeded, WrongPayoutDay, WrongDestination,
-    HostMissing.
+    HostMissing, WrongUtm.
     """
     if find_programme(programme.slug) is not None:
         raise ProgrammeExists
@@ -115,6 +118,7 @@ def create_programme(programme: Programme, *, by: Actor) -> Programme:
     if not 1 <= programme.payout_day <= last_day:
         raise WrongPayoutDay
     programme.home_url = _home(programme.home_url, programme.allowed_hosts)
+    programme.utm_template = checked_template(programme.utm_template)
     session().add(programme)
     session().flush()
     audit.record(by, "programme.created", "programme", programme.id, unit_id=programme.unit_id)
@@ -129,12 +133,16 @@ class ProgrammeChanged:
 
 
 def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> None:
-    """Set these columns of a programme; raises WrongDestination, HostMissing. Before and after go to the audit log."""
+    """Set these columns of a programme; raises WrongDestination, HostMissing, WrongUtm.
+
+    Before and after go to the audit log.
+    """
     before = {name: getattr(programme, name) for name in values}
     for name, value in values.items():
         setattr(programme, name, value)
     if {"home_url", "allowed_hosts"} & set(values):
         programme.home_url = _home(programme.home_url, programme.allowed_hosts)
+    programme.utm_template = checked_template(programme.utm_template)
     session().add(programme)
     session().flush()
     after = {name: getattr(programme, name) for name in values}

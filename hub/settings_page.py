@@ -18,7 +18,7 @@ from core.inputs import Input, Line, Paragraphs, Slug
 from core.money import Money, to_minor
 from core.people import Person
 from hub import policies, units
-from hub.programmes import Programme, change, get_programme, programmes_in
+from hub.programmes import AttributionRule, Programme, change, get_programme, programmes_in
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
 
@@ -127,6 +127,8 @@ class ProgrammeChange(Input):
     allowed_hosts: Paragraphs
     hold_days: int = Field(ge=0, le=365)
     attribution_days: int = Field(ge=1, le=365)
+    attribution_rule: AttributionRule | None = None
+    """of conversions from now on; left out: as it is"""
     payout_minimum: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
     four_eyes_above: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4)
     """left out by those who may not change it"""

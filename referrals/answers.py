@@ -1,24 +1,28 @@
 """What machines are told of links, clicks, conversions and refunds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
-from pydantic import BaseModel, RootModel
-from sqlalchemy import and_, or_
+from pydantic import BaseModel
+from sqlalchemy import Select, and_, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
-from advocates.membership import Membership, public_names
-from core.answers import Answer, Listed, Refusal
+from advocates.membership import Membership
+from core.answers import Answer, Listed
 from core.clock import now
 from core.db import session
+from core.people import Person
 from hub.programmes import Programme
 from referrals.clicks import Click, clicks_of_links
-from referrals.conversion_rows import Conversion, Refund
+from referrals.conversion_rows import AttributionCandidate, Conversion, Refund
 from referrals.conversions import candidates_of
 from referrals.links import Link
 from referrals.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
+from referrals.recording import NewCandidate, NewRow
+
+STEP = 500
 
 
 class ShownLink(Answer):
@@ -68,6 +72,10 @@ class ShownCandidate(Answer):
     advocate_id: str | None
     link: str | None
     won: bool
+    weight_basis_points: int
+    """its part of the conversion: 10,000 is all of it"""
+    share_minor: int
+    """its part of the amount"""
     verdict: str
     """why it won or did not"""
 
@@ -78,6 +86,8 @@ class ShownAttribution(Answer):
     advocate: str | None
     advocate_id: str | None
     link: str | None
+    shared: bool
+    """several advocates have a part of it; `advocate` is the one of the last touch, for whom the sale counts"""
     reason: str
     """as a sentence"""
     candidates: list[ShownCandidate]
@@ -95,45 +105,6 @@ class ShownConversion(Answer):
     refunded_minor: int
     occurred_at: datetime
     attribution: ShownAttribution
-
-
-class GrantedReward(Answer):
-    """What a conversion is rewarded with."""
-
-    id: str
-    kind: str
-    """earned (money) or points"""
-    amount_minor: int
-    currency: str
-    """PTS for points"""
-    state: str
-    arithmetic: str
-    """how the amount came about, in words"""
-
-
-class StoredConversion(ShownConversion):
-    """A conversion as it was answered the first time: with what it is rewarded with."""
-
-    reward: GrantedReward | None
-    """the first of `rewards`"""
-    rewards: list[GrantedReward]
-    """money before points"""
-
-
-class StoredLine(StoredConversion):
-    """A line of a batch that was taken."""
-
-    status: Literal[200, 201]
-
-
-class RefusedLine(Refusal):
-    """A line of a batch that was refused; the others stand."""
-
-    status: int
-
-
-class BatchResult(RootModel[StoredLine | RefusedLine]):
-    """What became of one line."""
 
 
 class ShownRefund(Answer):
@@ -162,7 +133,10 @@ class ConversionPage(Listed[ShownConversion]):
 
 
 class Brought(BaseModel):
-    """What a link brought: counted clicks, won leads, won sales that were not given back in full."""
+    """What a link brought: counted clicks, won leads, won sales that were not given back in full.
+
+    A shared sale counts once, for the link of its last touch.
+    """
 
     clicks: int = 0
     leads: int = 0
@@ -224,16 +198,30 @@ def show_click(click: Click) -> ShownClick:
     )
 
 
-def show_conversions(conversions: Sequence[Conversion], units: frozenset[str]) -> dict[str, ShownConversion]:
+def show_conversions(
+    conversions: Sequence[Conversion | NewRow], units: frozenset[str]
+) -> dict[str, ShownConversion]:
     """Conversion → what a reader of these units is told of it, with every candidate; nothing of other units' advocates."""
-    seen = narrowed(conversions, candidates_of([each.id for each in conversions]), units)
+    candidates: dict[str, Sequence[AttributionCandidate | NewCandidate]] = {
+        **candidates_of([each.id for each in conversions if isinstance(each, Conversion)]),
+        **{each.id: each.candidates for each in conversions if isinstance(each, NewRow)},
+    }
+    seen = narrowed(conversions, candidates, units)
     every: list[SeenAttribution | SeenCandidate] = [*seen.values()]
     every += [one for each in seen.values() for one in each.candidates]
-    codes = {key: link.code for key, link in _by_id(Link, {each.link_id for each in every}).items()}
-    advocates = _advocates({each.membership_id for each in every})
+    codes, advocates = (
+        _codes({each.link_id for each in every}),
+        _advocates({each.membership_id for each in every}),
+    )
     return {
         each.id: ShownConversion(
-            **each.model_dump(include=set(ShownConversion.model_fields) - {"attribution"}),
+            id=each.id,
+            external_id=each.external_id,
+            kind=each.kind,
+            amount_minor=each.amount_minor,
+            currency=each.currency,
+            refunded_minor=each.refunded_minor,
+            occurred_at=each.occurred_at,
             attribution=_attribution(seen[each.id], codes, advocates),
         )
         for each in conversions
@@ -248,6 +236,7 @@ def show_refund(refund: Refund) -> ShownRefund:
 def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[str, str]) -> ShownAttribution:
     return ShownAttribution(
         **_whose(seen, codes, advocates),
+        shared=seen.shared,
         reason=seen.reason,
         candidates=[
             ShownCandidate(
@@ -255,6 +244,8 @@ def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[s
                 given=one.given,
                 at=one.at,
                 won=one.won,
+                weight_basis_points=one.weight_basis_points,
+                share_minor=one.share_minor,
                 verdict=one.verdict,
                 **_whose(one, codes, advocates),
             )
@@ -274,7 +265,22 @@ def _whose(
 
 
 def _advocates(ids: Iterable[str | None]) -> dict[str, str]:
-    return public_names(list(_by_id(Membership, ids).values()))
+    """Membership → the advocate as a machine is told of them: by name only where they agreed to it."""
+    columns = (col(Membership.id), col(Membership.number), col(Membership.shown_by_name), col(Person.name))
+    wanted = select_columns(*columns).join(Person, col(Person.id) == col(Membership.person_id))
+    rows = _in_steps(ids, lambda few: wanted.where(col(Membership.id).in_(few)))
+    return {key: name if by_name else f"Advocate #{number}" for key, number, by_name, name in rows}
+
+
+def _codes(ids: Iterable[str | None]) -> dict[str, str]:
+    wanted = select_columns(col(Link.id), col(Link.code))
+    return dict(_in_steps(ids, lambda few: wanted.where(col(Link.id).in_(few))))
+
+
+def _in_steps(ids: Iterable[str | None], wanted: Callable[[list[str]], Select[Any]]) -> Iterator[Any]:
+    every = sorted({each for each in ids if each})
+    for start in range(0, len(every), STEP):
+        yield from session().execute(wanted(every[start : start + STEP]))
 
 
 def _by_id(table: Any, ids: Iterable[str | None]) -> dict[str, Any]:  # noqa: ANN401 - any table with an id

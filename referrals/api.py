@@ -1,30 +1,25 @@
 """Doors for machines: conversions and refunds in, links, clicks and conversions out."""
 
-from collections.abc import Callable
-from typing import Any
-
 from flask import Blueprint, Response, jsonify
 from sqlmodel import col, select
 
 from core.access import Actor
 from core.api_keys import ApiKey
 from core.db import session, transaction
+from core.errors import SpokesError
 from core.paging import page_of
 from hub.programmes import ProgrammeNotFound
-from hub.units import reach
 from referrals import answers, conversions
 from referrals.answers import (
-    BatchResult,
     ClickPage,
     ConversionPage,
     LinkPage,
     ShownLink,
     ShownRefund,
-    StoredConversion,
 )
 from referrals.batch import BATCH_BYTES, TooManyLines, answered_lines
 from referrals.clicks import Click
-from referrals.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund, Refund
+from referrals.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund
 from referrals.examples import A_REFUND, A_SALE
 from referrals.links import Link, LinkNotFound
 from referrals.listings import (
@@ -37,7 +32,7 @@ from referrals.listings import (
 )
 from referrals.refunds import RefundDiffers, RefundTooLarge
 from referrals.seen import conversions_in, seen_link
-from rewards.grants import rewards_of_conversion
+from rewards.told import BatchResult, ToldConversion, take_all
 from web.api_doors import NDJSON, NoQuery, by_json, by_lines, by_query
 from web.machines import listed, note_use
 from web.protection import csrf
@@ -46,21 +41,22 @@ door = Blueprint("referrals_api", __name__)
 door.after_request(note_use)
 csrf.exempt(door)
 
-Body = dict[str, Any]
-
 
 @door.post("/api/v1/conversions")
 @by_json(
     NewConversion,
     scope="conversions:write",
-    answers={201: StoredConversion, 200: StoredConversion},
+    answers={201: ToldConversion, 200: ToldConversion},
     refuses=(ConversionDiffers,),
     example=A_SALE,
 )
 def take_conversion(actor: Actor, new: NewConversion) -> tuple[Response, int]:
     """Store a conversion: 201, or 200 and the first answer for a repetition."""
-    body, status = _take(new, actor, _unit_of(actor))
-    return jsonify(body), status
+    (told,) = take_all([new], actor, _unit_of(actor))
+    if isinstance(told, SpokesError):
+        raise told
+    said, status = told
+    return Response(said, mimetype="application/json"), status
 
 
 @door.post("/api/v1/conversions/batch")
@@ -75,7 +71,7 @@ def take_batch(actor: Actor, raw: bytes) -> Response:
     """Store up to 10,000 conversions, one JSON object a line; one result a line, in order."""
     with transaction(read_only=True):
         unit_id = _unit_of(actor)
-    lines = answered_lines(raw, lambda new: _take(new, actor, unit_id))
+    lines = answered_lines(raw, lambda news: take_all(news, actor, unit_id))
     return Response("".join(f"{line}\n" for line in lines), mimetype=NDJSON)
 
 
@@ -90,8 +86,10 @@ def take_batch(actor: Actor, raw: bytes) -> Response:
 def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
     """Store a refund: 201, or 200 and the first answer for a repetition."""
     refund, new = conversions.refund(wanted, by=actor, unit_id=_unit_of(actor))
-    body = _first_answer(refund, lambda: answers.show_refund(refund).model_dump(mode="json"))
-    return jsonify(body), 201 if new else 200
+    if refund.answer is None:  # what was answered the first time is kept and answered again
+        refund.answer = answers.show_refund(refund).model_dump(mode="json")
+        session().add(refund)
+    return jsonify(refund.answer), 201 if new else 200
 
 
 @door.get("/api/v1/conversions")
@@ -133,49 +131,6 @@ def list_clicks(actor: Actor, query: ClickListing) -> Response:
     wanted = narrow_clicks(select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read"))), query)
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_click)
-
-
-def _take(new: NewConversion, actor: Actor, unit_id: str) -> tuple[Body, int]:
-    conversion, is_new = conversions.record(new, by=actor, unit_id=unit_id)
-    seen = actor.units_for("conversions:write")
-    if (
-        conversion.unit_id not in seen
-    ):  # told before by a key above, whose answer knows more than this key may
-        return _told(conversion, seen), 200
-    return _first_answer(
-        conversion, lambda: _told(conversion, reach(conversion.unit_id))
-    ), 201 if is_new else 200
-
-
-def _told(conversion: Conversion, units: frozenset[str]) -> Body:
-    """The conversion with its attribution and what it is rewarded with, as far as a reader of these units may know."""
-    shown = answers.show_conversions([conversion], units)[conversion.id].model_dump(mode="json")
-    granted = [
-        each
-        for each in rewards_of_conversion(conversion.id)
-        if each.parent_id is None and each.unit_id in units
-    ]
-    rewards: list[Body] = [
-        {
-            "id": each.id,
-            "kind": each.kind,
-            "amount_minor": each.amount_minor,
-            "currency": each.currency,
-            "state": each.state,
-            "arithmetic": each.arithmetic,
-        }
-        for each in sorted(granted, key=lambda each: each.kind)  # money before points
-    ]
-    return {**shown, "reward": rewards[0] if rewards else None, "rewards": rewards}
-
-
-def _first_answer(row: Conversion | Refund, tell: Callable[[], Body]) -> Body:
-    """What was answered the first time; told and kept when this is the first."""
-    if row.answer is None:
-        row.answer = tell()
-        session().add(row)
-        session().flush()
-    return row.answer
 
 
 def _unit_of(actor: Actor) -> str:

@@ -6,6 +6,7 @@ may win does:
   last touch         the last click, the code, the coupon, the known customer
   first touch        the first click, the code, the coupon, the known customer
   coupon over click  the coupon, the last click, the code, the known customer
+Under split everybody who may win shares, by their place on the customer's way (referrals.split).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from hub.programmes import AttributionRule
+from referrals import split
 from referrals.rights import Right
 
 Source = Literal["click", "code", "coupon", "customer"]
@@ -25,6 +27,8 @@ _FIRST: dict[AttributionRule, tuple[Source, ...]] = {
     "first_touch": ("click", "code", "coupon", "customer"),
     "coupon_over_click": ("coupon", "click", "code", "customer"),
 }
+_WAY: tuple[Source, ...] = ("customer", "click", "code", "coupon")
+"""the way of a customer: brought once before, clicked, and typed something in at the end"""
 
 
 @dataclass(frozen=True)
@@ -62,20 +66,33 @@ class Rule:
 
 @dataclass(frozen=True)
 class Judged:
-    """A candidate and what became of it, as a sentence."""
+    """A candidate and what became of it, as a sentence; `weight_basis_points` is its part of the conversion."""
 
     touch: Touch
-    won: bool
     verdict: str
+    weight_basis_points: int = 0
+
+    @property
+    def won(self) -> bool:
+        """Whether it has a part of the conversion."""
+        return self.weight_basis_points > 0
 
 
 @dataclass(frozen=True)
 class Attribution:
-    """The winner, why, and every candidate with its verdict, in the order given."""
+    """The winner, why, and every candidate with its verdict, in the order given.
+
+    Of several who share, the winner is the one whose touch was the last: the sale counts for them (ADR 8).
+    """
 
     winner: Touch | None
     reason: str
     candidates: tuple[Judged, ...]
+
+    @property
+    def shares(self) -> tuple[Judged, ...]:
+        """The candidates that have a part, in the order given; their weights are 10,000 together, or there is none."""
+        return tuple(each for each in self.candidates if each.won)
 
 
 def decide(
@@ -93,20 +110,58 @@ def decide(
     able = [touch for touch, problem in zip(touches, problems, strict=True) if not problem]
     if not able:
         reason = "; ".join(dict.fromkeys(problems)) or "nothing ties it to an advocate"
-        judged = [
-            Judged(touch, won=False, verdict=problem)
-            for touch, problem in zip(touches, problems, strict=True)
-        ]
+        judged = [Judged(touch, problem) for touch, problem in zip(touches, problems, strict=True)]
         return Attribution(None, f"nobody's: {reason}", tuple(judged))
-    rule = rules[max(able, key=lambda touch: touch.at).programme_id].rule
+    ruling = max(able, key=_lateness).programme_id
+    rule = rules[ruling].rule
+    if rule == "split":
+        return _shared(touches, problems, sharers(able, ruling))
     winner = _first(able, rule)
     won = f"won: {_named(winner, rule)}"
     lost = f"lost to {_named(winner, rule)}"
     judged = [
-        Judged(touch, won=touch is winner, verdict=problem or (won if touch is winner else lost))
+        Judged(touch, problem or lost) if touch is not winner else Judged(touch, won, split.WHOLE)
         for touch, problem in zip(touches, problems, strict=True)
     ]
     return Attribution(winner, won, tuple(judged))
+
+
+def sharers(able: Sequence[Touch], programme_id: str) -> list[Touch]:
+    """Whose touches share, in the order of the customer's way: of each advocate of the programme the last one."""
+    way = sorted((touch for touch in able if touch.programme_id == programme_id), key=_place_on_the_way)
+    return sorted({touch.membership_id: touch for touch in way}.values(), key=_place_on_the_way)
+
+
+def _shared(touches: Sequence[Touch], problems: Sequence[str], sharing: Sequence[Touch]) -> Attribution:
+    weights = {
+        id(each): weight for each, weight in zip(sharing, split.by_position(len(sharing)), strict=True)
+    }
+    parts = [f"{each.code or each.given} {split.percent(weights[id(each)])}" for each in sharing]
+    alone = f"won: {_named(sharing[0], 'split')}"
+    judged = []
+    for touch, problem in zip(touches, problems, strict=True):
+        weight = weights.get(id(touch), 0)
+        verdict = problem or (alone if weight == split.WHOLE else _part(touch, weight, sharing))
+        judged.append(Judged(touch, verdict, weight))
+    reason = alone if len(sharing) == 1 else f"shared: {', '.join(parts)}"
+    return Attribution(sharing[-1], reason, tuple(judged))
+
+
+def _part(touch: Touch, weight: int, sharing: Sequence[Touch]) -> str:
+    if weight:
+        return f"shares {split.percent(weight)}: {_named(touch, 'split')}"
+    if touch.membership_id in {each.membership_id for each in sharing}:
+        return "counted once, with the last touch of the same advocate"
+    return f"lost to {_named(sharing[-1], 'split')}, whose programme rules"
+
+
+def _place_on_the_way(touch: Touch) -> tuple[int, datetime, str]:
+    # Clicks of the same instant: their ids are in order of time too, and settle it the same way every time.
+    return _WAY.index(touch.source), touch.at, touch.given
+
+
+def _lateness(touch: Touch) -> tuple[datetime, int, str]:
+    return touch.at, -_FIRST["last_touch"].index(touch.source), touch.given
 
 
 def _problem(
@@ -130,15 +185,14 @@ def _first(able: Sequence[Touch], rule: AttributionRule) -> Touch:
     order = _FIRST[rule]
     source = min((touch.source for touch in able), key=order.index)
     of_source = [touch for touch in able if touch.source == source]
-    # Clicks of the same instant: their ids are in order of time too, and settle it the same way every time.
     pick = min if rule == "first_touch" else max
     return pick(of_source, key=lambda touch: (touch.at, touch.given))
 
 
 def _named(touch: Touch, rule: AttributionRule) -> str:
     if touch.source == "click":
-        which = "first" if rule == "first_touch" else "last"
-        return f"{which} click on {touch.code}, {touch.at:%-d %b %Y, %H:%M} UTC"
+        which = {"first_touch": "first click", "split": "click"}.get(rule, "last click")
+        return f"{which} on {touch.code}, {touch.at:%-d %b %Y, %H:%M} UTC"
     if touch.source == "customer":
         return f"known customer, first brought by {touch.code or 'this advocate'}"
     return f"{touch.source} {touch.given}"

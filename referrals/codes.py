@@ -10,6 +10,8 @@ LETTERS = "23456789abcdefghjkmnpqrstuvwxyz"
 """without 0 o 1 l i, which look alike"""
 RANDOM_LENGTH = 5
 NAME_LENGTH = 16
+ALIKE = str.maketrans("01i", "oll")
+"""0 reads as o, 1 and i as l"""
 _CODE = re.compile(r"[a-z0-9](?:[a-z0-9-]{1,38})[a-z0-9]")
 _COUPON = re.compile(r"[A-Z0-9](?:[A-Z0-9-]{1,38})[A-Z0-9]")
 
@@ -36,6 +38,11 @@ def require_coupon(given: str) -> str:
     if not _COUPON.fullmatch(coupon):
         raise WrongCoupon
     return coupon
+
+
+def shape_of(code: str) -> str:
+    """What a code looks like to somebody who reads it from a poster: two codes of one shape are taken for each other."""
+    return code.translate(ALIKE)
 
 
 def generate(name: str) -> str:

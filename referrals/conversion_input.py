@@ -25,6 +25,7 @@ from core.money import POINTS, require_currency
 MOST_MINOR = 10**12
 MOST_LINES = 200
 MOST_METADATA = 50
+MOST_CLICKS = 20
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = timedelta(days=1)
 
@@ -56,6 +57,7 @@ Amount = Annotated[StrictInt, Field(ge=0, le=MOST_MINOR)]
 KnownCurrency = Annotated[Currency, AfterValidator(_known)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
 Short = Annotated[StrictStr, StringConstraints(max_length=100, min_length=1)]
+Token = Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)]
 Value = StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=500)] | None
 
 
@@ -97,11 +99,13 @@ class NewConversion(Written):
     kind: Literal["lead", "sale"]
     occurred_at: Occurred
     """when it happened, with a time zone; not before 2000, at most a day ahead"""
-    click: Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)] | None = None
+    click: Token | None = None
     """the click token `spk` from the cookie or the address; at least one of click, code, coupon, customer is needed"""
     code: Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)] | None = None
     """a link's code that the customer named"""
     coupon: Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)] | None = None
+    clicks: list[Token] = Field(default_factory=list, max_length=MOST_CLICKS)
+    """further clicks of the same visitor, for programmes whose rule looks at more than one"""
     amount_minor: Amount | None = None
     """what was paid, in minor units; a sale needs it"""
     currency: KnownCurrency | None = None
@@ -113,7 +117,7 @@ class NewConversion(Written):
 
     @model_validator(mode="after")
     def _whole(self) -> "NewConversion":
-        if not (self.click or self.code or self.coupon or self.customer):
+        if not (self.click or self.clicks or self.code or self.coupon or self.customer):
             raise ValueError("at least one of click, code, coupon and customer is needed")
         if (self.amount_minor is None) != (self.currency is None):
             raise ValueError("amount_minor and currency belong together")
@@ -134,7 +138,12 @@ class NewRefund(Written):
     occurred_at: Occurred
 
 
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
+
+
 def content_hash(given: Input) -> str:
     """SHA-256 over the canonical form: the same content in other words (zones, order of fields) has the same."""
     plain: dict[str, Any] = given.model_dump(mode="json")
-    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    if not plain.get("clicks"):  # what was stored before there was this field keeps its hash
+        plain.pop("clicks", None)
+    return hashlib.sha256(_CANONICAL.encode(plain).encode()).hexdigest()

@@ -51,11 +51,13 @@ class Conversion(SQLModel, table=True):
     """the winner's unit, on whose scoreboard it stands"""
     reason: str = Field(default="", sa_type=Text)
     """why it was theirs or nobody's, as a sentence"""
+    shared: bool = False
+    """several advocates have a part of it, which stands on their candidates; the sale itself counts for membership_id"""
     answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     """what the API answered first, given again to every repetition"""
 
 
-Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id)
+Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id, Conversion.occurred_at)
 
 
 class AttributionCandidate(SQLModel, table=True):
@@ -74,6 +76,10 @@ class AttributionCandidate(SQLModel, table=True):
     link_id: str | None = Field(default=None, foreign_key="link.id", sa_type=Text)
     membership_id: str | None = Field(default=None, foreign_key="membership.id", index=True, sa_type=Text)
     won: bool = False
+    """it has a part of the conversion: all of it, or a share"""
+    weight_basis_points: int = 0
+    share_minor: int = minor(0)
+    """its part of the amount"""
     verdict: str = Field(sa_type=Text)
 
 
@@ -101,3 +107,16 @@ class Refund(SQLModel, table=True):
     received_at: datetime = moment(now)
     brought_by: str = Field(default="", sa_type=Text)
     answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+
+
+class RefundShare(SQLModel, table=True):
+    """What of a refund of a shared sale was whose."""
+
+    __tablename__ = "refund_share"
+    __table_args__ = (UniqueConstraint("refund_id", "candidate_id"),)
+
+    id: str = key()
+    refund_id: str = Field(foreign_key="refund.id", sa_type=Text)
+    candidate_id: str = Field(foreign_key="attribution_candidate.id", index=True, sa_type=Text)
+    membership_id: str = Field(foreign_key="membership.id", sa_type=Text)
+    amount_minor: int = minor()

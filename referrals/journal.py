@@ -1,8 +1,9 @@
 """The click journal: clicks are on file before their redirect is answered, one append-only segment per process.
 
 A segment's writer holds an exclusive lock on it for as long as it lives, so that after any end of the process, kill -9
-included, whoever reads can tell that nothing more will come. A record is one line, written by one `write`:
-its CRC-32 and its fields, separated by tabs, in the order of the columns of `click`.
+included, whoever reads can tell that nothing more will come. A record is one line, written by one `write`; what is in it
+says journal_lines.py. A segment's first line is of fixed length and says how many clicks its writer could not put on
+file: it is overwritten in place, which takes no room on a full disk.
 """
 
 import errno
@@ -10,58 +11,31 @@ import fcntl
 import os
 import re
 import threading
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
-from zlib import crc32
 
 import structlog
 
 from core.ids import new_id
+from referrals.journal_lines import Piece, understood
 
 log = structlog.get_logger()
 
 ROTATE_BYTES = 64 * 1024 * 1024
 SYNC_EVERY_S = 0.1
-READ_BYTES = 1024 * 1024
+STOP_S = 5
+READ_BYTES = 8 * 1024 * 1024
 _SUFFIX = ".journal"
-_START = re.compile(rb"[0-9a-f]{8}\t[0-9a-z]{26}\t")
+_LOST = re.compile(rb"lost\t([0-9]{12})\t([0-9]{13})\n")
+LOST_BYTES = len("lost\t012345678901\t0123456789012\n")
 
 
-class ClickRecord(NamedTuple):
-    """A click as the journal has it; the texts hold no tab and no line break."""
+class Lost(NamedTuple):
+    """How many clicks a writer could not put on file, and when that last happened, in milliseconds since 1970."""
 
-    id: str
-    link_id: str
-    code: str
-    membership_id: str
-    unit_id: str
-    occurred_ms: int
-    counted: bool
-    flags: str
-    visitor_hash: str
-    device: str
-    referrer_host: str
-
-
-@dataclass(frozen=True)
-class Piece:
-    """What was read from a segment: its records, where reading goes on, and how many broken lines were passed over."""
-
-    records: list[ClickRecord]
-    end: int
-    broken: int
-
-
-def line_of(fields: str) -> bytes:
-    """The line of a record whose fields stand there already, separated by tabs."""
-    raw = fields.encode()
-    return b"%08x\t%b\n" % (crc32(raw), raw)
-
-
-def fields_of(record: ClickRecord) -> str:
-    """The fields of a record, separated by tabs."""
-    return "\t".join(str(int(each)) if isinstance(each, bool) else str(each) for each in record)
+    clicks: int
+    last_ms: int
 
 
 class Journal:
@@ -72,8 +46,12 @@ class Journal:
         self._rotate_bytes = rotate_bytes
         self._descriptor = -1
         self._unsynced = False
-        self._opening = threading.Lock()
+        self._changing = threading.Lock()
         self._closed = threading.Event()
+        self._syncing: threading.Thread | None = None
+        self._segment: Path | None = None
+        self.lost = Lost(0, 0)
+        """what was lost since the segment began, or before there could be one"""
         os.register_at_fork(after_in_child=self._forget)
 
     def append(self, line: bytes) -> None:
@@ -85,20 +63,32 @@ class Journal:
             raise OSError(errno.ENOSPC, "only a part of the click fitted")
         self._unsynced = True
 
+    def lose(self, at_ms: int) -> None:
+        """Note that a click could not be put on file: in the segment's first line, as soon as there is one."""
+        with self._changing:
+            self.lost = Lost(self.lost.clicks + 1, at_ms)
+            if self._segment is not None:
+                with suppress(OSError):  # the next one says it for both
+                    _say_lost(self._segment, self.lost)
+                    self._unsynced = True
+
     def close(self) -> None:
         """End the segment: what comes later opens a new one."""
         self._closed.set()
-        with self._opening:
+        if self._syncing is not None:
+            self._syncing.join(STOP_S)
+        with self._changing:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
-                self._descriptor = -1
+            self._descriptor, self._segment, self.lost = -1, None, Lost(0, 0)
 
     def _open(self) -> int:
-        with self._opening:
+        with self._changing:
             if self._descriptor < 0:
-                self._descriptor = _new_segment(self._folder)
+                self._segment, self._descriptor = _new_segment(self._folder, self.lost)
                 self._closed = threading.Event()
-                threading.Thread(target=self._keep_synced, name="journal", daemon=True).start()
+                self._syncing = threading.Thread(target=self._keep_synced, name="journal", daemon=True)
+                self._syncing.start()
             return self._descriptor
 
     def _keep_synced(self) -> None:
@@ -107,6 +97,7 @@ class Journal:
             try:
                 self._sync(descriptor)
             except OSError as error:  # a full or failing disk: clicks go on, the next round tries again
+                self._unsynced = True
                 log.warning("journal not synced", reason=str(error))
 
     def _sync(self, descriptor: int) -> None:
@@ -115,7 +106,9 @@ class Journal:
         self._unsynced = False
         os.fdatasync(descriptor)
         if os.fstat(descriptor).st_size >= self._rotate_bytes:
-            fresh = _new_segment(self._folder)
+            with self._changing:
+                self._segment, fresh = _new_segment(self._folder, Lost(0, 0))
+                self.lost = Lost(0, 0)
             # The number stays and the file behind it changes at once: a write on its way ends in the old file, which
             # stays locked until that write is done.
             os.dup2(fresh, descriptor, inheritable=False)
@@ -125,24 +118,37 @@ class Journal:
         """In a forked child: the segment is the parent's, and its lock stays with the parent."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
-        self._descriptor, self._opening, self._closed = -1, threading.Lock(), threading.Event()
+        self._descriptor, self._changing, self._closed = -1, threading.Lock(), threading.Event()
+        self._syncing, self._segment, self.lost = None, None, Lost(0, 0)
 
 
-def _new_segment(folder: Path) -> int:
-    """A new, locked, empty segment; it gets its name only when it is locked, so nobody takes it for a finished one."""
+def _new_segment(folder: Path, lost: Lost) -> tuple[Path, int]:
+    """A new, locked segment without a click; it gets its name only when it is locked, so nobody takes it for a finished one."""
     folder.mkdir(parents=True, exist_ok=True)
     name = new_id()
-    unready = folder / f".{name}"
+    unready, segment = folder / f".{name}", folder / f"{name}{_SUFFIX}"
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC
     descriptor = os.open(unready, flags, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
-        unready.rename(folder / f"{name}{_SUFFIX}")
+        _say_lost(unready, lost)
+        unready.rename(segment)
         _sync_folder(folder)
     except OSError:
         os.close(descriptor)
+        unready.unlink(missing_ok=True)
         raise
-    return descriptor
+    return segment, descriptor
+
+
+def _say_lost(segment: Path, lost: Lost) -> None:
+    """Write a segment's first line; through a descriptor of its own, since the writer's only appends."""
+    descriptor = os.open(segment, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.pwrite(descriptor, b"lost\t%012d\t%013d\n" % lost, 0) != LOST_BYTES:
+            raise OSError(errno.ENOSPC, "no room for a segment's first line")
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -173,55 +179,25 @@ def is_finished(segment: Path) -> bool:
 def read(segment: Path, offset: int, *, finished: bool, most: int) -> Piece:
     """Up to `most` records from `offset` on.
 
-    A line that fails its checksum is passed over only when nothing can complete it any more: a good line follows, or
-    the writer is gone. A last line without its end waits for the writer, or is left behind with the writer gone.
+    A last line without its end waits for the writer, or is left behind with the writer gone (`finished`).
     """
     with segment.open("rb") as file:
-        file.seek(offset)
+        begin = offset or (LOST_BYTES if _LOST.match(file.read(LOST_BYTES)) else 0)
+        file.seek(begin)
         raw = file.read(READ_BYTES)
     lines = raw.split(b"\n")
     tail = lines.pop()
     if finished and tail and (len(raw) < READ_BYTES or not lines):
         lines.append(tail)
-    piece = _understood(lines[:most], finished=finished)
-    return Piece(piece.records, min(offset + piece.end, offset + len(raw)), piece.broken)
+    piece = understood(lines[:most], finished=finished)
+    return Piece(piece.records, begin + min(piece.end, len(raw)), piece.broken)
 
 
-def _understood(lines: list[bytes], *, finished: bool) -> Piece:
-    records: list[ClickRecord] = []
-    at = sure = broken = sure_broken = 0
-    for line in lines:
-        record = _record(line) or _rescued(line)
-        at += len(line) + 1
-        if record is None:
-            broken += 1
-            continue
-        records.append(record)
-        sure, sure_broken = at, broken
-    return Piece(records, at, broken) if finished else Piece(records, sure, sure_broken)
-
-
-def _rescued(line: bytes) -> ClickRecord | None:
-    """The whole record at the end of a line that begins with a torn one (the disk was full for a moment)."""
-    for start in _START.finditer(line, 1):
-        record = _record(line[start.start() :])
-        if record is not None:
-            return record
-    return None
-
-
-def _record(line: bytes) -> ClickRecord | None:
-    checksum, _, raw = line.partition(b"\t")
-    try:
-        if int(checksum, 16) != crc32(raw):
-            return None
-        click, link, code, member, unit, ms, counted, *rest = raw.decode().split("\t")
-        flags, visitor, device, referrer = rest
-        return ClickRecord(
-            click, link, code, member, unit, int(ms), counted == "1", flags, visitor, device, referrer
-        )
-    except ValueError:
-        return None
+def lost(segment: Path) -> Lost:
+    """What the writer of a segment could not put on file."""
+    with segment.open("rb") as file:
+        said = _LOST.match(file.read(LOST_BYTES))
+    return Lost(int(said[1]), int(said[2])) if said else Lost(0, 0)
 
 
 def remove(segment: Path) -> None:

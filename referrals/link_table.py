@@ -3,40 +3,49 @@
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
-from core.clock import day_number, now
+from core.clock import day_number, now, now_ms
 from core.db import session, transaction
 from hub.programmes import Programme
+from hub.units import Unit
 from referrals.destinations import around_token
-from referrals.links import Link
+from referrals.links import Link, utm_of
 from referrals.visitor import salts
 
 log = structlog.get_logger()
 
 REFRESH_S = 0.4
 LOOK_UPS_PER_S = 20
+STOP_S = 5
 NEVER_MS = 2**62
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class KnownLink(NamedTuple):
-    """What the click path needs of a link."""
+class Way(NamedTuple):
+    """What many links have in common, kept once."""
 
-    code: str
-    fields: str
-    """the link's part of a journal line: link, code, member, unit"""
+    unit_id: str
     before: str
     after: str
     """what stands around the token in the visitor's new address"""
-    starts_ms: int
-    ends_ms: int
     cookie_s: int
     """how long a click counts"""
+
+
+class KnownLink(NamedTuple):
+    """What the click path needs of a link; there may be hundreds of thousands of them."""
+
+    whose: str
+    """link and member, as in a journal line"""
+    way: Way
+    starts_ms: int
+    ends_ms: int
 
 
 class LinkTable:
@@ -49,6 +58,7 @@ class LinkTable:
         self._reading = threading.Lock()
         self._began = False
         self._stopped = threading.Event()
+        self._refreshing: threading.Thread | None = None
         self._looks: list[float] = []
 
     def find(self, code: str) -> KnownLink | None:
@@ -74,8 +84,10 @@ class LinkTable:
                 log.warning("links not refreshed", reason=type(error).__name__)
 
     def stop(self) -> None:
-        """End the refreshing."""
+        """End the refreshing; what is being read is read to its end."""
         self._stopped.set()
+        if self._refreshing is not None:
+            self._refreshing.join(STOP_S)
 
     def _begin(self) -> None:
         with self._reading:
@@ -84,7 +96,8 @@ class LinkTable:
             self._began = True
         self.refresh()
         self._prepare_salts()
-        threading.Thread(target=self._keep_fresh, name="links", daemon=True).start()
+        self._refreshing = threading.Thread(target=self._keep_fresh, name="links", daemon=True)
+        self._refreshing.start()
 
     def _keep_fresh(self) -> None:
         while not self._stopped.wait(REFRESH_S):
@@ -113,28 +126,35 @@ class LinkTable:
 
     def _read_links(self) -> None:
         changed = (
-            select(Link, Programme.slug, Programme.attribution_days)
-            .where(Link.programme_id == Programme.id, Link.version > self._version)
+            select(Link, Programme, Unit.slug)
+            .where(Link.programme_id == Programme.id, Link.version > self._version, Link.unit_id == Unit.id)
             .order_by(col(Link.version))
             .execution_options(yield_per=1_000)
         )
         newest = self._version
         with transaction(read_only=True):
-            for link, slug, days in session().exec(changed):
-                self._links[link.code] = _known(link, slug, days)
+            for link, programme, unit in session().exec(changed):
+                self._links[link.code] = _known(link, programme, unit)
                 newest = link.version
         self._version = (
             newest  # only now: links of one version that were not read yet would be left out for good
         )
 
 
-def _known(link: Link, programme_slug: str, attribution_days: int) -> KnownLink:
-    before, after = around_token(link.destination, link.campaign or programme_slug)
-    fields = f"{link.id}\t{link.code}\t{link.membership_id}\t{link.unit_id}"
+def _known(link: Link, programme: Programme, unit_slug: str) -> KnownLink:
+    before, after = around_token(link.destination, utm_of(link, programme, unit_slug))
+    way = _shared(Way(link.unit_id, before, after, programme.attribution_days * 86_400))
     ends_ms = NEVER_MS if link.ends_at is None else milliseconds(link.ends_at)
+    starts_ms = milliseconds(link.starts_at)
     return KnownLink(
-        link.code, fields, before, after, milliseconds(link.starts_at), ends_ms, attribution_days * 86_400
+        f"{link.id}	{link.membership_id}", way, starts_ms if starts_ms > now_ms() else 0, ends_ms
     )
+
+
+@lru_cache(maxsize=10_000)
+def _shared(way: Way) -> Way:
+    """The same object for what is equal."""
+    return way
 
 
 def milliseconds(moment: datetime) -> int:

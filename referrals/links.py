@@ -1,11 +1,9 @@
 """Share links: a code, where it leads, whose it is, from when until when."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from pydantic_core import to_jsonable_python as jsonable
-from sqlalchemy import BigInteger, ColumnElement, Text, or_, update
+from sqlalchemy import BigInteger, Column, ColumnElement, Index, Text, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, func, select
 
@@ -15,14 +13,21 @@ from core.access import RULE, Actor
 from core.clock import now
 from core.columns import key, moment
 from core.db import run, session, update_one
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, NotFound
 from core.people import get_person
-from hub.programmes import get_programme
+from core.settings import settings
+from hub.programmes import Programme, get_programme
+from hub.utm import filled
 from referrals import codes, destinations
+from referrals.link_dates import require_order
 from referrals.rights import right_to_earn
 
 MOST_LINKS = 200
 TRIES = 8
+
+
+def _shape(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's context of an INSERT
+    return codes.shape_of(context.get_current_parameters()["code"])
 
 
 class Link(SQLModel, table=True):
@@ -42,12 +47,21 @@ class Link(SQLModel, table=True):
     campaign: str = Field(default="", sa_type=Text)
     starts_at: datetime = moment(now)
     ends_at: datetime | None = moment(optional=True)
+    code_shape: str = Field(default=None, sa_column=Column(Text, nullable=False, default=_shape))
+    """what the code looks like, so that no other is taken for it"""
     version: int = Field(index=True, sa_type=BigInteger)
     """grows with every change of any link, so that a web process reads only what it does not know yet"""
 
     def runs_at(self, at: datetime) -> bool:
         """Whether the link forwards at a moment."""
-        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+        return self.starts_at <= at and not self.ended_at(at)
+
+    def ended_at(self, at: datetime) -> bool:
+        """Whether the link has ended by a moment."""
+        return self.ends_at is not None and self.ends_at <= at
+
+
+Index("uq_link_code_shape", col(Link.code_shape), unique=True)
 
 
 class LinkChange(SQLModel, table=True):
@@ -71,16 +85,16 @@ class CodeTaken(Conflict):
     """This code is already in use. Please choose another."""
 
 
+class LooksLikeAnother(Conflict):
+    """This code looks like another one: 0 and o, 1, l and i are taken for each other. Please choose another."""
+
+
 class CouponTaken(Conflict):
     """This coupon is already in use. Please choose another."""
 
 
 class TooManyLinks(Conflict):
     """That is more links than one advocate can have. End one that is not used any more."""
-
-
-class EndsTooEarly(Invalid):
-    """A link ends after it starts, and not in the past."""
 
 
 class AlreadyEnded(Conflict):
@@ -100,8 +114,8 @@ def open_link(
 ) -> Link:
     """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
 
-    It runs from `starts_at` (now) until `ends_at` (for good). Raises NoRightToEarn, TooManyLinks, CodeTaken,
-    CouponTaken, EndsTooEarly, and what codes and destinations refuse.
+    Raises NoRightToEarn, TooManyLinks, CodeTaken, LooksLikeAnother, CouponTaken, EndsTooEarly, and what codes and
+    destinations refuse.
     """
     right = right_to_earn(membership.id, now())
     if not right.earns:
@@ -119,9 +133,9 @@ def open_link(
         campaign=campaign,
         starts_at=starts_at or now(),
         ends_at=ends_at,
-        version=_next_version(),
+        version=next_version(),
     )
-    _require_order(wanted)
+    require_order(wanted.starts_at, wanted.ends_at)
     link = _stored(wanted, code=code, name=get_person(membership.person_id).name)
     audit.record(by, "link.opened", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
     return link
@@ -136,7 +150,7 @@ def open_first_link(membership_id: str) -> Link | None:
 
 def end_link(link: Link, *, by: Actor) -> None:
     """End a link now: it stops forwarding, and what it brought stays. Raises AlreadyEnded."""
-    version = _next_version()
+    version = next_version()
     running = update(Link).where(col(Link.id) == link.id, _not_ended())
     if not update_one(running.values(ends_at=now(), version=version)):
         raise AlreadyEnded
@@ -144,41 +158,26 @@ def end_link(link: Link, *, by: Actor) -> None:
     audit.record(by, "link.ended", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
 
 
-def change_link(link: Link, changes: Mapping[str, Any], *, by: Actor) -> None:
-    """Give a link that has not ended another `destination`, `campaign` or `ends_at`; the same again changes nothing.
-
-    Raises AlreadyEnded, EndsTooEarly, and what destinations refuse.
-    """
-    version = _next_version()  # whoever changes any link at the same time waits here
-    session().refresh(link)
-    if link.ends_at is not None and link.ends_at <= now():
-        raise AlreadyEnded
-    wanted = dict(changes)
-    if "destination" in wanted:
-        hosts = get_programme(link.programme_id).allowed_hosts
-        wanted["destination"] = destinations.allowed(wanted["destination"], hosts)
-    before = {name: getattr(link, name) for name in wanted}
-    if wanted == before:
-        return
-    link.sqlmodel_update(wanted)
-    if "ends_at" in wanted:
-        _require_order(link)
-    link.version = version
-    session().add(link)
-    session().flush()
-    told = {"from": jsonable(before), "to": jsonable(wanted), "code": link.code}
-    audit.record(by, "link.changed", "link", link.id, unit_id=link.unit_id, details=told)
-
-
-def _require_order(link: Link) -> None:
-    if link.ends_at is not None and link.ends_at <= max(link.starts_at, now()):
-        raise EndsTooEarly
-
-
 def programme_changed(programme_id: str) -> None:
     """Reaction: the links of a programme that changed are read again by every web process."""
     own = update(Link).where(col(Link.programme_id) == programme_id)
-    run(own.values(version=_next_version()).execution_options(synchronize_session="fetch"))
+    run(own.values(version=next_version()).execution_options(synchronize_session="fetch"))
+
+
+def address_of(link: Link) -> str:
+    """What is shared."""
+    return f"{settings().address}/r/{link.code}"
+
+
+def utm_of(link: Link, programme: Programme, unit_slug: str) -> dict[str, str]:
+    """The UTM parameters of a link, as its programme wants them; without a campaign the programme stands for it."""
+    values = {
+        "code": link.code,
+        "campaign": link.campaign or programme.slug,
+        "programme": programme.slug,
+        "unit": unit_slug,
+    }
+    return filled(programme.utm_template, values)
 
 
 def find_link(code: str) -> Link | None:
@@ -215,8 +214,8 @@ def _not_ended() -> ColumnElement[bool]:
     return or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
 
 
-def _next_version() -> int:
-    """One more than any link has; the row stays locked until the commit, so versions appear in their order."""
+def next_version() -> int:
+    """For whoever changes links: one more than any link has; the row stays locked until the commit, so versions appear in their order."""
     if run(update(LinkChange).where(col(LinkChange.id) == 1).values(version=LinkChange.version + 1)) == 0:
         session().add(LinkChange(id=1, version=1))
         session().flush()
@@ -224,14 +223,8 @@ def _next_version() -> int:
 
 
 def _stored(link: Link, *, code: str | None, name: str) -> Link:
-    """The link under its code, or under the first generated one that is free; raises CodeTaken, CouponTaken."""
-    candidates = [codes.require_code(code)] if code else [codes.generate(name) for _ in range(TRIES)]
-    for candidate in candidates:
-        if find_link(candidate) is None:
-            link.code = candidate
-            break
-    else:
-        raise CodeTaken
+    """The link under its code, or under a generated one; raises CodeTaken, LooksLikeAnother, CouponTaken."""
+    link.code = _free(codes.require_code(code)) if code else _made_up(name)
     if link.coupon is not None and find_coupon(link.coupon) is not None:
         raise CouponTaken
     try:
@@ -240,3 +233,19 @@ def _stored(link: Link, *, code: str | None, name: str) -> Link:
     except IntegrityError as error:  # two at once chose the same
         raise CodeTaken from error
     return link
+
+
+def _free(code: str) -> str:
+    same = session().exec(select(Link.code).where(Link.code_shape == codes.shape_of(code))).first()
+    if same is not None:
+        raise CodeTaken if same == code else LooksLikeAnother
+    return code
+
+
+def _made_up(name: str) -> str:
+    for _ in range(TRIES):
+        try:
+            return _free(codes.generate(name))
+        except (CodeTaken, LooksLikeAnother):
+            continue
+    raise CodeTaken

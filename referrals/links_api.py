@@ -1,5 +1,7 @@
 """Doors for machines: links opened, changed and ended."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, jsonify, request
 
 from advocates.membership import MembershipNotFound
@@ -8,20 +10,22 @@ from core.api_keys import ApiKey
 from core.db import session
 from core.errors import Invalid
 from core.inputs import PRINTABLE
-from referrals import answers, link_requests, links
+from referrals import answers, link_changes, link_requests, links
 from referrals.answers import ShownLink
 from referrals.codes import WrongCode, WrongCoupon
 from referrals.destinations import HostNotAllowed, WrongDestination
 from referrals.examples import A_LINK, A_LINK_CHANGE
+from referrals.link_changes import LinkChanged
+from referrals.link_dates import EndsTooEarly
 from referrals.link_input import LinkChanges, WantedLink
 from referrals.link_requests import ProgrammeNeeded, RequestDiffers
 from referrals.links import (
     AlreadyEnded,
     CodeTaken,
     CouponTaken,
-    EndsTooEarly,
     Link,
     LinkNotFound,
+    LooksLikeAnother,
     NoRightToEarn,
     TooManyLinks,
 )
@@ -45,7 +49,7 @@ class WrongIdempotencyKey(Invalid):
     scope="links:write",
     answers={201: ShownLink, 200: ShownLink},
     refuses=(
-        MembershipNotFound, CodeTaken, RequestDiffers, CouponTaken, NoRightToEarn, TooManyLinks,
+        MembershipNotFound, CodeTaken, LooksLikeAnother, RequestDiffers, CouponTaken, NoRightToEarn, TooManyLinks,
         ProgrammeNeeded, HostNotAllowed, WrongDestination, WrongCode, WrongCoupon, EndsTooEarly,
         WrongIdempotencyKey,
     ),
@@ -73,13 +77,14 @@ def open_link(actor: Actor, wanted: WantedLink) -> tuple[Response, int]:
     LinkChanges,
     scope="links:write",
     answers={200: ShownLink},
-    refuses=(LinkNotFound, AlreadyEnded, HostNotAllowed, WrongDestination, EndsTooEarly),
+    refuses=(LinkNotFound, AlreadyEnded, LinkChanged, HostNotAllowed, WrongDestination, EndsTooEarly),
     example=A_LINK_CHANGE,
 )
 def change_link(actor: Actor, changes: LinkChanges, code: str) -> Response:
     """Change where a link leads, its campaign, or when it ends."""
     link = seen_link(code, actor, "links:write")
-    links.change_link(link, changes.model_dump(exclude_unset=True), by=actor)
+    wanted = replace(link_changes.terms_of(link), **changes.model_dump(exclude_unset=True))
+    link_changes.change_link(link, wanted, by=actor, seen_version=link.version)
     return _told(link)
 
 

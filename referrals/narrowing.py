@@ -10,7 +10,9 @@ from advocates.membership import Membership
 from core.db import session
 from referrals.attribution import Source
 from referrals.conversion_rows import AttributionCandidate, Conversion
+from referrals.recording import NewCandidate, NewRow
 
+STEP = 500
 OTHERS = "an advocate of another unit"
 
 
@@ -26,6 +28,9 @@ class SeenCandidate:
     won: bool
     verdict: str
     hidden: bool
+    weight_basis_points: int = 0
+    """of those that won: which part of the conversion"""
+    share_minor: int = 0
 
 
 @dataclass(frozen=True)
@@ -38,24 +43,31 @@ class SeenAttribution:
     candidates: tuple[SeenCandidate, ...]
     hidden: bool
     """another unit's advocate won it"""
+    shared: bool = False
+    """several advocates have a part of it"""
 
 
 def narrowed(
-    conversions: Sequence[Conversion],
-    candidates: Mapping[str, Sequence[AttributionCandidate]],
+    conversions: Sequence[Conversion | NewRow],
+    candidates: Mapping[str, Sequence[AttributionCandidate | NewCandidate]],
     units: frozenset[str],
 ) -> dict[str, SeenAttribution]:
     """Conversion → what a reader of these units may know of its attribution."""
-    every = [each.membership_id for found in candidates.values() for each in found]
-    wanted = {each for each in [*every, *(one.membership_id for one in conversions)] if each}
-    own = select(Membership.id).where(col(Membership.id).in_(wanted), col(Membership.unit_id).in_(units))
-    seen = frozenset(session().exec(own))
+    named = [each.membership_id for found in candidates.values() for each in found]
+    wanted = {each for each in [*named, *(one.membership_id for one in conversions)] if each}
+    own = select(Membership.id).where(col(Membership.unit_id).in_(units))
+    every = sorted(wanted)
+    seen = frozenset(
+        one
+        for start in range(0, len(every), STEP)
+        for one in session().exec(own.where(col(Membership.id).in_(every[start : start + STEP])))
+    )
     return {each.id: _attribution(each, candidates[each.id], units, seen) for each in conversions}
 
 
 def _attribution(
-    conversion: Conversion,
-    candidates: Sequence[AttributionCandidate],
+    conversion: Conversion | NewRow,
+    candidates: Sequence[AttributionCandidate | NewCandidate],
     units: frozenset[str],
     seen: frozenset[str],
 ) -> SeenAttribution:
@@ -63,20 +75,24 @@ def _attribution(
     brought = conversion.unit_id in units
     shown = tuple(_candidate(each, seen, brought=brought, winner_hidden=hidden) for each in candidates)
     if hidden:
-        return SeenAttribution(None, None, f"won: {OTHERS}", shown, hidden)
-    return SeenAttribution(conversion.membership_id, conversion.link_id, conversion.reason, shown, hidden)
+        return SeenAttribution(None, None, f"won: {OTHERS}", shown, hidden, conversion.shared)
+    whose = (conversion.membership_id, conversion.link_id)
+    return SeenAttribution(*whose, conversion.reason, shown, hidden, conversion.shared)
 
 
 def _candidate(
-    row: AttributionCandidate, seen: frozenset[str], *, brought: bool, winner_hidden: bool
+    row: AttributionCandidate | NewCandidate, seen: frozenset[str], *, brought: bool, winner_hidden: bool
 ) -> SeenCandidate:
     if row.membership_id is not None and row.membership_id not in seen:
         verdict = f"won: {OTHERS}" if row.won else "did not win"
-        return SeenCandidate(row.source, "", row.at, None, None, row.won, verdict, hidden=True)
+        return SeenCandidate(row.source, "", row.at, None, None, row.won, verdict, True, *_part(row))
     # What was sent and is no seen advocate's is told to those whose shop sent it: it may be of another unit.
     given = row.given if brought or row.membership_id is not None else ""
     lost = winner_hidden and row.verdict.startswith("lost to ")
     verdict = f"lost to {OTHERS}" if lost else row.verdict
-    return SeenCandidate(
-        row.source, given, row.at, row.membership_id, row.link_id, row.won, verdict, hidden=False
-    )
+    whose = (row.membership_id, row.link_id)
+    return SeenCandidate(row.source, given, row.at, *whose, row.won, verdict, False, *_part(row))
+
+
+def _part(row: AttributionCandidate | NewCandidate) -> tuple[int, int]:
+    return row.weight_basis_points, row.share_minor

@@ -1,67 +1,54 @@
 """Doors for advocates: their links, what each brought, words to share them with, and what is missing to earn."""
 
-import io
-from typing import Annotated
-
-import segno
 from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from pydantic import Field
-from pydantic.types import StringConstraints
 from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.access import Actor
 from core.clock import now
 from core.db import session
-from core.inputs import Input
 from core.money import Money
-from core.settings import settings
 from hub import policies
 from hub.programmes import get_programme
-from referrals import links, sharekit
+from referrals import kit, link_dates, links
 from referrals.answers import brought_by
 from referrals.conversion_rows import AttributionCandidate, Conversion
-from referrals.links import Link, LinkNotFound
+from referrals.link_changes import change_link
+from referrals.link_figures import SPANS, figures_of
+from referrals.link_figures_page import SpanQuery, charts_of
+from referrals.links import Link, LinkNotFound, address_of
+from referrals.links_input import LinkChange, NewLink, as_typed, last_day_of, terms_in
+from referrals.qr_page import picture_of
 from referrals.rights import right_to_earn
-from web.forms import read_form
+from web.forms import Form, read_form, read_query
 from web.signing_in import advocate, me
 
 door = Blueprint("referrals_portal", __name__)
 
 SHOWN_CONVERSIONS = 20
-SVG = "image/svg+xml"
-
-
-class NewLink(Input):
-    """A further link of one's own."""
-
-    code: Annotated[str, StringConstraints(max_length=40)] | None = None
-    destination: Annotated[str, StringConstraints(max_length=2_000)] | None = None
-    campaign: str = Field(default="", max_length=60, pattern=r"^[\w .-]*$")
 
 
 @door.get("/portal/links")
 def my_links() -> str:
-    """The links with what they brought, the share kit, and what is missing where something is."""
+    """The links with what they brought, and what is missing where something is."""
     member = advocate()
-    programme, held = get_programme(member.programme_id), links.links_of(member.id)
-    running = [link for link in held if link.runs_at(now())]
-    right = right_to_earn(member.id, now())
+    programme, held, at = get_programme(member.programme_id), links.links_of(member.id), now()
     return render_template(
         "portal/referrals/links.html",
         programme=programme,
-        links=held,
-        running=running,
+        live=[link for link in held if not link.ended_at(at)],
+        ended=[link for link in held if link.ended_at(at)],
         brought=brought_by([link.id for link in held]),
         address=address_of,
-        at=now(),
-        missing=right.missing,
-        unread=policies.unacknowledged(member.person_id, programme.id, now()),
-        kit=sharekit.share_kit(programme.name, address_of(running[0])) if running else (),
+        last_day=last_day_of,
+        at=at,
+        missing=right_to_earn(member.id, at).missing,
+        unread=policies.unacknowledged(member.person_id, programme.id, at),
         conversions=_recent(member),
         amount=_amount,
+        share=lambda conversion, mine: Money(mine.share_minor, conversion.currency),
     )
 
 
@@ -69,15 +56,48 @@ def my_links() -> str:
 def open_link() -> ResponseReturnValue:
     """A further link."""
     member, wanted = advocate(), read_form(NewLink)
+    zone = get_programme(member.programme_id).zone
     link = links.open_link(
         member,
         by=_acting(),
         code=wanted.code,
         destination=wanted.destination,
         campaign=wanted.campaign,
+        starts_at=link_dates.first_moment(wanted.first_day, zone),
+        ends_at=link_dates.end_after(wanted.last_day, zone),
     )
     flash(_("Your link %(code)s is ready to be shared.", code=link.code), "good")
     return redirect("/portal/links", 303)
+
+
+@door.get("/portal/links/<id:link_id>")
+def my_link(link_id: str) -> str:
+    """One link: what it brought by day, its QR code, and what can be changed of it."""
+    link, query = _mine(link_id), read_query(SpanQuery)
+    programme, found = get_programme(link.programme_id), figures_of(link.id, int(query.days))
+    return render_template(
+        "portal/referrals/link.html",
+        link=link,
+        programme=programme,
+        address=address_of(link),
+        last_day=last_day_of,
+        brought=brought_by([link.id])[link.id],
+        found=found,
+        charts=charts_of(found),
+        span=int(query.days),
+        spans=SPANS,
+        at=now(),
+        form=Form(as_typed(link)),
+    )
+
+
+@door.post("/portal/links/<id:link_id>")
+def change_my_link(link_id: str) -> ResponseReturnValue:
+    """Another destination, campaign or last day."""
+    link, typed = _mine(link_id), read_form(LinkChange)
+    change_link(link, terms_in(typed, link), by=_acting(), seen_version=typed.version)
+    flash(_("Saved. Visitors are sent there from now on."), "good")
+    return redirect(f"/portal/links/{link.id}", 303)
 
 
 @door.post("/portal/links/<id:link_id>/end")
@@ -89,19 +109,33 @@ def end_link(link_id: str) -> ResponseReturnValue:
     return redirect("/portal/links", 303)
 
 
+@door.get("/portal/links/<id:link_id>/share")
+def share(link_id: str) -> str:
+    """Words to begin from for each channel, the disclosure first, and what the programme gives to share."""
+    link = _mine(link_id)
+    programme = get_programme(link.programme_id)
+    return render_template(
+        "portal/referrals/share.html",
+        link=link,
+        programme=programme,
+        address=address_of(link),
+        kit=kit.kit_for(programme, address_of(link)),
+        assets=kit.assets_of(programme.id),
+        missing=right_to_earn(link.membership_id, now()).missing,
+        at=now(),
+    )
+
+
 @door.get("/portal/links/<id:link_id>/qr.svg")
-def qr_code(link_id: str) -> Response:
-    """The link as a QR code."""
-    image = io.BytesIO()
-    segno.make(address_of(_mine(link_id)), error="m").save(image, kind="svg", scale=8, border=4)
-    answer = Response(image.getvalue(), mimetype=SVG)
-    answer.headers["Cache-Control"] = "private, max-age=3600"
-    return answer
+def qr_svg(link_id: str) -> Response:
+    """The link as a QR code, for print."""
+    return picture_of(_mine(link_id), "svg")
 
 
-def address_of(link: Link) -> str:
-    """What is shared."""
-    return f"{settings().address}/r/{link.code}"
+@door.get("/portal/links/<id:link_id>/qr.png")
+def qr_png(link_id: str) -> Response:
+    """The same, for slides and messengers."""
+    return picture_of(_mine(link_id), "png")
 
 
 def _mine(link_id: str) -> Link:

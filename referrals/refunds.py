@@ -1,9 +1,12 @@
 """Refunds: money given back on a sale, each stored once; one that is before its sale waits for it.
 
 The rule of the scoreboard: revenue goes down on the refund's own day, and a sale stays a sale until it is given back
-in full; then it counts one less, on the day of the refund that completed it.
+in full; then it counts one less, on the day of the refund that completed it. Of a shared sale each share goes down in
+proportion to what is left of it, so that all of it is gone with the last refund.
+A refund that says it was before its sale counts on the sale's day: no earlier period is changed by it.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +14,7 @@ from typing import Any
 from sqlalchemy import Select, literal, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from core import events
 from core.access import Actor
@@ -21,8 +24,9 @@ from core.errors import Conflict, Invalid
 from hub import metrics
 from hub.metrics import Gain, metric_name
 from hub.units import Unit
+from referrals import split
 from referrals.conversion_input import NewRefund, content_hash
-from referrals.conversion_rows import Conversion, Refund
+from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare
 from referrals.same_order import conversion_meant, one_at_a_time, refund_told_before, related
 
 STUCK_AFTER = timedelta(minutes=1)
@@ -161,6 +165,7 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
         return False
     session().refresh(conversion)
     row.conversion_id, row.state = conversion.id, "applied"
+    row.day = max(row.day, conversion.day)
     row.completes = conversion.refunded_minor == conversion.amount_minor
     session().add(row)
     session().flush()
@@ -170,11 +175,43 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
 
 
 def _gains(row: Refund, conversion: Conversion) -> list[Gain]:
+    """What the scoreboard loses on the refund's day: revenue by shares, and the sale with the last of its amount."""
     if conversion.membership_id is None or conversion.earning_unit_id is None:
         return []
-    whose = (conversion.membership_id, conversion.earning_unit_id, row.day)
-    unsold = [Gain("sales", *whose, -1)] if row.completes else []
-    return [Gain(metric_name("revenue", conversion.currency), *whose, -row.amount_minor), *unsold]
+    where = (conversion.earning_unit_id, row.day)
+    revenue = metric_name("revenue", conversion.currency)
+    losses = [Gain(revenue, member, *where, -minor) for member, minor in _losses(row, conversion)]
+    return losses + ([Gain("sales", conversion.membership_id, *where, -1)] if row.completes else [])
+
+
+def _losses(row: Refund, conversion: Conversion) -> list[tuple[str, int]]:
+    """Whose revenue goes down by how much; of a shared sale each one's in proportion to what is left of their share."""
+    if not conversion.shared:
+        return [(conversion.membership_id or "", row.amount_minor)]
+    sharing = select(AttributionCandidate).where(
+        AttributionCandidate.conversion_id == conversion.id, col(AttributionCandidate.won).is_(True)
+    )
+    shares = session().exec(sharing.order_by(col(AttributionCandidate.position))).all()
+    taken = _taken([each.id for each in shares])
+    given_back = split.parts(row.amount_minor, [each.share_minor - taken.get(each.id, 0) for each in shares])
+    losses = []
+    for share, minor in zip(shares, given_back, strict=True):
+        whose = str(share.membership_id)
+        session().add(
+            RefundShare(refund_id=row.id, candidate_id=share.id, membership_id=whose, amount_minor=minor)
+        )
+        losses.append((whose, minor))
+    session().flush()
+    return losses
+
+
+def _taken(candidate_ids: Sequence[str]) -> dict[str, int]:
+    """Candidate → how much of its share was given back before."""
+    before = select(RefundShare.candidate_id, func.sum(RefundShare.amount_minor)).where(
+        col(RefundShare.candidate_id).in_(candidate_ids)
+    )
+    rows = session().exec(before.group_by(col(RefundShare.candidate_id)))
+    return {candidate_id: int(minor) for candidate_id, minor in rows}
 
 
 def refunds_of(conversion_id: str) -> list[Refund]:
@@ -184,13 +221,25 @@ def refunds_of(conversion_id: str) -> list[Refund]:
 
 
 def facts_given_back() -> Select[Any]:
-    """(metric, member_id, unit_id, day, value) of every refund of a won sale: revenue, negative."""
-    return _applied(literal("revenue:") + col(Conversion.currency), -col(Refund.amount_minor))
+    """(metric, member_id, unit_id, day, value) of every refund of a sale that one advocate won: revenue, negative."""
+    lost = _applied(_revenue(), -col(Refund.amount_minor), col(Conversion.membership_id))
+    return lost.where(col(Conversion.shared).is_(False))
+
+
+def facts_shares_given_back() -> Select[Any]:
+    """The same of what every share of a shared sale lost by a refund."""
+    lost = _applied(_revenue(), -col(RefundShare.amount_minor), col(RefundShare.membership_id))
+    return lost.where(col(RefundShare.refund_id) == col(Refund.id))
 
 
 def facts_unsold() -> Select[Any]:
     """The same of every refund that completed its sale's return: one sale less."""
-    return _applied(literal("sales"), literal(-1)).where(col(Refund.completes).is_(True))
+    lost = _applied(literal("sales"), literal(-1), col(Conversion.membership_id))
+    return lost.where(col(Refund.completes).is_(True))
+
+
+def _revenue() -> Any:  # noqa: ANN401 - a column of a SELECT
+    return literal("revenue:") + col(Conversion.currency)
 
 
 def _find(unit_id: str, external_id: str) -> Refund | None:
@@ -198,10 +247,10 @@ def _find(unit_id: str, external_id: str) -> Refund | None:
     return session().exec(known).first()
 
 
-def _applied(metric: Any, value: Any) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
+def _applied(metric: Any, value: Any, whose: Any) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
     columns: list[Any] = [
         metric.label("metric"),
-        col(Conversion.membership_id).label("member_id"),
+        whose.label("member_id"),
         col(Conversion.earning_unit_id).label("unit_id"),
         col(Refund.day).label("day"),
         value.label("value"),

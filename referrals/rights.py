@@ -1,15 +1,23 @@
 """The right to earn: a pure question over dated facts, asked for the moment of the event."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 
-from advocates import membership as memberships
-from curriculum.certification import certified_at
-from hub import policies
-from hub.programmes import get_programme
+from sqlalchemy import Select
+from sqlalchemy import select as select_columns
+from sqlmodel import col
+
+from advocates.membership import EARNING, Membership, Standing, Term, get_membership
+from core.db import session
+from curriculum.certification import Award, Revocation
+from hub.policies import Acknowledgement, Policy, PolicyVersion
+from hub.programmes import Programme
 
 Missing = Literal["term", "certification", "policy"]
+CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -20,14 +28,163 @@ class Right:
     missing: tuple[Missing, ...] = ()
 
 
+class Span(NamedTuple):
+    """From when until when; half-open, None is open."""
+
+    begins: datetime
+    ends: datetime | None
+
+    def covers(self, at: datetime) -> bool:
+        """Whether it ran at a moment."""
+        return self.begins <= at and (self.ends is None or at < self.ends)
+
+
+class Held(NamedTuple):
+    """An award: its first and its last moment, and when it was revoked, if it was."""
+
+    begins: datetime
+    last: datetime
+    revoked: datetime | None
+
+    def counts(self, at: datetime) -> bool:
+        """Whether it was worth something at a moment."""
+        return self.begins <= at <= self.last and (self.revoked is None or at < self.revoked)
+
+
+class Wording(NamedTuple):
+    """A material version of a policy, since when."""
+
+    version_id: str
+    number: int
+    effective_at: datetime
+
+
+@dataclass
+class Dated:
+    """The dated facts behind a membership's right to earn."""
+
+    terms: list[Span] = field(default_factory=list)
+    standings: list[Span] = field(default_factory=list)
+    """in good standing"""
+    awards: list[Held] = field(default_factory=list)
+    """of the certification that the programme requires"""
+    acknowledged: dict[str, datetime] = field(default_factory=dict)
+    """version → when"""
+    policies: Mapping[str, list[Wording]] = field(default_factory=dict)
+    """policy of the programme → its material versions in their order"""
+
+    def right(self, at: datetime) -> Right:
+        """Whether the membership earned at a moment: in term, certified, every required policy acknowledged."""
+        held: dict[Missing, bool] = {
+            "term": any(each.covers(at) for each in self.terms)
+            and any(each.covers(at) for each in self.standings),
+            "certification": any(each.counts(at) for each in self.awards),
+            "policy": all(self._accepted(versions, at) for versions in self.policies.values()),
+        }
+        missing = tuple(name for name, there in held.items() if not there)
+        return Right(not missing, missing)
+
+    def _accepted(self, versions: list[Wording], at: datetime) -> bool:
+        """Whether the material version in force at a moment, if there was one, had been acknowledged by then."""
+        in_force = [each for each in versions if each.effective_at <= at]
+        if not in_force:
+            return True
+        when = self.acknowledged.get(in_force[-1].version_id)
+        return when is not None and when <= at
+
+
 def right_to_earn(membership_id: str, at: datetime) -> Right:
-    """Whether a membership earned at a moment: in term, certified, every required policy acknowledged."""
-    member = memberships.get_membership(membership_id)
-    slug = get_programme(member.programme_id).certification_slug
-    held: dict[Missing, bool] = {
-        "term": memberships.active_at(membership_id, at),
-        "certification": certified_at(member.person_id, slug, at),
-        "policy": not policies.unacknowledged(member.person_id, member.programme_id, at),
-    }
-    missing = tuple(name for name, there in held.items() if not there)
-    return Right(not missing, missing)
+    """Whether a membership earned at a moment; raises MembershipNotFound."""
+    return dated_facts([get_membership(membership_id).id])[membership_id].right(at)
+
+
+def dated_facts(membership_ids: Iterable[str]) -> dict[str, Dated]:
+    """Membership → the facts behind its right to earn, in a handful of queries however many there are."""
+    ids = sorted(set(membership_ids))
+    facts = {each: Dated() for each in ids}
+    for start in range(0, len(ids), CHUNK):
+        _fill(facts, ids[start : start + CHUNK])
+    return facts
+
+
+def _fill(facts: dict[str, Dated], ids: list[str]) -> None:
+    rows = session().execute(
+        select_columns(
+            col(Membership.id),
+            col(Membership.person_id),
+            col(Membership.programme_id),
+            col(Programme.certification_slug),
+        )
+        .join(Programme, col(Programme.id) == col(Membership.programme_id))
+        .where(col(Membership.id).in_(ids))
+    )
+    members = [tuple(row) for row in rows]
+    policies = _policies({programme for _, _, programme, _ in members})
+    people: defaultdict[str, list[tuple[Dated, str]]] = defaultdict(list)
+    for member, person, programme, slug in members:
+        facts[member].policies = policies[programme]
+        people[person].append((facts[member], slug))
+    for member, begins, ends in session().execute(_terms(ids)):
+        facts[member].terms.append(Span(begins, ends))
+    for member, begins, ends in session().execute(_standings(ids)):
+        facts[member].standings.append(Span(begins, ends))
+    for person, slug, begins, last, revoked in session().execute(_awards(list(people))):
+        for dated, wanted in people[person]:
+            if slug == wanted:
+                dated.awards.append(Held(begins, last, revoked))
+    if any(policies.values()):
+        for person, version, at in session().execute(_acknowledgements(list(people))):
+            for dated, _ in people[person]:
+                dated.acknowledged[version] = at
+
+
+def _terms(ids: list[str]) -> Select[tuple[str, datetime, datetime]]:
+    columns = (col(Term.membership_id), col(Term.starts_at), col(Term.ends_at))
+    return select_columns(*columns).where(col(Term.membership_id).in_(ids))
+
+
+def _standings(ids: list[str]) -> Select[tuple[str, datetime, datetime | None]]:
+    columns = (col(Standing.membership_id), col(Standing.began_at), col(Standing.ended_at))
+    good = (col(Standing.membership_id).in_(ids), col(Standing.state).in_(EARNING))
+    return select_columns(*columns).where(*good)
+
+
+def _awards(people: list[str]) -> Select[tuple[str, str, datetime, datetime, datetime]]:
+    columns = (
+        col(Award.person_id),
+        col(Award.certification_slug),
+        col(Award.valid_from),
+        col(Award.valid_until),
+        col(Revocation.revoked_at),
+    )
+    held = select_columns(*columns).outerjoin(Revocation, col(Revocation.award_id) == col(Award.id))
+    return held.where(col(Award.person_id).in_(people))
+
+
+def _acknowledgements(people: list[str]) -> Select[tuple[str, str, datetime]]:
+    columns = (
+        col(Acknowledgement.person_id),
+        col(Acknowledgement.policy_version_id),
+        col(Acknowledgement.at),
+    )
+    return select_columns(*columns).where(col(Acknowledgement.person_id).in_(people))
+
+
+def _policies(programme_ids: Iterable[str]) -> dict[str, dict[str, list[Wording]]]:
+    """Programme → policy → its material versions in their order."""
+    found: dict[str, dict[str, list[Wording]]] = {each: {} for each in programme_ids}
+    columns = (
+        col(Policy.programme_id),
+        col(Policy.id),
+        col(PolicyVersion.id),
+        col(PolicyVersion.number),
+        col(PolicyVersion.effective_at),
+    )
+    material = (
+        select_columns(*columns)
+        .join(PolicyVersion, col(PolicyVersion.policy_id) == col(Policy.id))
+        .where(col(Policy.programme_id).in_(found), col(PolicyVersion.material).is_(True))
+    )
+    for programme, policy, *wording in session().execute(material.order_by(col(PolicyVersion.number))):
+        found[programme].setdefault(policy, []).append(Wording(*wording))
+    return found

@@ -6,13 +6,13 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from core.db import dialect, session
-from hub.units import all_units, reach
+from hub.units import Unit, all_units, reach
 from referrals.conversion_rows import Conversion, Refund
 
 
-def related(unit_id: str) -> frozenset[str]:
-    """The units below a unit and those above it, without itself."""
-    units = all_units()
+def related(unit_id: str, units: list[Unit] | None = None) -> frozenset[str]:
+    """The units below a unit and those above it, without itself; `units` spares a query."""
+    units = all_units() if units is None else units
     parents = {each.id: each.parent_id for each in units}
     above: set[str] = set()
     parent = parents.get(unit_id)
@@ -22,24 +22,21 @@ def related(unit_id: str) -> frozenset[str]:
     return (reach(unit_id, units) | above) - {unit_id}
 
 
-def one_at_a_time(external_id: str) -> None:
-    """Until the commit nobody else stores an order of this id or a refund of it, whatever their unit.
+def one_at_a_time(*external_ids: str) -> None:
+    """Until the commit nobody else stores orders of these ids or refunds of them, whatever their unit.
 
     SQLite has one writer at a time anyway.
     """
     if dialect() == "postgresql":
-        number = int.from_bytes(hashlib.sha256(external_id.encode()).digest()[:8], signed=True)
-        session().execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": number})
+        # Sorted: two batches with the same orders take them in the same order.
+        locks = sorted({_lock(each) for each in external_ids})
+        session().execute(
+            text("SELECT pg_advisory_xact_lock(each) FROM unnest(:locks) AS each"), {"locks": locks}
+        )
 
 
-def told_before(unit_id: str, external_id: str, content_hash: str) -> Conversion | None:
-    """The same conversion, told by a key of a unit below or above."""
-    same = select(Conversion).where(
-        col(Conversion.unit_id).in_(related(unit_id)),
-        Conversion.external_id == external_id,
-        Conversion.content_hash == content_hash,
-    )
-    return session().exec(same.order_by(col(Conversion.id)).limit(1)).first()
+def _lock(external_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(external_id.encode()).digest()[:8], signed=True)
 
 
 def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
@@ -49,14 +46,20 @@ def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
 
 
 def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
-    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above."""
+    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above.
+
+    Of what a unit above told, only what was won in this unit or below it: nobody touches what a neighbour won.
+    """
     own = find_conversion(unit_id, external_id)
     if own is not None:
         return own
     known = select(Conversion).where(
         col(Conversion.unit_id).in_(related(unit_id)), Conversion.external_id == external_id
     )
-    found = session().exec(known.limit(2)).all()
+    reached = reach(unit_id)
+    found = [
+        each for each in session().exec(known) if each.unit_id in reached or each.earning_unit_id in reached
+    ]
     return found[0] if len(found) == 1 else None
 
 

@@ -1,88 +1,61 @@
 """What ties a conversion to advocates: its token, code, coupon and customer, looked up and made ready for the decision."""
 
 import hashlib
-from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
-from advocates.membership import get_membership
-from core.db import session
-from core.people import get_person
-from hub.programmes import get_programme
-from hub.units import reach
-from referrals import links, tokens
-from referrals.attribution import Rule, Source, Touch
+from referrals import tokens
+from referrals.attribution import Source, Touch
 from referrals.conversion_input import NewConversion
-from referrals.conversion_rows import Conversion
-from referrals.links import Link
-from referrals.rights import Right, right_to_earn
+from referrals.known import Known, KnownLink
+from referrals.tokens import ClickFacts
 
 SHOWN_TOKEN = 26
 """of a token that is not ours only so much is kept"""
 
 
-@dataclass(frozen=True)
-class Found:
-    """The touches of a conversion, with the rule and the unit of every programme that is in them."""
-
-    touches: list[Touch]
-    rules: dict[str, Rule]
-    units: dict[str, str]
+def clicks_of(new: NewConversion) -> dict[str, ClickFacts | None]:
+    """Each token that was sent, once and in the order in which they were sent, with what it says if it is ours."""
+    sent = [*([new.click] if new.click else []), *new.clicks]
+    return {token: tokens.verify(token) for token in dict.fromkeys(sent)}
 
 
-def of(new: NewConversion, unit_id: str, earlier: Conversion | None) -> Found:
-    """The touches that `new` names, in the order click, code, coupon, customer.
+def of(new: NewConversion, clicks: dict[str, ClickFacts | None], unit_id: str, known: Known) -> list[Touch]:
+    """The touches that `new` names, in the order clicks, code, coupon, customer.
 
-    Only links of the unit and those below it can be meant; `earlier` is the customer's conversion before, if it was
-    somebody's.
+    Only links of the unit and those below it can be meant. The customer's touch is of the advocate who brought them
+    before; a link that ended since changes nothing for it.
     """
-    seen = reach(unit_id)
-    touches = [*_clicked(new, seen), *_typed(new, seen), *_known(new, earlier, seen)]
-    programmes = {each: get_programme(each) for each in {touch.programme_id for touch in touches} if each}
-    rules = {key: Rule(each.attribution_rule, each.attribution_days) for key, each in programmes.items()}
-    return Found(touches, rules, {key: each.unit_id for key, each in programmes.items()})
-
-
-def right(touch: Touch) -> Right:
-    """Whether the owner of a touch could earn at it."""
-    return right_to_earn(touch.membership_id, touch.at)
-
-
-def email_hash(email: str) -> str:
-    """The form in which shops tell us an address: SHA-256 of it in lower case."""
-    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
-
-
-def _clicked(new: NewConversion, seen: frozenset[str]) -> list[Touch]:
-    if new.click is None:
-        return []
-    facts = tokens.verify(new.click)
-    if facts is None:
-        return [Touch("click", new.click[:SHOWN_TOKEN], new.occurred_at, problem="token not ours")]
-    return [_touch("click", facts.click_id, facts.at, links.find_link(facts.code), seen)]
-
-
-def _typed(new: NewConversion, seen: frozenset[str]) -> list[Touch]:
-    touches = []
+    seen, at = known.seen[unit_id], new.occurred_at
+    touches = [
+        Touch("click", token[:SHOWN_TOKEN], at, problem="token not ours")
+        if facts is None
+        else _touch("click", facts.click_id, facts.at, known.of_code(facts.code), seen)
+        for token, facts in clicks.items()
+    ]
     if new.code is not None:
-        touches.append(_touch("code", new.code, new.occurred_at, links.find_link(new.code), seen))
+        touches.append(_touch("code", new.code, at, known.of_code(new.code), seen))
     if new.coupon is not None:
-        touches.append(_touch("coupon", new.coupon, new.occurred_at, links.find_coupon(new.coupon), seen))
+        touches.append(_touch("coupon", new.coupon, at, known.of_coupon(new.coupon), seen))
+    customer_id = new.customer.external_id if new.customer else None
+    earlier = known.earlier(unit_id, customer_id, at) if customer_id else None
+    if customer_id and earlier:
+        link = known.of_id(earlier.link_id)
+        touches.append(_touch("customer", customer_id, at, link, seen, must_run=False))
     return touches
 
 
-def _known(new: NewConversion, earlier: Conversion | None, seen: frozenset[str]) -> list[Touch]:
-    """The advocate who brought this customer before; a link that ended since changes nothing."""
-    if earlier is None or earlier.link_id is None:
-        return []
-    link = session().get_one(Link, earlier.link_id)
-    return [_touch("customer", earlier.customer_id, new.occurred_at, link, seen, must_run=False)]
+@lru_cache(maxsize=10_000)
+def email_hash(email: str) -> str:
+    """The form in which shops tell us an address: SHA-256 of it in lower case."""
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()
 
 
 def _touch(
     source: Source,
     given: str,
     at: datetime,
-    link: Link | None,
+    link: KnownLink | None,
     seen: frozenset[str],
     *,
     must_run: bool = True,
@@ -91,15 +64,14 @@ def _touch(
         return Touch(source, given, at, problem=f"no link with this {source}")
     if link.unit_id not in seen:  # nothing of another unit is told, not even whose it is
         return Touch(source, given, at, problem="link of another unit")
-    member = get_membership(link.membership_id)
     return Touch(
         source,
         given,
         at,
         link_id=link.id,
         code=link.code,
-        membership_id=member.id,
+        membership_id=link.membership_id,
         programme_id=link.programme_id,
-        owner_email_sha256=email_hash(get_person(member.person_id).email),
+        owner_email_sha256=email_hash(link.email),
         problem="" if not must_run or link.runs_at(at) else "the link did not run then",
     )

@@ -1,5 +1,7 @@
 """Rewards are granted for facts, and wait out their hold."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -7,17 +9,27 @@ from sqlalchemy import Select, literal, update
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
-from advocates.membership import Membership, get_membership
+from advocates.membership import get_membership
 from core.clock import day_number, now
 from core.db import session, transaction, update_one
+from core.ids import new_ids
 from core.money import POINTS, Money
 from hub.programmes import get_programme
-from referrals.conversions import Conversion
+from referrals.split import WHOLE, parts
+from referrals.split import percent as share_percent
+from referrals.won import Share, Won, won_of
 from rewards.asking import ask_first
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
-from rewards.reward import Reward, RewardReversal, book, get_reward, rewards_of_conversion
-from rewards.rules import Fact, RewardRule, Trigger, reward_for, rules_at
+from rewards.reward import (
+    NewReward,
+    Reward,
+    RewardReversal,
+    book_all,
+    get_reward,
+    rewards_of_conversion,
+)
+from rewards.rules import Computed, Fact, RewardRule, in_force, reward_for, rules_of_all
 
 __all__ = [
     "Reward",
@@ -26,6 +38,7 @@ __all__ = [
     "get_reward",
     "grant_for_certification",
     "grant_for_conversion",
+    "grant_for_conversions",
     "open_after_hold",
     "reverse_for_refund",
     "rewards_of_conversion",
@@ -33,72 +46,125 @@ __all__ = [
 BATCH = 200
 
 
+@dataclass(frozen=True)
+class _Due:
+    """A fact that may earn something, for those who share it."""
+
+    key: str
+    """what it is, in grant keys"""
+    fact: Fact
+    programme_id: str
+    unit_id: str
+    at: datetime
+    shares: tuple[Share, ...]
+    conversion_id: str | None = None
+    award_id: str | None = None
+
+
 def grant_for_conversion(conversion_id: str) -> list[Reward]:
-    """Grant what the rules in force at the moment of the conversion give its winner; again: the same rewards."""
-    conversion = session().get_one(Conversion, conversion_id)
-    if conversion.membership_id is None:
-        return []
-    base = Money(conversion.amount_minor, conversion.currency) if conversion.currency else None
-    membership = get_membership(conversion.membership_id)
-    fact = Fact(conversion.kind, base)
-    return _grant(fact, membership, conversion.occurred_at, conversion_id=conversion.id)
+    """Grant what the rules in force at the moment of the conversion give its winners; again: the same rewards."""
+    grant_for_conversions(won_of([conversion_id]))
+    granted = select(Reward).where(Reward.conversion_id == conversion_id, col(Reward.parent_id).is_(None))
+    return list(session().exec(granted.order_by(col(Reward.grant_key))).all())
+
+
+def grant_for_conversions(won: Sequence[Won]) -> None:
+    """The same for many at once; what was granted before stays as it is."""
+    _grant(
+        [
+            _Due(
+                f"conversion:{each.conversion_id}",
+                Fact(each.kind, Money(each.amount_minor, each.currency) if each.currency else None),
+                each.programme_id,
+                each.unit_id,
+                each.occurred_at,
+                each.shares,
+                conversion_id=each.conversion_id,
+            )
+            for each in won
+        ]
+    )
 
 
 def grant_for_certification(award_id: str, membership_id: str) -> list[Reward]:
     """Grant what the rules give for a certification, now; again: the same rewards."""
-    return _grant(Fact("certification"), get_membership(membership_id), now(), award_id=award_id)
+    member = get_membership(membership_id)
+    shares = (Share(member.id, WHOLE, 0),)
+    key = f"award:{award_id}"
+    certified = Fact("certification")
+    _grant([_Due(key, certified, member.programme_id, member.unit_id, now(), shares, award_id=award_id)])
+    granted = select(Reward).where(Reward.award_id == award_id)
+    return list(session().exec(granted.order_by(col(Reward.grant_key))).all())
 
 
-def _grant(
-    fact: Fact,
-    membership: Membership,
-    at: datetime,
-    *,
-    conversion_id: str | None = None,
-    award_id: str | None = None,
-) -> list[Reward]:
-    granted = []
-    for rule in rules_at(membership.programme_id, fact.trigger, at):
-        grant_key = f"{_source(fact.trigger)}:{conversion_id or award_id}:{rule.pays}"
-        known = session().exec(select(Reward).where(Reward.grant_key == grant_key)).first()
-        if known is not None:
-            granted.append(known)
-            continue
-        reward = _new_reward(fact, rule, membership, at, grant_key)
-        if reward.amount_minor == 0:  # a percentage of a few cents: nothing to owe
-            continue
-        reward.conversion_id, reward.award_id = conversion_id, award_id
-        granted.append(book(reward))
-    return granted
+def _grant(dues: Sequence[_Due]) -> None:
+    """Book what was not granted before; an amount too small to owe, a percentage of a few cents, is left out."""
+    ruled = rules_of_all({each.programme_id for each in dues})
+    made_at = now()
+    holds = {each: timedelta(days=get_programme(each).hold_days) for each in ruled}
+    rewards = [
+        reward
+        for due in dues
+        for rule in in_force(ruled[due.programme_id], due.fact.trigger, due.at)
+        for reward in _rewards(due, rule, holds[due.programme_id], made_at)
+        if reward.amount_minor > 0
+    ]
+    known = _known([each.grant_key for each in rewards])
+    new = [each for each in rewards if each.grant_key not in known]
+    for reward, key in zip(new, new_ids(len(new)), strict=True):
+        reward.id = key
+    book_all(new)
 
 
-def _source(trigger: Trigger) -> str:
-    return "award" if trigger == "certification" else "conversion"
+def _known(grant_keys: Sequence[str]) -> set[str]:
+    known: set[str] = set()
+    for start in range(0, len(grant_keys), BATCH):
+        held = select(Reward.grant_key).where(col(Reward.grant_key).in_(grant_keys[start : start + BATCH]))
+        known |= set(session().exec(held))
+    return known
 
 
-def _new_reward(fact: Fact, rule: RewardRule, membership: Membership, at: datetime, grant_key: str) -> Reward:
-    computed = reward_for(fact, rule)
+def _rewards(due: _Due, rule: RewardRule, hold: timedelta, made_at: datetime) -> Iterator[NewReward]:
+    """One reward for each who shares; together they are what one advocate alone would get."""
+    whole, when = reward_for(due.fact, rule), (due.at + hold, made_at)
+    if len(due.shares) == 1:
+        yield _reward(due, rule, when, due.shares[0], whole, f"{due.key}:{rule.pays}")
+        return
+    amounts = parts(whole.amount.amount_minor, [each.weight_basis_points for each in due.shares])
+    for share, minor in zip(due.shares, amounts, strict=True):
+        amount = Money(minor, whole.amount.currency)
+        says = (
+            f"{whole.arithmetic}; a share of {share_percent(share.weight_basis_points)} = {amount.format()}"
+        )
+        key = f"{due.key}:{rule.pays}:{share.membership_id}"
+        yield _reward(due, rule, when, share, Computed(amount, says), key)
+
+
+def _reward(
+    due: _Due, rule: RewardRule, when: tuple[datetime, datetime], share: Share, computed: Computed, key: str
+) -> NewReward:
     in_points = computed.amount.currency == POINTS
-    hold = timedelta(days=get_programme(membership.programme_id).hold_days)
-    return Reward(
-        grant_key=grant_key,
-        membership_id=membership.id,
-        programme_id=membership.programme_id,
-        unit_id=membership.unit_id,
+    return NewReward(
+        grant_key=key,
+        membership_id=share.membership_id,
+        programme_id=due.programme_id,
+        unit_id=due.unit_id,
         kind="points" if in_points else "earned",
+        conversion_id=due.conversion_id,
+        award_id=due.award_id,
         rule_id=rule.id,
         rule_version=rule.version,
-        base_minor=fact.base.amount_minor if fact.base else 0,
+        base_minor=share.amount_minor,
         rate_basis_points=rule.rate_basis_points,
         currency=computed.amount.currency,
         granted_minor=computed.amount.amount_minor,
         amount_minor=computed.amount.amount_minor,
         arithmetic=computed.arithmetic,
         state="credited" if in_points else "pending",
-        hold_until=None if in_points else at + hold,
-        occurred_at=at,
-        day=day_number(at),
-        made_at=now(),
+        hold_until=None if in_points else when[0],
+        occurred_at=due.at,
+        day=day_number(due.at),
+        made_at=when[1],
     )
 
 

@@ -8,19 +8,19 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import cast
 
-from sqlalchemy import BigInteger, CheckConstraint, Text, func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import BigInteger, CheckConstraint, Table, Text, func, select, update
 from sqlmodel import Field, SQLModel, col
 
+from core import bulk
 from core.clock import now
 from core.columns import key, minor, moment
-from core.db import dialect, session, update_one
+from core.db import session, update_one
 from core.errors import Conflict
-from core.ids import new_id
+from core.ids import new_ids
 from core.immutable import never_changed
+from core.rollups import grow
 
 CHUNK = 500
 STRIPE = "stripe:transferred"
@@ -73,6 +73,9 @@ class CachedBalance(SQLModel, table=True):
     currency: str = Field(primary_key=True, sa_type=Text)
     balance_minor: int = minor(0)
     version: int = Field(default=0, sa_type=BigInteger)
+
+
+_BALANCES = cast("Table", CachedBalance.__table__)  # type: ignore[attr-defined]  # every table has one
 
 
 @dataclass(frozen=True)
@@ -152,40 +155,49 @@ def post_all(entries: Sequence[Entry]) -> int:
     return len(new)
 
 
+@dataclass
+class _NewTransaction:
+    key: str
+    kind: str
+    subject: str
+    occurred_at: datetime
+    posted_at: datetime
+    reverses_id: str | None
+    id: str
+
+
+@dataclass
+class _NewPosting:
+    transaction_id: str
+    source: str
+    destination: str
+    amount_minor: int
+    currency: str
+    id: str
+
+
 def _store(entries: Sequence[Entry]) -> list[Entry]:
-    ids = {entry.key: new_id() for entry in entries}
+    at = now()
     rows = [
-        {
-            "id": ids[each.key],
-            "key": each.key,
-            "kind": each.kind,
-            "subject": each.subject,
-            "occurred_at": each.occurred_at,
-            "posted_at": now(),
-            "reverses_id": each.reverses_id,
-        }
-        for each in entries
+        _NewTransaction(each.key, each.kind, each.subject, each.occurred_at, at, each.reverses_id, key)
+        for each, key in zip(entries, new_ids(len(entries)), strict=True)
     ]
-    add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(LedgerTransaction).values(rows)
-    fresh = add.on_conflict_do_nothing(index_elements=["key"]).returning(col(LedgerTransaction.key))
-    keys = set(session().execute(fresh).scalars())
-    for known in (each for each in entries if each.key not in keys):
-        _require_same(known)
-    new = [each for each in entries if each.key in keys]
-    if new:
-        session().execute(insert(Posting), [_row(ids[e.key], each) for e in new for each in e.movements])
-    return new
-
-
-def _row(transaction_id: str, movement: Movement) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "transaction_id": transaction_id,
-        "source": movement.source,
-        "destination": movement.destination,
-        "amount_minor": movement.amount_minor,
-        "currency": movement.currency,
-    }
+    pairs = list(zip(rows, entries, strict=True))
+    if bulk.store_new(LedgerTransaction, rows) < len(rows):
+        ids = select(col(LedgerTransaction.id)).where(
+            col(LedgerTransaction.id).in_([each.id for each in rows])
+        )
+        stored = set(session().execute(ids).scalars())
+        for known in (entry for row, entry in pairs if row.id not in stored):
+            _require_same(known)
+        pairs = [(row, entry) for row, entry in pairs if row.id in stored]
+    moves = [(row.id, each) for row, entry in pairs for each in entry.movements]
+    postings = [
+        _NewPosting(row_id, each.source, each.destination, each.amount_minor, each.currency, key)
+        for (row_id, each), key in zip(moves, new_ids(len(moves)), strict=True)
+    ]
+    bulk.store(Posting, postings)
+    return [entry for _, entry in pairs]
 
 
 def _require_same(entry: Entry) -> None:
@@ -211,24 +223,14 @@ def _move_balances(entries: Iterable[Entry]) -> None:
             change[1] += 1
     # Sorted: two transactions that touch the same accounts take them in the same order.
     free = [
-        {"account": account, "currency": currency, "balance_minor": amount, "version": count}
+        (account, currency, amount, count)
         for (account, currency), (amount, count) in sorted(changes.items())
         if not (account.endswith(_NEVER_NEGATIVE) and amount < 0)
     ]
-    for start in range(0, len(free), CHUNK):
-        _upsert(free[start : start + CHUNK])
+    grow(_BALANCES, free, sums=("balance_minor", "version"))
     for (account, currency), (amount, count) in sorted(changes.items()):
         if account.endswith(_NEVER_NEGATIVE) and amount < 0:
             _take(account, currency, -amount, count)
-
-
-def _upsert(rows: list[dict[str, Any]]) -> None:
-    add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(CachedBalance).values(rows)
-    grown = {
-        "balance_minor": CachedBalance.balance_minor + add.excluded.balance_minor,
-        "version": CachedBalance.version + add.excluded.version,
-    }
-    session().execute(add.on_conflict_do_update(index_elements=["account", "currency"], set_=grown))
 
 
 def _take(account: str, currency: str, amount_minor: int, count: int) -> None:

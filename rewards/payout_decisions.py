@@ -1,4 +1,4 @@
-"""What finance decides about a payout that did not go out: try again, or take the money back."""
+"""What finance decides about a payout that did not go out: try again (now), or take the money back."""
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -22,7 +22,7 @@ class PayoutNotFound(NotFound):
 
 
 class NotStopped(Conflict):
-    """This payout is neither held nor rejected."""
+    """This payout is neither held nor rejected, nor does it wait for funds."""
 
 
 class NotSettled(Conflict):
@@ -78,7 +78,7 @@ def take_back(payout: Payout, *, by: Actor) -> None:
 
 def _require_stopped(payout: Payout, by: Actor) -> None:
     authorize(by, "payout.run", payout.unit_id)
-    if payout.state not in {"held", "rejected"}:
+    if not payout.stopped:
         raise NotStopped
     unsettled = select(PayoutAttempt.id).where(
         PayoutAttempt.payout_id == payout.id, PayoutAttempt.outcome == "open"

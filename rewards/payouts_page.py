@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import Field
-from sqlalchemy import func
+from sqlalchemy import and_, func, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
@@ -114,7 +114,10 @@ def stopped(actor: Actor) -> list[Payout]:
     """Payouts that somebody has to look at."""
     waiting = select(Payout).where(
         col(Payout.unit_id).in_(actor.units_for(SEE)),
-        col(Payout.state).in_(("held", "rejected", "ambiguous")),
+        or_(
+            col(Payout.state).in_(("held", "rejected", "ambiguous")),
+            and_(col(Payout.state) == "reserved", col(Payout.attempts) > 0),  # it waits for funds
+        ),
     )
     return list(session().exec(waiting.order_by(col(Payout.id)).limit(SHOWN)).all())
 

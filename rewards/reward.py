@@ -2,12 +2,15 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
 from sqlalchemy import CheckConstraint, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel, col, select
 
+from core import bulk
 from core.clock import now
 from core.columns import key, minor, moment, one_of, word
 from core.db import session
@@ -118,16 +121,67 @@ def rewards_of_conversion(conversion_id: str) -> list[Reward]:
     return list(session().exec(wanted.order_by(col(Reward.id))).all())
 
 
+@dataclass
+class NewReward:
+    """A line that is about to be booked, with every column that a new one has."""
+
+    grant_key: str
+    membership_id: str
+    programme_id: str
+    unit_id: str
+    kind: Kind
+    conversion_id: str | None
+    award_id: str | None
+    rule_id: str
+    rule_version: int
+    base_minor: int
+    rate_basis_points: int
+    currency: str
+    granted_minor: int
+    amount_minor: int
+    arithmetic: str
+    state: State
+    hold_until: datetime | None
+    occurred_at: datetime
+    day: int
+    made_at: datetime
+    id: str = ""
+    reversed_minor: int = 0
+    state_reason: str = ""
+    content_hash: str = ""
+    round: int = 0
+
+
 def book(reward: Reward) -> Reward:
     """Store a new line with the posting and the scoreboard's share of it."""
     reward.content_hash = content_hash(reward)
     session().add(reward)
     session().flush()
+    _post([reward])
+    return reward
+
+
+def book_all(rewards: Sequence[NewReward]) -> None:
+    """Store many new lines with their postings and the scoreboard's share of them."""
+    for each in rewards:
+        each.content_hash = content_hash(each)
+    bulk.store(Reward, rewards)
+    _post(rewards)
+
+
+def _post(rewards: Sequence[Reward | NewReward]) -> None:
+    points = [each for each in rewards if each.currency == POINTS]
+    metrics.add(
+        metrics.Gain("points", each.membership_id, each.unit_id, each.day, each.amount_minor)
+        for each in points
+    )
+    ledger.post_all([_entry(each) for each in rewards])
+
+
+def _entry(reward: Reward | NewReward) -> Entry:
     source, amount = ledger.expense(reward.programme_id), abs(reward.amount_minor)
     if reward.currency == POINTS:
         goal, kind = ledger.points(reward.membership_id), "points.credited"
-        gain = metrics.Gain("points", reward.membership_id, reward.unit_id, reward.day, reward.amount_minor)
-        metrics.add([gain])
     elif reward.kind == "clawback":
         goal, kind = ledger.payable(reward.membership_id), "reward.clawed_back"
     else:
@@ -135,11 +189,13 @@ def book(reward: Reward) -> Reward:
     if reward.amount_minor < 0:
         source, goal = goal, source
     move = Movement(source, goal, amount, reward.currency)
-    ledger.post(Entry(f"book:{reward.id}", kind, reward.id, (move,), occurred_at=reward.occurred_at))
-    return reward
+    return Entry(f"book:{reward.id}", kind, reward.id, (move,), occurred_at=reward.occurred_at)
 
 
-def content_hash(reward: Reward) -> str:
+_SEEN = json.JSONEncoder(sort_keys=True)
+
+
+def content_hash(reward: Reward | NewReward) -> str:
     """SHA-256 over everything an approver sees of a line: whose, for what, how much, and why so much."""
     seen = {
         "id": reward.id,
@@ -149,7 +205,7 @@ def content_hash(reward: Reward) -> str:
         "amount": [reward.granted_minor, reward.reversed_minor, reward.amount_minor, reward.currency],
         "arithmetic": reward.arithmetic,
     }
-    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(_SEEN.encode(seen).encode()).hexdigest()
 
 
 _tables = runs  # the tables that a reward's foreign keys name

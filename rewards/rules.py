@@ -1,5 +1,6 @@
 """Reward rules: versioned data per programme, and the pure arithmetic that turns a fact into a reward."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -172,6 +173,24 @@ def rules_at(programme_id: str, trigger: Trigger, at: datetime) -> list[RewardRu
         or_(col(RewardRule.valid_to).is_(None), col(RewardRule.valid_to) > at),
     )
     return list(session().exec(in_force.order_by(col(RewardRule.pays))).all())
+
+
+def rules_of_all(programme_ids: Collection[str]) -> dict[str, list[RewardRule]]:
+    """Programme → every version of every rule, for `in_force`."""
+    found: dict[str, list[RewardRule]] = {each: [] for each in programme_ids}
+    for rule in session().exec(select(RewardRule).where(col(RewardRule.programme_id).in_(programme_ids))):
+        found[rule.programme_id].append(rule)
+    return found
+
+
+def in_force(versions: Iterable[RewardRule], trigger: Trigger, at: datetime) -> list[RewardRule]:
+    """As rules_at, of versions that are known already."""
+    running = [
+        each
+        for each in versions
+        if each.trigger == trigger and each.valid_from <= at and (each.valid_to is None or at < each.valid_to)
+    ]
+    return sorted(running, key=lambda each: each.pays)
 
 
 def rules_of(programme_id: str) -> list[RewardRule]:

@@ -78,6 +78,12 @@ class Payout(SQLModel, table=True):
         return Money(self.amount_minor, self.currency)
 
     @property
+    def stopped(self) -> bool:
+        """Whether a person may decide: held, rejected, or refused for want of funds and not tried again since."""
+        waits_for_funds = self.state == "reserved" and self.attempts > 0
+        return self.state in {"held", "rejected"} or waits_for_funds
+
+    @property
     def group(self) -> str:
         """Stripe's transfer_group: one per payout, so that looking one up is short."""
         return f"payout_{self.id}"

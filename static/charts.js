@@ -70,7 +70,7 @@
         axisTick: { show: false }, axisLine: { lineStyle: { color: look.line } }, axisLabel: { ...font, hideOverlap: true, alignMinLabel: "left", alignMaxLabel: "right" },
       },
       yAxis: {
-        type: "value", show: !bare, splitNumber: 4, splitLine: { lineStyle: { color: look.line } },
+        type: "value", show: !bare, splitNumber: 4, minInterval: data.series.every((one) => one.values.every((value) => value === null || Number.isInteger(value))) ? 1 : 0, splitLine: { lineStyle: { color: look.line } },
         axisLabel: { ...font, formatter: (value) => value.toLocaleString(locale, { notation: "compact" }) },
       },
       series: series(data, look),

@@ -10,6 +10,7 @@ from core.clock import now
 from core.jobs import JobTrace
 from core.outbox import OutboxMessage
 from core.settings import Settings, configure
+from referrals.lost_clicks import LostClicks
 from tests.factories import Cast, acting, make_advocate, sign_in
 
 PAGES = ["/console/audit", "/console/mail", "/console/jobs"]
@@ -109,3 +110,13 @@ def test_jobs_say_how_they_went(client: FlaskClient, cast: Cast) -> None:
     page = client.get("/console/jobs").text
     assert "OSError: away" in page
     assert page.count(">failed<") == page.count(">well<") == 1
+
+
+def test_clicks_that_did_not_get_on_file_are_shown_beside_the_jobs(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.hub_admin)
+    assert "every click that was forwarded is on file" in client.get("/console/jobs").text
+    with db.transaction():
+        db.session().add(LostClicks(segment="a", clicks=1_200, last_ms=1_700_000_000_000))
+    page = client.get("/console/jobs").text
+    assert "1200 clicks were forwarded but could not be put on file" in page
+    assert ">1,200<" in page

@@ -8,7 +8,7 @@ from sqlmodel import select
 from core.clock import at, now
 from core.db import session, transaction
 from core.invitations import LinkSpent, MailedToken, holder, issue, redeem
-from core.people import PasswordTooShort, Person, password_fits, register
+from core.people import Person, hashed, password_fits, register
 from core.signin import begin_session, person_of
 from tests.at_once import at_once
 
@@ -28,7 +28,7 @@ def issued(person: Person) -> str:
 
 def redeemed(secret: str, password: str = NEW) -> Person:
     with transaction():
-        return redeem(secret, password)
+        return redeem(secret, hashed(password))
 
 
 def test_link_sets_the_password_once(ana: Person) -> None:
@@ -45,13 +45,6 @@ def test_looking_at_the_link_does_not_use_it(ana: Person) -> None:
     for _ in range(3):  # mail programs open links to look at them
         with transaction(read_only=True):
             assert holder(secret).id == ana.id
-    redeemed(secret)
-
-
-def test_refused_password_leaves_the_link_good(ana: Person) -> None:
-    secret = issued(ana)
-    with pytest.raises(PasswordTooShort):
-        redeemed(secret, "short")
     redeemed(secret)
 
 

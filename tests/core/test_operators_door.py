@@ -7,6 +7,10 @@ from flask.testing import FlaskClient
 from core import clock
 from core.clock import now
 from core.jobs import Job, run_once
+from core.settings import Settings
+from referrals.clicks import ingest
+from referrals.journal import Journal, segments
+from referrals.link_table import milliseconds
 
 BEAT = Job("heartbeat", 5, lambda: 1, "beats")
 
@@ -37,3 +41,23 @@ def test_figures_are_in_prometheus_words(client: FlaskClient) -> None:
     text = client.get("/metrics").text
     assert 'spokes_job_age_seconds{job="heartbeat"}' in text
     assert "spokes_journal_bytes 0.0" in text
+
+
+def test_clicks_that_did_not_get_on_file_are_told_while_and_after_it_happens(
+    client: FlaskClient, settings: Settings
+) -> None:
+    run_once(BEAT)
+    journal = Journal(settings.data_dir / "journal")
+    journal.append(b"x\n")
+    for _ in range(3):
+        journal.lose(milliseconds(now()))
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["lost_clicks"]) == (503, 3)
+    assert "disk full" in answer.get_json()["checks"]["journal"]
+    assert "spokes_clicks_lost 3.0" in client.get("/metrics").text
+    journal.close()
+    ingest()
+    assert segments(settings.data_dir / "journal") == []
+    with clock.at(now() + timedelta(seconds=31)):
+        answer = client.get("/readyz")
+    assert (answer.status_code, answer.get_json()["lost_clicks"]) == (200, 3)

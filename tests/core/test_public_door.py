@@ -1,11 +1,12 @@
 """Signing in and out, invitations and new passwords, as a visitor meets them."""
 
 import pytest
+from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import select
 
-from core import db, invitations
+from core import db, invitations, people
 from core.clock import now
 from core.outbox import OutboxMessage
 from core.people import find_person
@@ -59,6 +60,34 @@ def test_a_disabled_account_does_not_sign_in(client: FlaskClient, cast: Cast) ->
         assert person is not None
         person.disabled_at = now()
     assert try_in(client, cast.manager.email) == 422
+
+
+def test_passwords_are_looked_at_while_no_transaction_is_open(
+    app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Watchful(PasswordHasher):
+        def verify(self, digest: str | bytes, password: str | bytes) -> bool:
+            assert not db.in_transaction(), "it is slow on purpose, and would hold SQLite's only write lock"
+            return super().verify(digest, password)
+
+        def hash(self, password: str | bytes, *, salt: bytes | None = None) -> str:
+            assert not db.in_transaction()
+            return super().hash(password, salt=salt)
+
+    monkeypatch.setattr(people, "_hasher", Watchful(time_cost=1, memory_cost=8, parallelism=1))
+    assert try_in(app.test_client(), cast.manager.email) == 303
+    assert try_in(app.test_client(), cast.manager.email, "wrong") == 422
+    chosen = app.test_client().post(f"/reset/{issued(cast)}", data={"password": ANOTHER})
+    assert chosen.status_code == 303
+
+
+def test_a_stranger_elsewhere_does_not_lock_the_owner_out(app: Flask, cast: Cast) -> None:
+    stranger, owner = app.test_client(), app.test_client()
+    stranger.environ_base["REMOTE_ADDR"] = "203.0.113.9"
+    for _ in range(TRIES_PER_ACCOUNT + 1):
+        last = try_in(stranger, cast.manager.email, "wrong")
+    assert last == 429
+    assert try_in(owner, cast.manager.email) == 303
 
 
 def test_guessing_is_throttled_per_account_even_with_the_right_password_at_last(

@@ -7,7 +7,7 @@ from sqlmodel import select
 
 from core.clock import at, now
 from core.db import session, transaction
-from core.people import Person
+from core.people import Person, find_person, get_person, hashed
 from core.signin import (
     SESSION_DAYS,
     SignInSession,
@@ -15,6 +15,7 @@ from core.signin import (
     begin_session,
     end_sessions,
     person_of,
+    require_password,
     set_password,
     sign_in,
     sign_out,
@@ -35,8 +36,11 @@ def holder(secret: str) -> str | None:
 
 
 def signed_in(email: str = "ana@example.org", password: str = PASSWORD) -> str:
+    with transaction(read_only=True):
+        known = find_person(email)
+    known = require_password(known, password)
     with transaction():
-        return sign_in(email, password, user_agent="Browser/1.0 " * 100)[1]
+        return sign_in(known, user_agent="Browser/1.0 " * 100)
 
 
 def test_right_password_begins_a_session_whose_secret_is_not_stored(ana: Person) -> None:
@@ -92,7 +96,7 @@ def test_new_password_ends_every_session_of_that_person_only(ana: Person) -> Non
         other = begin_session(make_person("Ben"))
     secrets = [signed_in(), signed_in()]
     with transaction():
-        set_password(ana.id, "a new password of mine")
+        set_password(ana.id, hashed("a new password of mine"))
     assert [holder(each) for each in secrets] == [None, None]
     assert holder(other) == "Ben"
     assert holder(signed_in(password="a new password of mine")) == "Ana"
@@ -110,6 +114,22 @@ def test_ending_sessions_keeps_the_moment_they_ended_first(ana: Person) -> None:
         row = session().exec(select(SignInSession)).one()
         assert row.ended_at is not None
         assert row.ended_at < now() + timedelta(minutes=2)
+
+
+def test_a_password_that_was_changed_in_the_same_moment_signs_nobody_in(ana: Person) -> None:
+    require_password(ana, PASSWORD)
+    with transaction():
+        set_password(ana.id, hashed("a new password of mine"))
+    with transaction(), pytest.raises(WrongSignIn):
+        sign_in(ana)
+
+
+def test_an_account_that_was_closed_in_the_same_moment_signs_nobody_in(ana: Person) -> None:
+    require_password(ana, PASSWORD)
+    with transaction():
+        get_person(ana.id).disabled_at = now()
+    with transaction(), pytest.raises(WrongSignIn):
+        sign_in(ana)
 
 
 @pytest.mark.parametrize("made_up", ["", "x", "x" * 10_000, "' OR 1=1 --", "%"])

@@ -55,9 +55,10 @@ def test_manager_founds_a_programme_of_their_unit(client: FlaskClient, cast: Cas
     assert (made.compensation, made.currency, made.minimum_age, made.hold_days) == ("cash", "EUR", 16, 14)
     assert (made.payout_schedule, made.payout_day, made.payout_minimum_minor) == ("weekly", 5, 2_050)
     assert made.four_eyes_above_minor == 100_000
+    assert not made.open_to_applications, "nobody applies before its policies and rules are written"
     assert made.home_url == "https://bakers.example/"
     assert made.allowed_hosts == ["bakers.example", "shop.bakers.example:8443"]
-    assert "Now write its policies" in client.get(answer.location).text
+    assert "Write its policies" in client.get(answer.location).text
     with transaction(read_only=True):
         entries = select(AuditEntry).where(AuditEntry.action == "programme.created")
         entry = session().exec(entries.where(AuditEntry.object_id == made.id)).one()
@@ -120,8 +121,8 @@ def typed_for(unit_id: str) -> dict[str, str]:
         ("allowed_hosts", "", "f-allowed_hosts-error"),
         ("slug", "makers", "already a programme with this short name"),
         ("slug", "B a", "f-slug-error"),
-        ("second_owner", "nobody@example.org", "No colleague has this address."),
-        ("second_owner", "stran.ger@example.org", "No colleague has this address."),
+        ("second_owner", "nobody@example.org", "No colleague in this unit has this address."),
+        ("second_owner", "stran.ger@example.org", "No colleague in this unit has this address."),
         ("second_owner", "mara.north@example.org", "needs two different owners"),
         ("second_owner", "nobody", "f-second_owner-error"),
     ],
@@ -145,7 +146,7 @@ def test_second_owner_is_a_colleague_who_is_still_here(client: FlaskClient, cast
         else:
             end_role(current_roles(cast.finance.id)[0], by=COMMAND)
     answer = sign_in(client, cast.manager).post(PAGE, data=typed(cast))
-    assert "No colleague has this address." in answer.text
+    assert "No colleague in this unit has this address." in answer.text
 
 
 def test_nobody_founds_a_programme_where_they_manage_none(app: Flask, cast: Cast) -> None:

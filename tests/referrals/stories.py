@@ -43,7 +43,7 @@ def make_earner(programme: Programme, name: str = "Ana Advocate") -> Membership:
     return member
 
 
-def make_link(member: Membership, code: str | None = None, **wanted: Any) -> Link:  # noqa: ANN401 - as open_link takes them
+def make_link(member: Membership, code: str | None = None, **wanted: Any) -> Link:  # noqa: ANN401 - what open_link takes
     """A link of a member who may earn."""
     return links.open_link(member, by=COMMAND, code=code, **wanted)
 

@@ -6,12 +6,12 @@ import pytest
 from sqlmodel import select
 
 from core import db
-from core.clock import now
+from core.clock import day_number, now
 from core.settings import Settings
 from hub import metrics
 from referrals import clicks, journal
 from referrals.clicks import Click, JournalOffset, LinkTally, ingest, journal_lag
-from referrals.journal import ClickRecord, fields_of, line_of
+from referrals.journal_lines import ClickRecord, fields_of, line_of
 from referrals.link_table import milliseconds
 from referrals.links import Link
 from tests.factories import Cast
@@ -26,11 +26,10 @@ def link(cast: Cast) -> Link:
 
 
 def records(link: Link, number: int, *, begin: int = 0) -> list[ClickRecord]:
-    ms = milliseconds(now())
-    whose = (link.id, link.code, link.membership_id, link.unit_id)
-    return [
-        ClickRecord(f"{each:026d}", *whose, ms, True, "", "", "", "") for each in range(begin, begin + number)
-    ]
+    at = now()
+    ms, whose = milliseconds(at), (link.id, link.membership_id, link.unit_id)
+    rest = (day_number(at), True, "", link.code, "", "", "", "")
+    return [ClickRecord(f"{each:026d}", ms, *whose, *rest) for each in range(begin, begin + number)]
 
 
 def segment_of(settings: Settings, *lines: bytes) -> Path:

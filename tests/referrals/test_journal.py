@@ -7,22 +7,14 @@ from pathlib import Path
 import pytest
 
 from referrals import journal
-from referrals.journal import ClickRecord, Journal, fields_of, is_finished, line_of, read, segments
+from referrals.journal import LOST_BYTES, Journal, is_finished, lost, read, segments
+from referrals.journal_lines import ClickRecord, Piece, fields_of, id_of, line_of
 
 
 def record(number: int) -> ClickRecord:
+    whose = ("l" * 26, "m" * 26, "u" * 26)
     return ClickRecord(
-        f"{number:026d}",
-        "l" * 26,
-        "ana",
-        "m" * 26,
-        "u" * 26,
-        1_700_000_000_000 + number,
-        True,
-        "",
-        "",
-        "",
-        "",
+        f"{number:026d}", 1_700_000_000_000 + number, *whose, 20_231_114, True, "", "ana", "", "", "", ""
     )
 
 
@@ -37,8 +29,8 @@ def written(folder: Path, raw: bytes) -> Path:
     return path
 
 
-def ids(piece: journal.Piece) -> list[int]:
-    return [int(each.id) for each in piece.records]
+def ids(piece: Piece) -> list[int]:
+    return [int(id_of(each)) for each in piece.records]
 
 
 def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
@@ -47,7 +39,7 @@ def test_what_is_appended_is_read_back_in_order(tmp_path: Path) -> None:
         written_by.append(line(number))
     (segment,) = segments(tmp_path)
     piece = read(segment, 0, finished=False, most=10)
-    assert piece.records == [record(0), record(1), record(2)]
+    assert piece.records == [fields_of(record(each)).encode() for each in range(3)]
     assert piece.end == segment.stat().st_size
     written_by.close()
 
@@ -153,6 +145,38 @@ os.waitpid(child, 0)
 def test_a_forked_process_writes_a_segment_of_its_own(tmp_path: Path) -> None:
     command = [sys.executable, "-c", FORKS, str(tmp_path)]
     subprocess.run(command, check=True, timeout=20)
-    one, other = sorted(segments(tmp_path), key=lambda each: len(each.read_bytes()))
-    assert other.read_bytes().startswith(b"parent\n")
-    assert len(one.read_bytes().splitlines()) == 1
+    one, other = sorted((each.read_bytes()[LOST_BYTES:] for each in segments(tmp_path)), key=len)
+    assert other.startswith(b"parent\n")
+    assert len(one.splitlines()) == 1
+
+
+def test_what_could_not_be_put_on_file_is_counted_in_the_segments_first_line(tmp_path: Path) -> None:
+    written_by = Journal(tmp_path)
+    written_by.lose(1_700_000_000_000)  # before there is a segment
+    written_by.append(line(1))
+    (segment,) = segments(tmp_path)
+    assert lost(segment) == (1, 1_700_000_000_000)
+    written_by.lose(1_700_000_000_001)
+    written_by.append(line(2))
+    assert lost(segment) == (2, 1_700_000_000_001)
+    assert ids(read(segment, 0, finished=False, most=9)) == [1, 2]
+    written_by.close()
+
+
+def test_a_fresh_segment_has_lost_nothing(tmp_path: Path) -> None:
+    written_by = Journal(tmp_path, rotate_bytes=1)
+    written_by.append(line(1))
+    written_by.lose(1_700_000_000_000)
+    for _ in range(100):
+        if len(segments(tmp_path)) > 1:
+            break
+        time.sleep(0.02)
+    written_by.lose(1_700_000_000_001)
+    written_by.close()
+    assert [lost(each).clicks for each in segments(tmp_path)][:2] == [1, 1]
+
+
+def test_lines_of_another_shape_are_passed_over(tmp_path: Path) -> None:
+    path = written(tmp_path, line(1) + line_of("of\tanother\tversion") + line(3))
+    piece = read(path, 0, finished=True, most=9)
+    assert (ids(piece), piece.broken) == ([1, 3], 1)

@@ -10,6 +10,7 @@ from referrals.links import (
     AlreadyEnded,
     CodeTaken,
     CouponTaken,
+    LooksLikeAnother,
     NoRightToEarn,
     TooManyLinks,
     end_link,
@@ -17,6 +18,7 @@ from referrals.links import (
     open_first_link,
     open_link,
 )
+from tests.at_once import at_once
 from tests.factories import Cast, make_advocate
 from tests.referrals.stories import certify, make_earner, make_link
 
@@ -80,6 +82,28 @@ def test_ended_links_leave_room_for_new_ones(cast: Cast, monkeypatch: pytest.Mon
             make_link(member, "six")
         held = [link.code for link in links.links_of(member.id)]
         assert held == ["five", "four", kept[0].code]
+
+
+def test_a_code_that_only_looks_different_is_refused(cast: Cast) -> None:
+    with db.transaction():
+        member = make_earner(cast.programme)
+        make_link(member, "lilo-100")
+        for twin in ("LILO-100", "1ilo-100", "lil0-loo", "liio-ioo"):
+            with pytest.raises(CodeTaken if twin == "LILO-100" else LooksLikeAnother):
+                make_link(member, twin)
+        make_link(member, "lilo-200")
+
+
+def test_of_two_at_once_with_codes_that_look_alike_one_is_opened(cast: Cast) -> None:
+    with db.transaction():
+        member = make_earner(cast.programme)
+
+    def open_it(code: str) -> None:
+        with db.transaction():
+            make_link(member, code)
+
+    told = at_once(lambda: open_it("anna-1"), lambda: open_it("anna-l"))
+    assert sorted(type(each).__name__ for each in told) == ["LooksLikeAnother", "NoneType"]
 
 
 @pytest.mark.parametrize("code", ["ab", "-ana", "ana-", "a" * 41, "ana_b", "añna", "ana b", "../etc"])
@@ -154,5 +178,6 @@ def test_a_line_break_cannot_get_into_the_location_header() -> None:
     ],
 )
 def test_what_stands_around_the_token(destination: str, address: str) -> None:
-    before, after = around_token(destination, "spring sale")
+    utm = {"utm_source": "advocate", "utm_medium": "referral", "utm_campaign": "spring sale"}
+    before, after = around_token(destination, utm)
     assert f"{before}T{after}" == address

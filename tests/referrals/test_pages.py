@@ -36,7 +36,7 @@ def test_an_advocate_sees_links_figures_words_and_reasons(
     page = client.get("/portal/links")
     assert page.status_code == 200
     assert "/r/ana" in page.text
-    assert "#ad" in page.text
+    assert f"/portal/links/{link.id}/share" in page.text
     assert "won: code ana" in page.text
     assert "style=" not in page.text
     assert "<script>" not in page.text

@@ -1,7 +1,9 @@
+import base64
+import hmac
 import os
 import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,9 @@ from core.settings import Settings
 from referrals import clicks, journal, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
+from referrals.journal_lines import id_of
 from referrals.links import end_link, get_link, programme_changed
+from referrals.lost_clicks import losses
 from referrals.visitor import (
     DailySalt,
     client_address,
@@ -27,6 +31,12 @@ from referrals.visitor import (
 )
 from tests.factories import Cast
 from tests.referrals.stories import BROWSER, Visitors, make_earner, make_link
+
+# What an iPhone says that shows a preview of a link: a browser that names two unfurlers as well.
+IMESSAGE = (
+    "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_11_1) AppleWebKit/601.2.4 (KHTML, like Gecko) Version/9.0.1 "
+    "Safari/601.2.4 facebookexternalhit/1.1 Facebot Twitterbot/1.0"
+)
 
 
 @pytest.fixture
@@ -63,7 +73,7 @@ def test_the_click_is_on_file_before_the_answer_and_in_the_database_after_ingest
     answer = visitors.click("ana", HTTP_REFERER="https://Blog.example/post?q=secret")
     (segment,) = journal.segments(settings.data_dir / "journal")
     (written,) = journal.read(segment, 0, finished=False, most=9).records
-    assert written.id == answer.click_id
+    assert id_of(written) == answer.click_id
     click = stored(answer.click_id)
     assert (click.code, click.counted, click.flags, click.device) == ("ana", True, "", "desktop")
     assert click.referrer_host == "blog.example"
@@ -81,6 +91,12 @@ def test_the_click_is_on_file_before_the_answer_and_in_the_database_after_ingest
         ({"agent": "Slackbot-LinkExpanding 1.0 (+https://api.slack.com/robots)"}, "bot"),
         ({"agent": "facebookexternalhit/1.1"}, "bot"),
         ({"agent": "WhatsApp/2.23.20.0 A"}, "bot"),
+        ({"agent": "Twitterbot/1.0"}, "bot"),
+        ({"agent": "LinkedInBot/1.0 (compatible; Mozilla/5.0; +http://www.linkedin.com)"}, "bot"),
+        ({"agent": "TelegramBot (like TwitterBot)"}, "bot"),
+        ({"agent": "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)"}, "bot"),
+        ({"agent": IMESSAGE}, "bot"),
+        ({"HTTP_SEC_PURPOSE": "prefetch", "HTTP_SEC_GPC": "1"}, "prefetch,private"),
         ({"agent": "curl/8.5.0", "method": "HEAD"}, "head,bot"),
     ],
 )
@@ -166,10 +182,10 @@ def test_a_full_disk_forwards_and_counts_what_it_lost(
 
     monkeypatch.setattr(os, "write", full)
     assert visitors.click("ana").status == 302
-    assert visitors.path.lost == 1
     monkeypatch.undo()
     assert stored(visitors.click("ana").click_id).counted
-    assert visitors.path.lost == 1
+    with db.transaction(read_only=True):
+        assert [each.clicks for each in losses(clicks.folder())] == [1]
 
 
 def test_many_threads_write_whole_lines(visitors: Visitors, link: str) -> None:
@@ -286,3 +302,33 @@ def test_a_programme_that_changed_is_known_to_the_click_path(
     visitors.path.links.refresh()
     for code in (link, "ben"):
         assert f"Max-Age={7 * 86_400};" in visitors.click(code).header("Set-Cookie")
+
+
+def test_the_signature_of_a_token_is_hmac_sha_256(settings: Settings) -> None:
+    key = tokens.signing_key(settings.secret)
+    said, _, signature = tokens.sign("0" * 26, "ana", 1, key).rpartition(".")
+    digest = hmac.digest(key, said.encode(), "sha256")[:16]
+    assert signature == base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+@pytest.mark.parametrize(
+    ("told", "kept"), [("DE", "DE"), ("de", ""), ("DEU", ""), ("T1", ""), ("D\t", ""), ("", "")]
+)
+def test_a_country_is_believed_from_the_header_that_is_trusted_to_tell_it(
+    settings: Settings, link: str, told: str, kept: str
+) -> None:
+    visitors = Visitors(settings.model_copy(update={"country_header": "CF-IPCountry"}))
+    answer = visitors.click("ana", HTTP_CF_IPCOUNTRY=told)
+    visitors.leave()
+    assert stored(answer.click_id).country == kept
+
+
+def test_no_header_is_trusted_unless_a_setting_names_it(visitors: Visitors, link: str) -> None:
+    assert stored(visitors.click("ana", HTTP_CF_IPCOUNTRY="DE").click_id).country == ""
+
+
+def test_a_frozen_clock_is_the_click_paths_clock_too(visitors: Visitors, link: str) -> None:
+    midnight = datetime(2030, 1, 1, tzinfo=UTC)
+    with at(midnight):
+        click = stored(visitors.click("ana").click_id)
+    assert (click.occurred_at, click.day) == (midnight, 20_300_101)

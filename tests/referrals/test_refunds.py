@@ -92,6 +92,39 @@ def test_a_unit_does_not_refund_what_its_neighbour_sold(cast: Cast, link: Link) 
     assert apply_parked_refunds() == 0
 
 
+@pytest.mark.parametrize("sale_first", [True, False])
+def test_a_unit_does_not_refund_what_the_hub_sold_and_its_neighbour_won(
+    cast: Cast, link: Link, *, sale_first: bool
+) -> None:
+    with db.transaction():
+        if sale_first:
+            bring(cast.hub.id, external_id="o-1", code="ana")
+        assert give_back(cast.south.id, "o-1", 100).state == "parked"
+        if not sale_first:
+            assert refunds_of(bring(cast.hub.id, external_id="o-1", code="ana").id) == []
+        assert give_back(cast.south.id, "o-1", 10**9).state == "parked", (
+            "it is not even told that there is such a sale"
+        )
+    assert apply_parked_refunds() == 0
+
+
+@pytest.mark.parametrize("sale_first", [True, False])
+def test_a_refund_that_says_it_was_before_its_sale_changes_no_earlier_period(
+    cast: Cast, link: Link, *, sale_first: bool
+) -> None:
+    long_ago = "2020-01-01T00:00:00Z"
+    with db.transaction():
+        if sale_first:
+            bring(cast.north.id, external_id="o-1", code="ana")
+        give_back(cast.north.id, "o-1", 2_900, occurred_at=long_ago)
+        if not sale_first:
+            bring(cast.north.id, external_id="o-1", code="ana")
+    with db.transaction(read_only=True):
+        assert metrics.value_of("revenue:EUR", "2020", link.membership_id) == 0
+        assert metrics.value_of("revenue:EUR", f"{now().year}", link.membership_id) == 10_000
+        assert metrics.differences() == []
+
+
 @pytest.mark.parametrize("hub_first", [True, False])
 def test_the_same_refund_told_by_a_unit_and_by_the_hub_is_taken_off_once(
     cast: Cast, link: Link, *, hub_first: bool

@@ -1,6 +1,8 @@
+from urllib.parse import parse_qs, urlsplit
+
 import pytest
 
-from referrals.sharekit import disclosure_problem, share_kit
+from referrals.sharekit import disclosure_problem, share_kit, split
 
 
 def test_every_channel_has_three_variants_with_the_disclosure_first() -> None:
@@ -11,6 +13,35 @@ def test_every_channel_has_three_variants_with_the_disclosure_first() -> None:
         for variant in channel.variants:
             assert disclosure_problem(variant.whole) is None, variant.whole
             assert "https://go.example/r/ana" in variant.whole
+
+
+def test_what_opens_a_channel_begins_with_the_disclosure() -> None:
+    opened = {}
+    for channel in share_kit("Makers & Co", "https://go.example/r/ana"):
+        for variant in channel.variants:
+            query = parse_qs(urlsplit(channel.opens_with(variant.whole)).query)
+            texts = [query[name][0] for name in ("text", "body", "quote") if name in query]
+            opened[channel.slug] = texts
+            assert all(each == variant.whole for each in texts)
+            assert all(disclosure_problem(each) is None for each in query.get("subject", []))
+    assert [slug for slug, texts in opened.items() if not texts] == ["blog"]
+
+
+@pytest.mark.parametrize(
+    ("text", "disclosure"),
+    [
+        ("#ad Look: here", "#ad"),
+        ("Ad: look. Here", "Ad:"),
+        ("I’m rewarded by Makers Ltd. Look", "I’m rewarded by Makers Ltd."),
+        ("I’m rewarded by 3.5 Studio! Look", "I’m rewarded by 3.5 Studio!"),
+        ("I get a reward for this: look", "I get a reward for this:"),
+        ("I’m rewarded by Makers", "I’m rewarded by Makers"),
+    ],
+)
+def test_the_disclosure_of_a_text_is_told_from_the_rest(text: str, disclosure: str) -> None:
+    found = split(text)
+    assert found.disclosure == disclosure
+    assert f"{found.disclosure} {found.text}".strip() == text
 
 
 @pytest.mark.parametrize(

@@ -170,6 +170,36 @@ def test_without_funds_the_payout_waits_and_goes_under_a_new_key(payout_id: str,
     assert clean() == []
 
 
+def test_a_payout_that_waits_for_funds_can_be_taken_back_and_goes_with_the_next_run(
+    cast: Cast, payout_id: str, stripe: LocalStripe
+) -> None:
+    stripe.order("balance", currency="eur", amount=100)
+    assert send() == 0
+    with transaction():
+        payout_decisions.take_back(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+    stripe.order("balance", currency="eur", amount=10**9)
+    assert send(hours=2) == 0
+    assert state_of(payout_id) == "taken_back"
+    assert clean() == []
+
+
+def test_a_payout_that_waits_for_funds_can_be_sent_at_once_when_they_are_there(
+    cast: Cast, payout_id: str, stripe: LocalStripe
+) -> None:
+    stripe.order("balance", currency="eur", amount=100)
+    assert send() == 0
+    stripe.order("balance", currency="eur", amount=10**9)
+    with transaction():
+        payout_decisions.retry(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+    assert send() == 1
+    assert [each.number for each in attempts_of(payout_id)] == [1, 2]
+
+
+def test_a_payout_that_nobody_tried_yet_is_not_stopped(cast: Cast, payout_id: str) -> None:
+    with transaction(), pytest.raises(NotStopped):
+        payout_decisions.take_back(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+
+
 def test_a_turned_away_request_is_sent_again_under_the_same_key(payout_id: str, stripe: LocalStripe) -> None:
     stripe.fault("rate_limit_429")
     assert send() == 0

@@ -1,0 +1,122 @@
+"""The redirect, with everything it records, beside a bare callable and a minimal Flask on the same server settings."""
+
+import os
+import random
+import statistics
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import accumulate
+from typing import NamedTuple
+
+from bench.figures import Goal, say, say_alone, skipped
+from bench.installation import Installation, installation
+from bench.load import Loaded, has_wrk, load
+from bench.servers import Server, process, server
+from core import db
+from referrals.clicks import journal_lag
+
+ASKED = 10_000
+DRAIN_S = 120
+
+
+class Run(NamedTuple):
+    """A run of the load, and the processor time that the server took for an answer."""
+
+    loaded: Loaded
+    processor_us: float
+
+
+def measure(*, quick: bool) -> bool:
+    """SQLite and PostgreSQL, one and two workers, 100,000 links, the clock (which ingests) beside; interleaved runs."""
+    print(f"load by {'wrk' if has_wrk() else 'our own loader'}, 32 connections; {os.cpu_count()} cores")
+    links, rounds, seconds = (2_000, 2, 1.0) if quick else (100_000, 5, 3.0)
+    reached = []
+    for database in ("sqlite",) if quick else ("sqlite", "postgresql"):
+        with installation(database, links) as here:
+            reached += [
+                _measure(here, f"{database}, {workers} worker(s)", workers, rounds, seconds)
+                for workers in ((1,) if quick else (1, 2))
+            ]
+    skipped("redirect vs Kutt SQLite / PostgreSQL: Kutt", "no bench starts it yet")
+    return all(reached)
+
+
+def popular(codes: Sequence[str], number: int = ASKED) -> list[str]:
+    """So many links as visitors ask for them: the n-th most popular is asked for 1/n as often as the first (Zipf)."""
+    chance = random.Random(1)  # the same draw in every run
+    weights = list(accumulate(1 / place for place in range(1, len(codes) + 1)))
+    return chance.choices(codes, cum_weights=weights, k=number)
+
+
+def _measure(here: Installation, where: str, workers: int, rounds: int, seconds: float) -> bool:
+    log = here.settings.data_dir / "bench.log"
+    asked = popular(here.codes)
+    runs: dict[str, list[Run]] = {"spokes": [], "bare": [], "flask": []}
+    with ExitStack() as stack:
+        start = lambda name, app: stack.enter_context(server(name, app, workers, here.environment, log))  # noqa: E731
+        servers = [
+            start("spokes", "wsgi:app"),
+            start("bare", "bench.apps:bare"),
+            start("flask", "bench.apps:minimal"),
+        ]
+        stack.enter_context(process(["scheduler"], here.environment, log))
+        before = servers[0].worker_memory()
+        for each in servers:
+            _drain()
+            load(each.port, asked, 1)  # warm
+        for _ in range(rounds):
+            for each in servers:
+                _drain()
+                runs[each.name].append(_run(each, asked, seconds))
+        return _say(where, runs, before, servers[0].worker_memory())
+
+
+def _run(server: Server, asked: Sequence[str], seconds: float) -> Run:
+    before = server.processor_s()
+    loaded = load(server.port, asked, seconds)
+    return Run(loaded, (server.processor_s() - before) / (loaded.per_second * seconds) * 1e6)
+
+
+def _drain() -> None:
+    """Wait until the journal is in the database, so that no other's run pays for it."""
+    until = time.monotonic() + DRAIN_S
+    while time.monotonic() < until:
+        with db.transaction(read_only=True):
+            if journal_lag() == 0:
+                return
+        time.sleep(0.1)
+
+
+def _say(where: str, runs: dict[str, list[Run]], before: list[float], after: list[float]) -> bool:
+    rates = {name: [each.loaded.per_second for each in of] for name, of in runs.items()}
+    p99 = {name: [each.loaded.p99_ms for each in of] for name, of in runs.items()}
+    took = {name: [each.processor_us for each in of] for name, of in runs.items()}
+    print(
+        f"-- {where}: p99 of bare {statistics.median(p99['bare']):.3g} ms, of Flask {statistics.median(p99['flask']):.3g} ms"
+    )
+    failed = sum(each.loaded.failed for each in runs["spokes"])
+    return all(
+        [
+            say(f"redirect vs bare 302 ({where})", "/s", rates["spokes"], rates["bare"], Goal(0.5, 0.8)),
+            say(
+                f"redirect vs minimal Flask 302 ({where})", "/s", rates["spokes"], rates["flask"], Goal(3, 5)
+            ),
+            say(
+                f"  … by processor time an answer ({where})",
+                "us",
+                took["spokes"],
+                took["bare"],
+                Goal(2, 1.25, at_most=True),
+            ),
+            say_alone(f"redirect p99, c = 32 ({where})", "ms", p99["spokes"], Goal(10, 5, at_most=True)),
+            say_alone(f"memory per worker ({where})", "MiB", after, Goal(100, at_most=True)),
+            say_alone(
+                f"memory grown by links and load, per worker ({where})",
+                "MiB",
+                [max(after) - max(before)],
+                Goal(40, at_most=True),
+            ),
+            say_alone(f"answers that were no redirect ({where})", "", [failed], Goal(0, at_most=True)),
+        ]
+    )

@@ -1,0 +1,240 @@
+"""What is known when conversions arrive, read at once for all of them: links, owners, programmes, rights, what came before."""
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row, Select, func
+from sqlalchemy import select as select_columns
+from sqlmodel import col
+
+from advocates.membership import Membership
+from core.db import session
+from core.people import Person
+from hub.programmes import Programme
+from hub.units import all_units, reach
+from referrals.attribution import Rule, Touch
+from referrals.conversion_rows import Conversion, Refund
+from referrals.links import Link
+from referrals.rights import Dated, Right, dated_facts
+from referrals.same_order import related
+
+CHUNK = 500
+Read = Callable[[list[str]], Select[Any]]
+
+
+class KnownLink(NamedTuple):
+    """A link with what attribution needs of its owner."""
+
+    id: str
+    code: str
+    coupon: str | None
+    membership_id: str
+    programme_id: str
+    unit_id: str
+    starts_at: datetime
+    ends_at: datetime | None
+    email: str
+
+    def runs_at(self, at: datetime) -> bool:
+        """Whether the link forwarded at a moment."""
+        return self.starts_at <= at and (self.ends_at is None or at < self.ends_at)
+
+
+class Before(NamedTuple):
+    """A conversion that was stored before."""
+
+    id: str
+    unit_id: str
+    external_id: str
+    content_hash: str
+    answer: Any
+
+
+class Brought(NamedTuple):
+    """A customer's conversion that was somebody's."""
+
+    occurred_at: datetime
+    id: str
+    link_id: str
+
+
+@dataclass
+class Known:
+    """All of it; `codes`, `coupons`, `customers` and `external_ids` are those that arrivals name."""
+
+    codes: Collection[str]
+    coupons: Collection[str]
+    unit_ids: Collection[str]
+    external_ids: Collection[str]
+    customers: Collection[str]
+    moments: tuple[datetime, datetime]
+    """of the earliest and of the latest arrival"""
+    by_unit_and_order: dict[tuple[str, str], Before] = field(default_factory=dict)
+    by_customer: dict[tuple[str, str], list[Brought]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Read what may be asked for in any case; the rest is read when it is first asked for."""
+        units = all_units()
+        self.seen = {each: reach(each, units) for each in self.unit_ids}
+        self.related = {each: related(each, units) for each in self.unit_ids}
+        self._read_orders()
+        self._read_customers()
+
+    def before(self, unit_id: str, external_id: str, content_hash: str) -> Before | None:
+        """The same order: of the unit's own whatever its content, of those below and above with the same content."""
+        own = self.by_unit_and_order.get((unit_id, external_id))
+        if own is not None:
+            return own
+        others = (self.by_unit_and_order.get((each, external_id)) for each in self.related[unit_id])
+        same = [each for each in others if each is not None and each.content_hash == content_hash]
+        return min(same, key=lambda each: each.id, default=None)
+
+    def earlier(self, unit_id: str, customer_id: str, at: datetime) -> Brought | None:
+        """The customer's latest conversion by then that was somebody's."""
+        brought = self.by_customer.get((unit_id, customer_id), ())
+        return max((each for each in brought if each.occurred_at <= at), default=None)
+
+    def remember(self, row: Before, brought: Brought | None, customer_id: str) -> None:
+        """An arrival before the next one is as if it were stored: the same order, the same customer."""
+        self.by_unit_and_order[row.unit_id, row.external_id] = row
+        if brought is not None and customer_id:
+            self.by_customer.setdefault((row.unit_id, customer_id), []).append(brought)
+
+    def of_code(self, code: str) -> KnownLink | None:
+        """The link with this code, in upper or lower case."""
+        return self._links[0].get(code.lower())
+
+    def of_coupon(self, coupon: str) -> KnownLink | None:
+        """The link that a coupon belongs to."""
+        return self._links[1].get(coupon.upper())
+
+    def of_id(self, link_id: str) -> KnownLink:
+        """The link with this id."""
+        return self._links[2][link_id]
+
+    def right(self, touch: Touch) -> Right:
+        """Whether the owner of a touch could earn at it."""
+        return self._rights[touch.membership_id].right(touch.at)
+
+    @cached_property
+    def rules(self) -> dict[str, Rule]:
+        """Programme → its rule and window."""
+        return {key: Rule(rule, days) for key, (_, rule, days) in self._programmes.items()}
+
+    @cached_property
+    def units(self) -> dict[str, str]:
+        """Programme → its unit."""
+        return {key: unit_id for key, (unit_id, _, _) in self._programmes.items()}
+
+    def has_parked(self, external_id: str) -> bool:
+        """Whether a refund waits for an order of this id."""
+        return external_id in self._parked
+
+    @cached_property
+    def _parked(self) -> frozenset[str]:
+        def parked(ids: list[str]) -> Select[Any]:
+            wanted = col(Refund.conversion_external_id).in_(ids), col(Refund.state) == "parked"
+            return select_columns(col(Refund.conversion_external_id)).where(*wanted)
+
+        return frozenset(external_id for (external_id,) in _read(self.external_ids, parked))
+
+    @cached_property
+    def _links(self) -> tuple[dict[str, KnownLink], dict[str, KnownLink], dict[str, KnownLink]]:
+        ids = {each.link_id for brought in self.by_customer.values() for each in brought}
+        found = [
+            KnownLink(*row)
+            for column, values in ((Link.code, self.codes), (Link.coupon, self.coupons), (Link.id, ids))
+            for row in _read(values, lambda few, column=column: _links(column, few))  # type: ignore[misc]  # bound now
+        ]
+        return (
+            {each.code: each for each in found},
+            {each.coupon: each for each in found if each.coupon is not None},
+            {each.id: each for each in found},
+        )
+
+    @cached_property
+    def _rights(self) -> dict[str, Dated]:
+        return dated_facts(each.membership_id for each in self._links[2].values())
+
+    @cached_property
+    def _programmes(self) -> dict[str, tuple[str, Any, int]]:
+        ids = {each.programme_id for each in self._links[2].values()}
+        columns = (
+            col(Programme.id),
+            col(Programme.unit_id),
+            col(Programme.attribution_rule),
+            col(Programme.attribution_days),
+        )
+        rows = _read(ids, lambda few: select_columns(*columns).where(col(Programme.id).in_(few)))
+        return {key: (unit_id, rule, days) for key, unit_id, rule, days in rows}
+
+    def _read_orders(self) -> None:
+        units = frozenset(self.unit_ids).union(*self.related.values())
+        columns = (
+            col(Conversion.id),
+            col(Conversion.unit_id),
+            col(Conversion.external_id),
+            col(Conversion.content_hash),
+            col(Conversion.answer),
+        )
+
+        def told(ids: list[str]) -> Select[Any]:
+            where = col(Conversion.unit_id).in_(units), col(Conversion.external_id).in_(ids)
+            return select_columns(*columns).where(*where)
+
+        for row in _read(self.external_ids, told):
+            self.by_unit_and_order[row.unit_id, row.external_id] = Before(*row)
+
+    def _read_customers(self) -> None:
+        """Of each customer the latest conversion before all arrivals, and those between the first and the last."""
+        first, last = self.moments
+        at, whose = col(Conversion.occurred_at), (col(Conversion.unit_id), col(Conversion.customer_id))
+        columns = (*whose, at, col(Conversion.id), col(Conversion.link_id))
+        newest = func.row_number().over(partition_by=whose, order_by=(at.desc(), col(Conversion.id).desc()))
+
+        def of_them(ids: list[str]) -> Select[Any]:
+            theirs = whose[0].in_(self.unit_ids), whose[1].in_(ids), col(Conversion.link_id).is_not(None)
+            return select_columns(*columns, newest.label("place")).where(*theirs)
+
+        def before(ids: list[str]) -> Select[Any]:
+            numbered = of_them(ids).where(at <= first).subquery()
+            return select_columns(numbered).where(numbered.c.place == 1)
+
+        found = _read(self.customers, before)
+        if first < last:
+            found += _read(self.customers, lambda ids: of_them(ids).where(at > first, at <= last))
+        for unit_id, customer_id, *brought, _place in found:
+            self.by_customer.setdefault((unit_id, customer_id), []).append(Brought(*brought))
+
+
+def _links(column: Any, values: Sequence[str]) -> Select[Any]:  # noqa: ANN401 - a column of Link
+    columns = (
+        col(Link.id),
+        col(Link.code),
+        col(Link.coupon),
+        col(Link.membership_id),
+        col(Link.programme_id),
+        col(Link.unit_id),
+        col(Link.starts_at),
+        col(Link.ends_at),
+        col(Person.email),
+    )
+    owned = (
+        select_columns(*columns)
+        .join(Membership, col(Membership.id) == col(Link.membership_id))
+        .join(Person, col(Person.id) == col(Membership.person_id))
+    )
+    return owned.where(col(column).in_(values))
+
+
+def _read(values: Iterable[str], wanted: Read) -> list[Row[Any]]:
+    """The rows for these values, a few hundred of them at a time."""
+    every = sorted(set(values))
+    return [
+        row
+        for start in range(0, len(every), CHUNK)
+        for row in session().execute(wanted(every[start : start + CHUNK]))
+    ]

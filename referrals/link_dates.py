@@ -1,0 +1,57 @@
+"""From when until when a link runs: people say days of the programme's time zone, rows hold moments."""
+
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from core.clock import now
+from core.errors import Invalid
+
+LONGEST = timedelta(days=5 * 366)
+
+
+class StartsTooEarly(Invalid):
+    """A link starts today at the earliest, and within five years."""
+
+
+class EndsTooEarly(Invalid):
+    """The last day of a link is today at the earliest, not before its first, and within five years."""
+
+
+def first_moment(day: date | None, zone: ZoneInfo) -> datetime:
+    """When a link starts whose first day this is; today and no day mean now. Raises StartsTooEarly."""
+    today = now().astimezone(zone).date()
+    if day is None or day == today:
+        return now()
+    if not today < day <= today + LONGEST:
+        raise StartsTooEarly
+    return _midnight(day, zone)
+
+
+def end_after(day: date | None, zone: ZoneInfo) -> datetime | None:
+    """When a link ends whose last day this is: with the next day's first moment; None for none. Raises EndsTooEarly."""
+    if day is None:
+        return None
+    today = now().astimezone(zone).date()
+    if not today <= day <= today + LONGEST:
+        raise EndsTooEarly
+    return _midnight(day + timedelta(days=1), zone)
+
+
+def first_day(starts_at: datetime, zone: ZoneInfo) -> date:
+    """The first day of a link that starts then."""
+    return starts_at.astimezone(zone).date()
+
+
+def last_day(ends_at: datetime | None, zone: ZoneInfo) -> date | None:
+    """The last day of a link that ends then; None for one that does not."""
+    return None if ends_at is None else (ends_at - timedelta(microseconds=1)).astimezone(zone).date()
+
+
+def require_order(starts_at: datetime, ends_at: datetime | None) -> None:
+    """Raises EndsTooEarly unless a link that starts and ends then runs at all."""
+    if ends_at is not None and ends_at <= starts_at:
+        raise EndsTooEarly
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return datetime.combine(day, time(), zone)

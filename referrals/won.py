@@ -1,0 +1,74 @@
+"""What somebody won, as those who act on it need it: the conversion's facts, and each advocate's share."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.db import session
+from referrals.conversion_rows import AttributionCandidate, Conversion, Kind
+from referrals.split import WHOLE
+
+
+@dataclass(frozen=True)
+class Share:
+    """An advocate's part of a conversion; all parts of one sum to its amount and to 10,000 basis points."""
+
+    membership_id: str
+    weight_basis_points: int
+    amount_minor: int
+
+
+@dataclass(frozen=True)
+class Won:
+    """A lead or sale that somebody won; `currency` is empty where no amount is involved."""
+
+    conversion_id: str
+    kind: Kind
+    programme_id: str
+    unit_id: str
+    occurred_at: datetime
+    amount_minor: int
+    currency: str
+    shares: tuple[Share, ...]
+    """in the order of the candidates; of most conversions there is one"""
+
+
+def won_of(conversion_ids: Sequence[str]) -> list[Won]:
+    """These conversions, without those that nobody won."""
+    wanted = select(Conversion, Membership).where(
+        col(Conversion.id).in_(conversion_ids), Conversion.membership_id == Membership.id
+    )
+    rows = session().exec(wanted).all()
+    shares = shares_of([each.id for each, _ in rows if each.shared])
+    return [
+        Won(
+            each.id,
+            each.kind,
+            member.programme_id,
+            member.unit_id,
+            each.occurred_at,
+            each.amount_minor,
+            each.currency,
+            tuple(shares[each.id]) if each.shared else (Share(member.id, WHOLE, each.amount_minor),),
+        )
+        for each, member in rows
+    ]
+
+
+def shares_of(conversion_ids: Sequence[str]) -> dict[str, list[Share]]:
+    """Shared conversion → the parts that its candidates have."""
+    parts: dict[str, list[Share]] = defaultdict(list)
+    if not conversion_ids:
+        return parts
+    wanted = select(AttributionCandidate).where(
+        col(AttributionCandidate.conversion_id).in_(conversion_ids), col(AttributionCandidate.won).is_(True)
+    )
+    for each in session().exec(wanted.order_by(col(AttributionCandidate.position))):
+        parts[each.conversion_id].append(
+            Share(str(each.membership_id), each.weight_basis_points, each.share_minor)
+        )
+    return parts

@@ -1,0 +1,134 @@
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from advocates.membership import change_standing
+from core import db
+from core.access import COMMAND
+from core.clock import now
+from core.people import get_person
+from curriculum.certification import revoke
+from hub.destinations import HostNotAllowed
+from hub.policies import acknowledge, publish_policy
+from hub.programmes import get_programme
+from referrals import campaigns, links
+from referrals.campaigns import Campaign, CampaignNeedsName, EffectChanged, launch, preview
+from referrals.links import Link, end_link
+from referrals.rights import right_to_earn
+from referrals.rights_of_many import missing_in
+from tests.at_once import at_once
+from tests.factories import Cast, make_advocate
+from tests.referrals.stories import certify, make_earner, make_link
+
+END = now() + timedelta(days=30)
+
+
+def spring(**changes: object) -> Campaign:
+    wanted = Campaign("spring", "https://shop.example/spring", now(), END)
+    return replace(wanted, **changes)  # type: ignore[arg-type]  # fields by name
+
+
+def of_campaign() -> list[Link]:
+    with db.transaction(read_only=True):
+        return list(db.session().exec(select(Link).where(Link.campaign == "spring")))
+
+
+def test_everybody_who_may_earn_gets_one_link_and_the_others_a_reason(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("referrals.many_links.MOST_LINKS", 3)
+    with db.transaction():
+        names = ["Ana Gets", "Bea Has", "Cleo Trainee", "Dora Gone", "Eva Full"]
+        ana, bea, dora, eva = (make_earner(cast.programme, names[place]) for place in (0, 1, 3, 4))
+        make_advocate(cast.programme, names[2])
+        end_link(make_link(bea, campaign="spring"), by=COMMAND)
+        change_standing(dora, "removed", by=COMMAND, reason="left")
+        for code in ("one", "two", "three")[: 3 - len(links.links_of(eva.id))]:
+            make_link(eva, code)
+        programme = get_programme(cast.programme.id)
+        seen = preview(programme, spring())
+        told = {each.name: each.verdict for each in seen.effects}
+        assert told == dict(zip(names, ("gets", "has", "certification", "term", "full"), strict=True))
+        (opened,) = launch(programme, spring(), digest=seen.digest, by=COMMAND)
+    assert (opened.membership_id, opened.campaign) == (ana.id, "spring")
+    assert opened.destination == "https://shop.example/spring"
+    assert opened.code.startswith("ana-")
+    assert opened.ends_at is not None
+
+
+def test_the_same_campaign_twice_makes_nothing_twice(cast: Cast) -> None:
+    with db.transaction():
+        make_earner(cast.programme)
+        make_earner(cast.programme, "Bea Other")
+        wanted = spring(starts_at=now() + timedelta(days=1))
+        digest = preview(cast.programme, wanted).digest
+
+    def begin() -> int:
+        with db.transaction():
+            return len(launch(cast.programme, wanted, digest=digest, by=COMMAND))
+
+    told = at_once(begin, begin)
+    assert sorted(str(each) if isinstance(each, int) else type(each).__name__ for each in told) == [
+        "2",
+        "EffectChanged",
+    ]
+    with db.transaction():
+        again = preview(cast.programme, wanted)
+        assert again.of("gets") == []
+        assert launch(cast.programme, wanted, digest=again.digest, by=COMMAND) == []
+    assert len(of_campaign()) == 2
+
+
+def test_what_is_confirmed_is_what_was_shown(cast: Cast) -> None:
+    with db.transaction():
+        make_earner(cast.programme)
+        digest = preview(cast.programme, spring()).digest
+        make_earner(cast.programme, "Bea Other")
+    for wanted in (spring(), spring(name="summer"), spring(destination="https://shop.example/")):
+        with pytest.raises(EffectChanged), db.transaction():
+            launch(cast.programme, wanted, digest=digest, by=COMMAND)
+    assert of_campaign() == []
+
+
+def test_a_large_programme_gets_its_links_in_steps(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(campaigns, "MOST", 1)
+    with db.transaction():
+        make_earner(cast.programme)
+        make_earner(cast.programme, "Bea Other")
+    sizes = []
+    for _ in range(3):
+        with db.transaction():
+            seen = preview(cast.programme, spring())
+            sizes.append((len(seen.of("gets")), len(seen.of("later"))))
+            launch(cast.programme, spring(), digest=seen.digest, by=COMMAND)
+    assert sizes == [(1, 1), (1, 0), (0, 0)]
+
+
+def test_a_campaign_has_a_name_and_leads_where_links_may(cast: Cast) -> None:
+    with db.transaction():
+        with pytest.raises(CampaignNeedsName):
+            preview(cast.programme, spring(name=""))
+        with pytest.raises(HostNotAllowed):
+            preview(cast.programme, spring(destination="https://evil.example/"))
+
+
+def test_the_right_of_many_is_the_right_of_each(cast: Cast) -> None:
+    with db.transaction():
+        members = [make_earner(cast.programme, f"Number {place}") for place in range(5)]
+        members.append(make_advocate(cast.programme, "Tina Trainee"))
+        change_standing(members[0], "leave", by=COMMAND, reason="away")
+        change_standing(members[1], "grace", by=COMMAND, reason="late")
+        lost = make_advocate(cast.programme, "Lena Lost")
+        members.append(lost)
+        revoke(certify(lost), "mistake", by=COMMAND)
+        one = publish_policy(cast.programme.id, "conduct", "Conduct", "Be kind.", by=COMMAND)
+        two = publish_policy(cast.programme.id, "disclosure", "Disclosure", "Say it.", by=COMMAND)
+        for member, versions in ((members[1], (one, two)), (members[2], (one,)), (members[0], (one, two))):
+            for version in versions:
+                acknowledge(get_person(member.person_id).id, version.id)
+        for when in (now(), now() + timedelta(days=500), now() - timedelta(days=1)):
+            each = {member.id: right_to_earn(member.id, when).missing for member in members}
+            assert missing_in(cast.programme, when) == each
+        assert missing_in(cast.other_programme, now()) == {}
