@@ -3,7 +3,8 @@
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from flask import Flask, redirect
+from flask import Flask, jsonify, redirect, request
+from flask import Response as FlaskResponse
 from werkzeug.wrappers import Response
 
 TARGET = "https://shop.example/?utm_source=advocate&utm_medium=referral&utm_campaign=speed"
@@ -22,3 +23,12 @@ minimal = Flask("minimal")
 def forward(code: str) -> Response:  # noqa: ARG001 - as little as Flask can do
     """The same in Flask."""
     return redirect(TARGET)
+
+
+echo = Flask("echo")
+
+
+@echo.post("/api/v1/conversions")
+def take() -> tuple[FlaskResponse, int]:
+    """A conversion that is read and stored nowhere."""
+    return jsonify(external_id=request.get_json()["external_id"]), 201

@@ -39,7 +39,7 @@ def _certify(members: Any, programme: Programme, release: Any) -> None:  # noqa:
     begins, ends = now() - timedelta(days=200), now() + timedelta(days=200)
     terms = [Term(membership_id=each.id, starts_at=begins, ends_at=ends) for each in members]
     good = [Standing(membership_id=each.id, state="active", began_at=begins) for each in members]
-    whose = {
+    whose: Any = {
         "unit_id": programme.unit_id,
         "certification_id": release.certification_id,
         "release_id": release.id,
@@ -48,7 +48,7 @@ def _certify(members: Any, programme: Programme, release: Any) -> None:  # noqa:
         Enrolment(membership_id=each.id, person_id=each.person_id, completed_at=begins, **whose)
         for each in members
     ]
-    printed = dict.fromkeys(("name_as_printed", "title_as_printed", "programme_as_printed"), "Name")
+    printed: Any = dict.fromkeys(("name_as_printed", "title_as_printed", "programme_as_printed"), "Name")
     awards = [
         Award(
             enrolment_id=each.id,

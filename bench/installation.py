@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from sqlalchemy import insert
 
@@ -94,7 +95,7 @@ def _filled(links: int) -> list[str]:
 
 def _some_links(programme: Programme, codes: list[str], start: int) -> None:
     people = [Person(email=f"{code}@example.org", name=code) for code in codes]
-    whose = {"programme_id": programme.id, "unit_id": programme.unit_id}
+    whose: dict[str, Any] = {"programme_id": programme.id, "unit_id": programme.unit_id}
     members = [
         Membership(number=start + at, person_id=each.id, **whose) for at, each in enumerate(people, start=1)
     ]

@@ -16,6 +16,7 @@ from bench.servers import Server, process, server
 from core import db
 from referrals.clicks import journal_lag
 
+APPLICATIONS = {"spokes": "wsgi:app", "bare": "bench.apps:bare", "flask": "bench.apps:minimal"}
 ASKED = 10_000
 DRAIN_S = 120
 
@@ -52,22 +53,20 @@ def popular(codes: Sequence[str], number: int = ASKED) -> list[str]:
 def _measure(here: Installation, where: str, workers: int, rounds: int, seconds: float) -> bool:
     log = here.settings.data_dir / "bench.log"
     asked = popular(here.codes)
-    runs: dict[str, list[Run]] = {"spokes": [], "bare": [], "flask": []}
+    runs: dict[str, list[Run]] = {name: [] for name in APPLICATIONS}
     with ExitStack() as stack:
-        start = lambda name, app: stack.enter_context(server(name, app, workers, here.environment, log))  # noqa: E731
         servers = [
-            start("spokes", "wsgi:app"),
-            start("bare", "bench.apps:bare"),
-            start("flask", "bench.apps:minimal"),
+            stack.enter_context(server(name, application, workers, here.environment, log))
+            for name, application in APPLICATIONS.items()
         ]
         stack.enter_context(process(["scheduler"], here.environment, log))
         before = servers[0].worker_memory()
         for each in servers:
-            _drain()
-            load(each.port, asked, 1)  # warm
+            drain()
+            load(each.port, asked, 5)  # warm: each worker reads its links
         for _ in range(rounds):
             for each in servers:
-                _drain()
+                drain()
                 runs[each.name].append(_run(each, asked, seconds))
         return _say(where, runs, before, servers[0].worker_memory())
 
@@ -75,10 +74,10 @@ def _measure(here: Installation, where: str, workers: int, rounds: int, seconds:
 def _run(server: Server, asked: Sequence[str], seconds: float) -> Run:
     before = server.processor_s()
     loaded = load(server.port, asked, seconds)
-    return Run(loaded, (server.processor_s() - before) / (loaded.per_second * seconds) * 1e6)
+    return Run(loaded, (server.processor_s() - before) / (max(loaded.per_second, 1) * seconds) * 1e6)
 
 
-def _drain() -> None:
+def drain() -> None:
     """Wait until the journal is in the database, so that no other's run pays for it."""
     until = time.monotonic() + DRAIN_S
     while time.monotonic() < until:

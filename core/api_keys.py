@@ -6,7 +6,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Literal, get_args
 
-from sqlalchemy import JSON, Text, update
+from sqlalchemy import JSON, Text, bindparam, update
 from sqlmodel import Field, SQLModel, col, select
 
 from core.clock import now
@@ -41,6 +41,9 @@ class ApiKey(SQLModel, table=True):
     last_used_at: datetime | None = moment(optional=True)
 
 
+_OF_PREFIX = select(ApiKey).where(col(ApiKey.prefix) == bindparam("prefix"))
+
+
 class WrongKey(SpokesError):
     """This API key is unknown, expired or revoked. Send it as "Authorization: Bearer KEY"."""
 
@@ -71,7 +74,7 @@ def create_api_key(name: str, scopes: list[str], unit_id: str, *, expires_at: da
 
 def key_of(secret: str) -> ApiKey:
     """The key row of a secret, compared in constant time; raises WrongKey."""
-    row = session().exec(select(ApiKey).where(ApiKey.prefix == secret[:PREFIX_LENGTH])).first()
+    row: ApiKey | None = session().execute(_OF_PREFIX, {"prefix": secret[:PREFIX_LENGTH]}).scalars().first()
     if row is None or not hmac.compare_digest(row.digest, _digest(secret)):
         raise WrongKey
     if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now()):

@@ -4,7 +4,7 @@ The driver's own ways are used, because SQLAlchemy costs more to put such statem
 run them: a prepared statement on SQLite, COPY on PostgreSQL. Values are bound as the columns' types say.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from functools import cache
@@ -78,7 +78,8 @@ def set_json(model: type[SQLModel], column: str, texts: Mapping[str, str]) -> No
 
 
 def _way_of(model: type[SQLModel], rows: Sequence[Any]) -> _Way:
-    return _way(cast("Table", model.__table__), type(rows[0]), dialect())  # type: ignore[attr-defined]  # every table model has one
+    table, kind = model.__table__, type(rows[0])  # type: ignore[attr-defined]  # every table model has one
+    return _way(cast("Table", table), cast("Hashable", kind), dialect())
 
 
 def _bound(way: _Way, rows: Sequence[Any]) -> list[Sequence[Any]]:
@@ -91,7 +92,7 @@ def _bound(way: _Way, rows: Sequence[Any]) -> list[Sequence[Any]]:
 
 
 @cache
-def _way(table: Table, kind: type[Any], name: str) -> _Way:
+def _way(table: Table, kind: Any, name: str) -> _Way:  # noqa: ANN401 - a dataclass; as a type it would be no key
     told = {each.name for each in fields(kind)}
     columns = [column for column in table.columns if column.name in told]
     names = ", ".join(f'"{column.name}"' for column in columns)

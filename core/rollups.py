@@ -6,13 +6,19 @@ together than the database needs to run it.
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import Table
+from sqlmodel import SQLModel
 
 from core.db import dialect, session
 
 Row = tuple[Any, ...]
+
+
+def table_of(model: type[SQLModel]) -> Table:
+    """The table behind a model, for statements below the ORM."""
+    return cast("Table", model.__table__)  # type: ignore[attr-defined]  # every model with a table has one
 
 
 def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:

@@ -20,10 +20,7 @@ WORDS: tuple[tuple[ChannelName, str], ...] = (
     ("whatsapp", "I’m rewarded by {company}. This is the grinder you asked about: {address}"),
     ("blog", "Ad: I get a reward from {company} if you buy here, and I bought mine myself: {address}"),
 )
-ASSETS = (
-    ("The grinder, on white", "/pictures/grinder.jpg"),
-    ("How it is taken apart (film)", "/films/apart"),
-)
+ASSETS = (("The shop, to look around", "/"), ("What people put into their basket", "/basket"))
 
 
 def share_more(programme: Programme, advocate: Membership, *, by: Actor) -> None:

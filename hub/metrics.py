@@ -7,15 +7,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, Select, Table, Text, func
+from sqlalchemy import BigInteger, Index, Integer, Select, Text, func
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from core.db import session
 from core.errors import Invalid
-from core.rollups import grow
+from core.rollups import grow, table_of
 
 
 class LadderStep(SQLModel, table=True):
@@ -49,9 +49,6 @@ class SeriesPoint(SQLModel, table=True):
     unit_id: str = Field(primary_key=True, sa_type=Text)
     day: int = Field(primary_key=True, sa_type=Integer)
     value: int = Field(sa_type=BigInteger)
-
-
-_LADDER, _SERIES = (cast("Table", each.__table__) for each in (LadderStep, SeriesPoint))  # type: ignore[attr-defined]  # every table has one
 
 
 @dataclass(frozen=True)
@@ -110,8 +107,8 @@ def add(gains: Iterable[Gain]) -> None:
         point = (gain.metric, gain.unit_id, gain.day)
         series[point] = series.get(point, 0) + gain.value
     # Sorted: two transactions that touch the same rows take them in the same order.
-    grow(_LADDER, [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
-    grow(_SERIES, [(*point, value) for point, value in sorted(series.items())], sums=("value",))
+    grow(table_of(LadderStep), [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
+    grow(table_of(SeriesPoint), [(*point, value) for point, value in sorted(series.items())], sums=("value",))
 
 
 def value_of(metric: str, period: str, member_id: str) -> int:

@@ -1,11 +1,16 @@
 """Units: the hub at the root, spokes below it."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from sqlalchemy import Text
+from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from core.columns import key
 from core.db import session
 from core.errors import Conflict, NotFound
+from core.reading import Reading
 
 
 class Unit(SQLModel, table=True):
@@ -66,9 +71,24 @@ def all_units() -> list[Unit]:
     return list(session().exec(select(Unit).order_by(Unit.name)).all())
 
 
-def reach(unit_id: str, units: list[Unit] | None = None) -> frozenset[str]:
+class Place(NamedTuple):
+    """A unit's place in the tree."""
+
+    id: str
+    parent_id: str | None
+
+
+def places() -> list[Place]:
+    """Every unit's place: what `reach` needs, at the smallest cost."""
+    return [Place(*row) for row in _PLACES.all()]
+
+
+_PLACES = Reading(lambda: select_columns(col(Unit.id), col(Unit.parent_id)))
+
+
+def reach(unit_id: str, units: Sequence[Unit | Place] | None = None) -> frozenset[str]:
     """The ids of a unit and everything below it; `units` spares a query."""
-    units = all_units() if units is None else units
+    units = places() if units is None else units
     reached = {unit_id}
     grew = True
     while grew:

@@ -1,11 +1,11 @@
 """What machines are told of links, clicks, conversions and refunds."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlalchemy import Select, and_, or_
+from sqlalchemy import and_, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
@@ -14,6 +14,7 @@ from core.answers import Answer, Listed
 from core.clock import now
 from core.db import session
 from core.people import Person
+from core.reading import Reading, among
 from hub.programmes import Programme
 from referrals.clicks import Click, clicks_of_links
 from referrals.conversion_rows import AttributionCandidate, Conversion, Refund
@@ -21,8 +22,6 @@ from referrals.conversions import candidates_of
 from referrals.links import Link
 from referrals.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
 from referrals.recording import NewCandidate, NewRow
-
-STEP = 500
 
 
 class ShownLink(Answer):
@@ -209,10 +208,8 @@ def show_conversions(
     seen = narrowed(conversions, candidates, units)
     every: list[SeenAttribution | SeenCandidate] = [*seen.values()]
     every += [one for each in seen.values() for one in each.candidates]
-    codes, advocates = (
-        _codes({each.link_id for each in every}),
-        _advocates({each.membership_id for each in every}),
-    )
+    codes = dict(_CODES.rows(each.link_id for each in every))
+    advocates = _advocates(each.membership_id for each in every)
     return {
         each.id: ShownConversion(
             id=each.id,
@@ -266,21 +263,21 @@ def _whose(
 
 def _advocates(ids: Iterable[str | None]) -> dict[str, str]:
     """Membership → the advocate as a machine is told of them: by name only where they agreed to it."""
-    columns = (col(Membership.id), col(Membership.number), col(Membership.shown_by_name), col(Person.name))
-    wanted = select_columns(*columns).join(Person, col(Person.id) == col(Membership.person_id))
-    rows = _in_steps(ids, lambda few: wanted.where(col(Membership.id).in_(few)))
-    return {key: name if by_name else f"Advocate #{number}" for key, number, by_name, name in rows}
+    return {
+        key: name if by_name else f"Advocate #{number}" for key, number, by_name, name in _ADVOCATES.rows(ids)
+    }
 
 
-def _codes(ids: Iterable[str | None]) -> dict[str, str]:
-    wanted = select_columns(col(Link.id), col(Link.code))
-    return dict(_in_steps(ids, lambda few: wanted.where(col(Link.id).in_(few))))
-
-
-def _in_steps(ids: Iterable[str | None], wanted: Callable[[list[str]], Select[Any]]) -> Iterator[Any]:
-    every = sorted({each for each in ids if each})
-    for start in range(0, len(every), STEP):
-        yield from session().execute(wanted(every[start : start + STEP]))
+_ADVOCATES = Reading(
+    lambda: (
+        select_columns(
+            col(Membership.id), col(Membership.number), col(Membership.shown_by_name), col(Person.name)
+        )
+        .join(Person, col(Person.id) == col(Membership.person_id))
+        .where(among(Membership.id))
+    )
+)
+_CODES = Reading(lambda: select_columns(col(Link.id), col(Link.code)).where(among(Link.id)))
 
 
 def _by_id(table: Any, ids: Iterable[str | None]) -> dict[str, Any]:  # noqa: ANN401 - any table with an id

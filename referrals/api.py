@@ -4,8 +4,7 @@ from flask import Blueprint, Response, jsonify
 from sqlmodel import col, select
 
 from core.access import Actor
-from core.api_keys import ApiKey
-from core.db import session, transaction
+from core.db import session
 from core.errors import SpokesError
 from core.paging import page_of
 from hub.programmes import ProgrammeNotFound
@@ -32,10 +31,12 @@ from referrals.listings import (
 )
 from referrals.refunds import RefundDiffers, RefundTooLarge
 from referrals.seen import conversions_in, seen_link
+from rewards.together import take_with_others
 from rewards.told import BatchResult, ToldConversion, take_all
 from web.api_doors import NDJSON, NoQuery, by_json, by_lines, by_query
-from web.machines import listed, note_use
+from web.machines import listed, note_use, unit_of_caller
 from web.protection import csrf
+from web.requests import transacts_itself
 
 door = Blueprint("referrals_api", __name__)
 door.after_request(note_use)
@@ -50,9 +51,10 @@ csrf.exempt(door)
     refuses=(ConversionDiffers,),
     example=A_SALE,
 )
+@transacts_itself
 def take_conversion(actor: Actor, new: NewConversion) -> tuple[Response, int]:
     """Store a conversion: 201, or 200 and the first answer for a repetition."""
-    (told,) = take_all([new], actor, _unit_of(actor))
+    told = take_with_others(new, actor, unit_of_caller())
     if isinstance(told, SpokesError):
         raise told
     said, status = told
@@ -69,8 +71,7 @@ def take_conversion(actor: Actor, new: NewConversion) -> tuple[Response, int]:
 )
 def take_batch(actor: Actor, raw: bytes) -> Response:
     """Store up to 10,000 conversions, one JSON object a line; one result a line, in order."""
-    with transaction(read_only=True):
-        unit_id = _unit_of(actor)
+    unit_id = unit_of_caller()
     lines = answered_lines(raw, lambda news: take_all(news, actor, unit_id))
     return Response("".join(f"{line}\n" for line in lines), mimetype=NDJSON)
 
@@ -85,7 +86,7 @@ def take_batch(actor: Actor, raw: bytes) -> Response:
 )
 def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
     """Store a refund: 201, or 200 and the first answer for a repetition."""
-    refund, new = conversions.refund(wanted, by=actor, unit_id=_unit_of(actor))
+    refund, new = conversions.refund(wanted, by=actor, unit_id=unit_of_caller())
     if refund.answer is None:  # what was answered the first time is kept and answered again
         refund.answer = answers.show_refund(refund).model_dump(mode="json")
         session().add(refund)
@@ -131,8 +132,3 @@ def list_clicks(actor: Actor, query: ClickListing) -> Response:
     wanted = narrow_clicks(select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read"))), query)
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_click)
-
-
-def _unit_of(actor: Actor) -> str:
-    """The unit of the key that calls."""
-    return session().get_one(ApiKey, actor.id).unit_id

@@ -133,26 +133,28 @@ def sharers(able: Sequence[Touch], programme_id: str) -> list[Touch]:
 
 
 def _shared(touches: Sequence[Touch], problems: Sequence[str], sharing: Sequence[Touch]) -> Attribution:
-    weights = {
-        id(each): weight for each, weight in zip(sharing, split.by_position(len(sharing)), strict=True)
-    }
-    parts = [f"{each.code or each.given} {split.percent(weights[id(each)])}" for each in sharing]
-    alone = f"won: {_named(sharing[0], 'split')}"
+    weights = split.by_position(len(sharing))
+    alone, last = len(sharing) == 1, sharing[-1]
+    parts = [
+        f"{touch.code or touch.given} {split.percent(weight)}"
+        for touch, weight in zip(sharing, weights, strict=True)
+    ]
+    won = f"won: {_named(last, 'split')}" if alone else f"shared: {', '.join(parts)}"
+    weight_of = {id(touch): weight for touch, weight in zip(sharing, weights, strict=True)}
+    members = {touch.membership_id for touch in sharing}
     judged = []
     for touch, problem in zip(touches, problems, strict=True):
-        weight = weights.get(id(touch), 0)
-        verdict = problem or (alone if weight == split.WHOLE else _part(touch, weight, sharing))
+        weight = weight_of.get(id(touch), 0)
+        if weight:
+            verdict = won if alone else f"shares {split.percent(weight)}: {_named(touch, 'split')}"
+        elif problem:
+            verdict = problem
+        elif touch.membership_id in members:
+            verdict = "counted once, with the last touch of the same advocate"
+        else:
+            verdict = f"lost to {_named(last, 'split')}, whose programme rules"
         judged.append(Judged(touch, verdict, weight))
-    reason = alone if len(sharing) == 1 else f"shared: {', '.join(parts)}"
-    return Attribution(sharing[-1], reason, tuple(judged))
-
-
-def _part(touch: Touch, weight: int, sharing: Sequence[Touch]) -> str:
-    if weight:
-        return f"shares {split.percent(weight)}: {_named(touch, 'split')}"
-    if touch.membership_id in {each.membership_id for each in sharing}:
-        return "counted once, with the last touch of the same advocate"
-    return f"lost to {_named(sharing[-1], 'split')}, whose programme rules"
+    return Attribution(last, won, tuple(judged))
 
 
 def _place_on_the_way(touch: Touch) -> tuple[int, datetime, str]:

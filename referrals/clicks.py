@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import BigInteger, Integer, Select, Table, Text, delete, literal, update
+from sqlalchemy import BigInteger, Integer, Select, Text, delete, literal, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
 from core.db import dialect, run, session, transaction, update_one
-from core.rollups import grow
+from core.rollups import grow, table_of
 from core.settings import settings
 from hub import metrics
 from hub.metrics import Gain
@@ -81,9 +81,6 @@ class JournalOffset(SQLModel, table=True):
 
     segment: str = Field(primary_key=True, sa_type=Text)
     offset: int = Field(sa_type=BigInteger)
-
-
-_TALLY, _OFFSET = (cast("Table", each.__table__) for each in (LinkTally, JournalOffset))  # type: ignore[attr-defined]  # every table has one
 
 
 class _Beaten(Exception):
@@ -193,7 +190,7 @@ def _move_on(segment: str, offset: int, end: int) -> bool:
         )
         return update_one(here.values(offset=end))
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
-    first = insert(_OFFSET).values(segment=segment, offset=end)
+    first = insert(table_of(JournalOffset)).values(segment=segment, offset=end)
     return run(first.on_conflict_do_nothing().execution_options(preserve_rowcount=True)) == 1
 
 
@@ -257,4 +254,4 @@ def _add_up(clicks: Mapping[Whose, int]) -> None:
             days[of.membership_id, of.unit_id, of.day] += number
             links[of.link_id] += number
     metrics.add(Gain("clicks", member, unit, day, number) for (member, unit, day), number in days.items())
-    grow(_TALLY, sorted(links.items()), sums=("clicks",))
+    grow(table_of(LinkTally), sorted(links.items()), sums=("clicks",))

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 
 from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
 from core.columns import UtcDateTime, key, minor, moment, one_of, word
@@ -57,7 +57,7 @@ class Conversion(SQLModel, table=True):
     """what the API answered first, given again to every repetition"""
 
 
-Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id, Conversion.occurred_at)
+Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id, col(Conversion.occurred_at))
 
 
 class AttributionCandidate(SQLModel, table=True):

@@ -1,28 +1,26 @@
 """What is known when conversions arrive, read at once for all of them: links, owners, programmes, rights, what came before."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from sqlalchemy import Row, Select, func
+from sqlalchemy import bindparam, func, literal_column
 from sqlalchemy import select as select_columns
 from sqlmodel import col
 
 from advocates.membership import Membership
-from core.db import session
+from core.columns import UtcDateTime
 from core.people import Person
+from core.reading import Columns, Reading, among
 from hub.programmes import Programme
-from hub.units import all_units, reach
+from hub.units import places, reach
 from referrals.attribution import Rule, Touch
 from referrals.conversion_rows import Conversion, Refund
 from referrals.links import Link
 from referrals.rights import Dated, Right, dated_facts
 from referrals.same_order import related
-
-CHUNK = 500
-Read = Callable[[list[str]], Select[Any]]
 
 
 class KnownLink(NamedTuple):
@@ -77,7 +75,7 @@ class Known:
 
     def __post_init__(self) -> None:
         """Read what may be asked for in any case; the rest is read when it is first asked for."""
-        units = all_units()
+        units = places()
         self.seen = {each: reach(each, units) for each in self.unit_ids}
         self.related = {each: related(each, units) for each in self.unit_ids}
         self._read_orders()
@@ -135,20 +133,14 @@ class Known:
 
     @cached_property
     def _parked(self) -> frozenset[str]:
-        def parked(ids: list[str]) -> Select[Any]:
-            wanted = col(Refund.conversion_external_id).in_(ids), col(Refund.state) == "parked"
-            return select_columns(col(Refund.conversion_external_id)).where(*wanted)
-
-        return frozenset(external_id for (external_id,) in _read(self.external_ids, parked))
+        rows = _REFUNDS.rows(self.external_ids)
+        return frozenset(external_id for external_id, state in rows if state == "parked")
 
     @cached_property
     def _links(self) -> tuple[dict[str, KnownLink], dict[str, KnownLink], dict[str, KnownLink]]:
         ids = {each.link_id for brought in self.by_customer.values() for each in brought}
-        found = [
-            KnownLink(*row)
-            for column, values in ((Link.code, self.codes), (Link.coupon, self.coupons), (Link.id, ids))
-            for row in _read(values, lambda few, column=column: _links(column, few))  # type: ignore[misc]  # bound now
-        ]
+        rows = [*_BY_CODE.rows(self.codes), *_BY_COUPON.rows(self.coupons), *_BY_ID.rows(ids)]
+        found = [KnownLink(*row) for row in rows]
         return (
             {each.code: each for each in found},
             {each.coupon: each for each in found if each.coupon is not None},
@@ -161,80 +153,81 @@ class Known:
 
     @cached_property
     def _programmes(self) -> dict[str, tuple[str, Any, int]]:
-        ids = {each.programme_id for each in self._links[2].values()}
-        columns = (
-            col(Programme.id),
-            col(Programme.unit_id),
-            col(Programme.attribution_rule),
-            col(Programme.attribution_days),
-        )
-        rows = _read(ids, lambda few: select_columns(*columns).where(col(Programme.id).in_(few)))
+        rows = _PROGRAMMES.rows(each.programme_id for each in self._links[2].values())
         return {key: (unit_id, rule, days) for key, unit_id, rule, days in rows}
 
     def _read_orders(self) -> None:
-        units = frozenset(self.unit_ids).union(*self.related.values())
-        columns = (
-            col(Conversion.id),
-            col(Conversion.unit_id),
-            col(Conversion.external_id),
-            col(Conversion.content_hash),
-            col(Conversion.answer),
-        )
-
-        def told(ids: list[str]) -> Select[Any]:
-            where = col(Conversion.unit_id).in_(units), col(Conversion.external_id).in_(ids)
-            return select_columns(*columns).where(*where)
-
-        for row in _read(self.external_ids, told):
-            self.by_unit_and_order[row.unit_id, row.external_id] = Before(*row)
+        units = sorted(frozenset(self.unit_ids).union(*self.related.values()))
+        for row in _ORDERS.rows(self.external_ids, units=units):
+            before = Before(*row)
+            self.by_unit_and_order[before.unit_id, before.external_id] = before
 
     def _read_customers(self) -> None:
         """Of each customer the latest conversion before all arrivals, and those between the first and the last."""
         first, last = self.moments
-        at, whose = col(Conversion.occurred_at), (col(Conversion.unit_id), col(Conversion.customer_id))
-        columns = (*whose, at, col(Conversion.id), col(Conversion.link_id))
-        newest = func.row_number().over(partition_by=whose, order_by=(at.desc(), col(Conversion.id).desc()))
-
-        def of_them(ids: list[str]) -> Select[Any]:
-            theirs = whose[0].in_(self.unit_ids), whose[1].in_(ids), col(Conversion.link_id).is_not(None)
-            return select_columns(*columns, newest.label("place")).where(*theirs)
-
-        def before(ids: list[str]) -> Select[Any]:
-            numbered = of_them(ids).where(at <= first).subquery()
-            return select_columns(numbered).where(numbered.c.place == 1)
-
-        found = _read(self.customers, before)
+        found = _CUSTOMERS_BEFORE.rows(self.customers, units=sorted(self.unit_ids), first=first)
         if first < last:
-            found += _read(self.customers, lambda ids: of_them(ids).where(at > first, at <= last))
-        for unit_id, customer_id, *brought, _place in found:
-            self.by_customer.setdefault((unit_id, customer_id), []).append(Brought(*brought))
+            found += _CUSTOMERS.rows(self.customers, units=sorted(self.unit_ids), first=first, last=last)
+        for unit_id, customer_id, at, key, link_id, *_place in found:
+            self.by_customer.setdefault((unit_id, customer_id), []).append(Brought(at, key, link_id))
 
 
-def _links(column: Any, values: Sequence[str]) -> Select[Any]:  # noqa: ANN401 - a column of Link
+def _owned() -> Columns:
     columns = (
-        col(Link.id),
-        col(Link.code),
-        col(Link.coupon),
-        col(Link.membership_id),
-        col(Link.programme_id),
-        col(Link.unit_id),
-        col(Link.starts_at),
-        col(Link.ends_at),
-        col(Person.email),
+        *(col(Link.id), col(Link.code), col(Link.coupon), col(Link.membership_id), col(Link.programme_id)),
+        *(col(Link.unit_id), col(Link.starts_at), col(Link.ends_at), col(Person.email)),
     )
-    owned = (
+    return (
         select_columns(*columns)
         .join(Membership, col(Membership.id) == col(Link.membership_id))
         .join(Person, col(Person.id) == col(Membership.person_id))
     )
-    return owned.where(col(column).in_(values))
 
 
-def _read(values: Iterable[str], wanted: Read) -> list[Row[Any]]:
-    """The rows for these values, a few hundred of them at a time."""
-    every = sorted(set(values))
-    return [
-        row
-        for start in range(0, len(every), CHUNK)
-        for row in session().execute(wanted(every[start : start + CHUNK]))
-    ]
+def _brought(*, place: bool = False) -> Columns:
+    whose = (col(Conversion.unit_id), col(Conversion.customer_id))
+    columns: list[Any] = [*whose, col(Conversion.occurred_at), col(Conversion.id), col(Conversion.link_id)]
+    if place:
+        order = (col(Conversion.occurred_at).desc(), col(Conversion.id).desc())
+        columns.append(func.row_number().over(partition_by=whose, order_by=order).label("place"))
+    theirs = among(Conversion.unit_id, "units"), among(Conversion.customer_id)
+    return select_columns(*columns).where(*theirs, col(Conversion.link_id).is_not(None))
+
+
+def _brought_before() -> Columns:
+    until = col(Conversion.occurred_at) <= bindparam("first", type_=UtcDateTime())
+    numbered = _brought(place=True).where(until).subquery()
+    return select_columns(numbered).where(numbered.c.place == literal_column("1"))
+
+
+def _brought_between() -> Columns:
+    at, kind = col(Conversion.occurred_at), UtcDateTime()
+    return _brought().where(at > bindparam("first", type_=kind), at <= bindparam("last", type_=kind))
+
+
+def _told() -> Columns:
+    columns = (
+        *(col(Conversion.id), col(Conversion.unit_id), col(Conversion.external_id)),
+        *(col(Conversion.content_hash), col(Conversion.answer)),
+    )
+    return select_columns(*columns).where(among(Conversion.unit_id, "units"), among(Conversion.external_id))
+
+
+def _programmes() -> Columns:
+    columns = (
+        *(col(Programme.id), col(Programme.unit_id)),
+        *(col(Programme.attribution_rule), col(Programme.attribution_days)),
+    )
+    return select_columns(*columns).where(among(Programme.id))
+
+
+_BY_CODE = Reading(lambda: _owned().where(among(Link.code)))
+_BY_COUPON = Reading(lambda: _owned().where(among(Link.coupon)))
+_BY_ID = Reading(lambda: _owned().where(among(Link.id)))
+_CUSTOMERS_BEFORE, _CUSTOMERS = Reading(_brought_before), Reading(_brought_between)
+_ORDERS, _PROGRAMMES = Reading(_told), Reading(_programmes)
+_REFUNDS = Reading(
+    lambda: select_columns(col(Refund.conversion_external_id), col(Refund.state)).where(
+        among(Refund.conversion_external_id)
+    )
+)

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import date
-from typing import cast
 
-from sqlalchemy import BigInteger, Integer, Table, Text
+from sqlalchemy import BigInteger, Integer, Text
 from sqlmodel import Field, SQLModel, col, select
 
 from core.db import session
-from core.rollups import grow
+from core.rollups import grow, table_of
 from referrals.journal_lines import Whose
 
 HANDHELD = frozenset({"mobile", "tablet"})
@@ -28,7 +27,7 @@ class LinkDay(SQLModel, table=True):
     """how many of them came from a phone or a tablet"""
 
 
-_TABLE = cast("Table", LinkDay.__table__)  # type: ignore[attr-defined]  # every table has one
+_TABLE = table_of(LinkDay)
 
 
 def add(clicks: Mapping[Whose, int]) -> None:

@@ -24,6 +24,7 @@ REFRESH_S = 0.4
 LOOK_UPS_PER_S = 20
 STOP_S = 5
 NEVER_MS = 2**62
+_LINKS = select(Link, Programme, Unit.slug).where(Link.programme_id == Programme.id, Link.unit_id == Unit.id)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -57,6 +58,7 @@ class LinkTable:
         self._salts: dict[int, bytes] = {}
         self._reading = threading.Lock()
         self._began = False
+        self._whole = False
         self._stopped = threading.Event()
         self._refreshing: threading.Thread | None = None
         self._looks: list[float] = []
@@ -66,10 +68,20 @@ class LinkTable:
         if not self._began:
             self._begin()
         known = self._links.get(code)
-        if known is None and self._may_look_up():
-            self.refresh()
-            known = self._links.get(code)
+        if known is None and (not self._whole or self._may_look_up()):
+            known = self.look_up(code)
         return known
+
+    def look_up(self, code: str) -> KnownLink | None:
+        """Read one link: a new one, or any while the table is being read for the first time (it takes seconds)."""
+        try:
+            with transaction(read_only=True):
+                found = session().exec(_LINKS.where(Link.code == code)).first()
+        except SQLAlchemyError as error:
+            log.warning("link not looked up", reason=type(error).__name__)
+            return None
+        # What was read meanwhile is not older than this.
+        return self._links.setdefault(code, _known(*found)) if found else None
 
     def salt(self, day: int) -> bytes:
         """The salt of a day (YYYYMMDD); empty while the database cannot be asked."""
@@ -82,6 +94,7 @@ class LinkTable:
                 self._read_links()
             except SQLAlchemyError as error:
                 log.warning("links not refreshed", reason=type(error).__name__)
+            self._whole = True
 
     def stop(self) -> None:
         """End the refreshing; what is being read is read to its end."""
@@ -94,12 +107,12 @@ class LinkTable:
             if self._began:
                 return
             self._began = True
-        self.refresh()
         self._prepare_salts()
         self._refreshing = threading.Thread(target=self._keep_fresh, name="links", daemon=True)
         self._refreshing.start()
 
     def _keep_fresh(self) -> None:
+        self.refresh()
         while not self._stopped.wait(REFRESH_S):
             self.refresh()
             self._prepare_salts()
@@ -125,15 +138,10 @@ class LinkTable:
             log.warning("salts not ready", reason=type(error).__name__)
 
     def _read_links(self) -> None:
-        changed = (
-            select(Link, Programme, Unit.slug)
-            .where(Link.programme_id == Programme.id, Link.version > self._version, Link.unit_id == Unit.id)
-            .order_by(col(Link.version))
-            .execution_options(yield_per=1_000)
-        )
+        changed = _LINKS.where(Link.version > self._version).order_by(col(Link.version))
         newest = self._version
         with transaction(read_only=True):
-            for link, programme, unit in session().exec(changed):
+            for link, programme, unit in session().exec(changed.execution_options(yield_per=1_000)):
                 self._links[link.code] = _known(link, programme, unit)
                 newest = link.version
         self._version = (

@@ -6,7 +6,6 @@ from flask import Blueprint, Response, jsonify, request
 
 from advocates.membership import MembershipNotFound
 from core.access import Actor
-from core.api_keys import ApiKey
 from core.db import session
 from core.errors import Invalid
 from core.inputs import PRINTABLE
@@ -31,7 +30,7 @@ from referrals.links import (
 )
 from referrals.seen import seen_link
 from web.api_doors import NoQuery, by_json, by_query
-from web.machines import note_use
+from web.machines import note_use, unit_of_caller
 from web.protection import csrf
 
 door = Blueprint("referrals_links_api", __name__)
@@ -66,7 +65,7 @@ def open_link(actor: Actor, wanted: WantedLink) -> tuple[Response, int]:
         wanted,
         member,
         by=actor,
-        unit_id=session().get_one(ApiKey, actor.id).unit_id,
+        unit_id=unit_of_caller(),
         idempotency_key=_idempotency_key(),
     )
     return _told(link), 201 if new else 200

@@ -4,16 +4,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlmodel import col, select
+from sqlalchemy import select as select_columns
+from sqlmodel import col
 
 from advocates.membership import Membership
-from core.db import session
+from core.reading import Reading, among
 from referrals.attribution import Source
 from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.recording import NewCandidate, NewRow
 
-STEP = 500
 OTHERS = "an advocate of another unit"
+
+
+_UNITS = Reading(
+    lambda: select_columns(col(Membership.id), col(Membership.unit_id)).where(among(Membership.id))
+)
 
 
 @dataclass(frozen=True)
@@ -55,13 +60,7 @@ def narrowed(
     """Conversion → what a reader of these units may know of its attribution."""
     named = [each.membership_id for found in candidates.values() for each in found]
     wanted = {each for each in [*named, *(one.membership_id for one in conversions)] if each}
-    own = select(Membership.id).where(col(Membership.unit_id).in_(units))
-    every = sorted(wanted)
-    seen = frozenset(
-        one
-        for start in range(0, len(every), STEP)
-        for one in session().exec(own.where(col(Membership.id).in_(every[start : start + STEP])))
-    )
+    seen = frozenset(key for key, unit_id in _UNITS.rows(wanted) if unit_id in units)
     return {each.id: _attribution(each, candidates[each.id], units, seen) for each in conversions}
 
 

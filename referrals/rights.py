@@ -6,18 +6,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Select
 from sqlalchemy import select as select_columns
 from sqlmodel import col
 
 from advocates.membership import EARNING, Membership, Standing, Term, get_membership
-from core.db import session
+from core.reading import Reading, among
 from curriculum.certification import Award, Revocation
 from hub.policies import Acknowledgement, Policy, PolicyVersion
 from hub.programmes import Programme
 
 Missing = Literal["term", "certification", "policy"]
-CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -100,15 +98,46 @@ def right_to_earn(membership_id: str, at: datetime) -> Right:
 
 def dated_facts(membership_ids: Iterable[str]) -> dict[str, Dated]:
     """Membership → the facts behind its right to earn, in a handful of queries however many there are."""
-    ids = sorted(set(membership_ids))
+    ids = set(membership_ids)
     facts = {each: Dated() for each in ids}
-    for start in range(0, len(ids), CHUNK):
-        _fill(facts, ids[start : start + CHUNK])
+    members = _MEMBERS.rows(ids)
+    policies = _policies({programme for _, _, programme, _ in members})
+    people: defaultdict[str, list[tuple[Dated, str]]] = defaultdict(list)
+    for member, person, programme, slug in members:
+        facts[member].policies = policies[programme]
+        people[person].append((facts[member], slug))
+    for member, begins, ends in _TERMS.rows(ids):
+        facts[member].terms.append(Span(begins, ends))
+    for member, state, begins, ends in _STANDINGS.rows(ids):
+        if state in EARNING:
+            facts[member].standings.append(Span(begins, ends))
+    _fill_in(people)
     return facts
 
 
-def _fill(facts: dict[str, Dated], ids: list[str]) -> None:
-    rows = session().execute(
+def _fill_in(people: Mapping[str, list[tuple[Dated, str]]]) -> None:
+    """What is a person's in every membership: awards, of which the programme's certification counts, and consents."""
+    for person, slug, *held in _AWARDS.rows(people):
+        for dated, wanted in people[person]:
+            if slug == wanted:
+                dated.awards.append(Held(*held))
+    if any(dated.policies for theirs in people.values() for dated, _ in theirs):
+        for person, version, at in _ACKNOWLEDGEMENTS.rows(people):
+            for dated, _ in people[person]:
+                dated.acknowledged[version] = at
+
+
+def _policies(programme_ids: Iterable[str]) -> dict[str, dict[str, list[Wording]]]:
+    """Programme → policy → its material versions in their order."""
+    found: dict[str, dict[str, list[Wording]]] = {each: {} for each in programme_ids}
+    for programme, policy, version, number, effective_at, material in _POLICIES.rows(found):
+        if material:
+            found[programme].setdefault(policy, []).append(Wording(version, number, effective_at))
+    return found
+
+
+_MEMBERS = Reading(
+    lambda: (
         select_columns(
             col(Membership.id),
             col(Membership.person_id),
@@ -116,75 +145,49 @@ def _fill(facts: dict[str, Dated], ids: list[str]) -> None:
             col(Programme.certification_slug),
         )
         .join(Programme, col(Programme.id) == col(Membership.programme_id))
-        .where(col(Membership.id).in_(ids))
+        .where(among(Membership.id))
     )
-    members = [tuple(row) for row in rows]
-    policies = _policies({programme for _, _, programme, _ in members})
-    people: defaultdict[str, list[tuple[Dated, str]]] = defaultdict(list)
-    for member, person, programme, slug in members:
-        facts[member].policies = policies[programme]
-        people[person].append((facts[member], slug))
-    for member, begins, ends in session().execute(_terms(ids)):
-        facts[member].terms.append(Span(begins, ends))
-    for member, begins, ends in session().execute(_standings(ids)):
-        facts[member].standings.append(Span(begins, ends))
-    for person, slug, begins, last, revoked in session().execute(_awards(list(people))):
-        for dated, wanted in people[person]:
-            if slug == wanted:
-                dated.awards.append(Held(begins, last, revoked))
-    if any(policies.values()):
-        for person, version, at in session().execute(_acknowledgements(list(people))):
-            for dated, _ in people[person]:
-                dated.acknowledged[version] = at
-
-
-def _terms(ids: list[str]) -> Select[tuple[str, datetime, datetime]]:
-    columns = (col(Term.membership_id), col(Term.starts_at), col(Term.ends_at))
-    return select_columns(*columns).where(col(Term.membership_id).in_(ids))
-
-
-def _standings(ids: list[str]) -> Select[tuple[str, datetime, datetime | None]]:
-    columns = (col(Standing.membership_id), col(Standing.began_at), col(Standing.ended_at))
-    good = (col(Standing.membership_id).in_(ids), col(Standing.state).in_(EARNING))
-    return select_columns(*columns).where(*good)
-
-
-def _awards(people: list[str]) -> Select[tuple[str, str, datetime, datetime, datetime]]:
-    columns = (
-        col(Award.person_id),
-        col(Award.certification_slug),
-        col(Award.valid_from),
-        col(Award.valid_until),
-        col(Revocation.revoked_at),
+)
+_TERMS = Reading(
+    lambda: select_columns(col(Term.membership_id), col(Term.starts_at), col(Term.ends_at)).where(
+        among(Term.membership_id)
     )
-    held = select_columns(*columns).outerjoin(Revocation, col(Revocation.award_id) == col(Award.id))
-    return held.where(col(Award.person_id).in_(people))
-
-
-def _acknowledgements(people: list[str]) -> Select[tuple[str, str, datetime]]:
-    columns = (
-        col(Acknowledgement.person_id),
-        col(Acknowledgement.policy_version_id),
-        col(Acknowledgement.at),
+)
+_STANDINGS = Reading(
+    lambda: select_columns(
+        col(Standing.membership_id), col(Standing.state), col(Standing.began_at), col(Standing.ended_at)
+    ).where(among(Standing.membership_id))
+)
+_AWARDS = Reading(
+    lambda: (
+        select_columns(
+            col(Award.person_id),
+            col(Award.certification_slug),
+            col(Award.valid_from),
+            col(Award.valid_until),
+            col(Revocation.revoked_at),
+        )
+        .outerjoin(Revocation, col(Revocation.award_id) == col(Award.id))
+        .where(among(Award.person_id))
     )
-    return select_columns(*columns).where(col(Acknowledgement.person_id).in_(people))
-
-
-def _policies(programme_ids: Iterable[str]) -> dict[str, dict[str, list[Wording]]]:
-    """Programme → policy → its material versions in their order."""
-    found: dict[str, dict[str, list[Wording]]] = {each: {} for each in programme_ids}
-    columns = (
-        col(Policy.programme_id),
-        col(Policy.id),
-        col(PolicyVersion.id),
-        col(PolicyVersion.number),
-        col(PolicyVersion.effective_at),
-    )
-    material = (
-        select_columns(*columns)
+)
+_ACKNOWLEDGEMENTS = Reading(
+    lambda: select_columns(
+        col(Acknowledgement.person_id), col(Acknowledgement.policy_version_id), col(Acknowledgement.at)
+    ).where(among(Acknowledgement.person_id))
+)
+_POLICIES = Reading(
+    lambda: (
+        select_columns(
+            col(Policy.programme_id),
+            col(Policy.id),
+            col(PolicyVersion.id),
+            col(PolicyVersion.number),
+            col(PolicyVersion.effective_at),
+            col(PolicyVersion.material),
+        )
         .join(PolicyVersion, col(PolicyVersion.policy_id) == col(Policy.id))
-        .where(col(Policy.programme_id).in_(found), col(PolicyVersion.material).is_(True))
+        .where(among(Policy.programme_id))
+        .order_by(col(PolicyVersion.number))
     )
-    for programme, policy, *wording in session().execute(material.order_by(col(PolicyVersion.number))):
-        found[programme].setdefault(policy, []).append(Wording(*wording))
-    return found
+)

@@ -1,18 +1,19 @@
 """One order told by several keys: of a unit, of units below it, of units above it."""
 
 import hashlib
+from collections.abc import Sequence
 
 from sqlalchemy import text
 from sqlmodel import col, select
 
 from core.db import dialect, session
-from hub.units import Unit, all_units, reach
+from hub.units import Place, Unit, places, reach
 from referrals.conversion_rows import Conversion, Refund
 
 
-def related(unit_id: str, units: list[Unit] | None = None) -> frozenset[str]:
+def related(unit_id: str, units: Sequence[Unit | Place] | None = None) -> frozenset[str]:
     """The units below a unit and those above it, without itself; `units` spares a query."""
-    units = all_units() if units is None else units
+    units = places() if units is None else units
     parents = {each.id: each.parent_id for each in units}
     above: set[str] = set()
     parent = parents.get(unit_id)

@@ -14,7 +14,7 @@ from core.clock import day_number, now
 from core.db import session, transaction, update_one
 from core.ids import new_ids
 from core.money import POINTS, Money
-from hub.programmes import get_programme
+from core.reading import Reading, among
 from referrals.split import WHOLE, parts
 from referrals.split import percent as share_percent
 from referrals.won import Share, Won, won_of
@@ -29,7 +29,7 @@ from rewards.reward import (
     get_reward,
     rewards_of_conversion,
 )
-from rewards.rules import Computed, Fact, RewardRule, in_force, reward_for, rules_of_all
+from rewards.rules import Computed, Fact, Version, in_force, reward_for, versions_of
 
 __all__ = [
     "Reward",
@@ -99,34 +99,28 @@ def grant_for_certification(award_id: str, membership_id: str) -> list[Reward]:
 
 def _grant(dues: Sequence[_Due]) -> None:
     """Book what was not granted before; an amount too small to owe, a percentage of a few cents, is left out."""
-    ruled = rules_of_all({each.programme_id for each in dues})
+    ruled = versions_of({each.programme_id for each in dues})
     made_at = now()
-    holds = {each: timedelta(days=get_programme(each).hold_days) for each in ruled}
     rewards = [
         reward
         for due in dues
         for rule in in_force(ruled[due.programme_id], due.fact.trigger, due.at)
-        for reward in _rewards(due, rule, holds[due.programme_id], made_at)
+        for reward in _rewards(due, rule, made_at)
         if reward.amount_minor > 0
     ]
-    known = _known([each.grant_key for each in rewards])
+    known = {key for (key,) in _KNOWN.rows(each.grant_key for each in rewards)}
     new = [each for each in rewards if each.grant_key not in known]
     for reward, key in zip(new, new_ids(len(new)), strict=True):
         reward.id = key
     book_all(new)
 
 
-def _known(grant_keys: Sequence[str]) -> set[str]:
-    known: set[str] = set()
-    for start in range(0, len(grant_keys), BATCH):
-        held = select(Reward.grant_key).where(col(Reward.grant_key).in_(grant_keys[start : start + BATCH]))
-        known |= set(session().exec(held))
-    return known
+_KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Reward.grant_key)))
 
 
-def _rewards(due: _Due, rule: RewardRule, hold: timedelta, made_at: datetime) -> Iterator[NewReward]:
+def _rewards(due: _Due, rule: Version, made_at: datetime) -> Iterator[NewReward]:
     """One reward for each who shares; together they are what one advocate alone would get."""
-    whole, when = reward_for(due.fact, rule), (due.at + hold, made_at)
+    whole, when = reward_for(due.fact, rule), (due.at + timedelta(days=rule.hold_days), made_at)
     if len(due.shares) == 1:
         yield _reward(due, rule, when, due.shares[0], whole, f"{due.key}:{rule.pays}")
         return
@@ -141,7 +135,7 @@ def _rewards(due: _Due, rule: RewardRule, hold: timedelta, made_at: datetime) ->
 
 
 def _reward(
-    due: _Due, rule: RewardRule, when: tuple[datetime, datetime], share: Share, computed: Computed, key: str
+    due: _Due, rule: Version, when: tuple[datetime, datetime], share: Share, computed: Computed, key: str
 ) -> NewReward:
     in_points = computed.amount.currency == POINTS
     return NewReward(

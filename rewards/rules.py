@@ -1,12 +1,13 @@
 """Reward rules: versioned data per programme, and the pure arithmetic that turns a fact into a reward."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from sqlalchemy import CheckConstraint, Text, UniqueConstraint, or_
+from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from core import audit
@@ -16,6 +17,7 @@ from core.columns import key, minor, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 from core.money import POINTS, Money, require_currency, share
+from core.reading import Columns, Reading, among
 from hub.programmes import Programme
 
 Trigger = Literal["lead", "sale", "certification"]
@@ -175,22 +177,53 @@ def rules_at(programme_id: str, trigger: Trigger, at: datetime) -> list[RewardRu
     return list(session().exec(in_force.order_by(col(RewardRule.pays))).all())
 
 
-def rules_of_all(programme_ids: Collection[str]) -> dict[str, list[RewardRule]]:
-    """Programme → every version of every rule, for `in_force`."""
-    found: dict[str, list[RewardRule]] = {each: [] for each in programme_ids}
-    for rule in session().exec(select(RewardRule).where(col(RewardRule.programme_id).in_(programme_ids))):
-        found[rule.programme_id].append(rule)
+@dataclass(frozen=True)
+class Version:
+    """A version of a rule, as rewards are computed from it, with its programme's hold."""
+
+    id: str
+    programme_id: str
+    trigger: Trigger
+    pays: Pays
+    version: int
+    kind: Kind
+    rate_basis_points: int
+    amount_minor: int
+    currency: str
+    valid_from: datetime
+    valid_to: datetime | None
+    hold_days: int
+
+
+def versions_of(programme_ids: Iterable[str]) -> dict[str, list[Version]]:
+    """Programme → every version of every rule, for `in_force`; those that pay money first."""
+    found: dict[str, list[Version]] = {each: [] for each in programme_ids}
+    for row in _VERSIONS.rows(found):
+        found[row[1]].append(Version(*row))
     return found
 
 
-def in_force(versions: Iterable[RewardRule], trigger: Trigger, at: datetime) -> list[RewardRule]:
+def in_force(versions: Iterable[Version], trigger: Trigger, at: datetime) -> list[Version]:
     """As rules_at, of versions that are known already."""
-    running = [
+    return [
         each
         for each in versions
         if each.trigger == trigger and each.valid_from <= at and (each.valid_to is None or at < each.valid_to)
     ]
-    return sorted(running, key=lambda each: each.pays)
+
+
+def _versions() -> Columns:
+    columns: tuple[Any, ...] = (
+        *(col(RewardRule.id), col(RewardRule.programme_id), col(RewardRule.trigger), col(RewardRule.pays)),
+        *(col(RewardRule.version), col(RewardRule.kind), col(RewardRule.rate_basis_points)),
+        *(col(RewardRule.amount_minor), col(RewardRule.currency), col(RewardRule.valid_from)),
+        *(col(RewardRule.valid_to), col(Programme.hold_days)),
+    )
+    versions = select_columns(*columns).join(Programme, col(Programme.id) == col(RewardRule.programme_id))
+    return versions.where(among(RewardRule.programme_id)).order_by(col(RewardRule.pays))
+
+
+_VERSIONS = Reading(_versions)
 
 
 def rules_of(programme_id: str) -> list[RewardRule]:
@@ -208,7 +241,7 @@ def get_rule(rule_id: str) -> RewardRule:
     return rule
 
 
-def reward_for(fact: Fact, rule: RewardRule) -> Computed:
+def reward_for(fact: Fact, rule: RewardRule | Version) -> Computed:
     """The reward of a fact under a rule: percentages rounded half to even, once (money.md, Reward rules)."""
     if rule.kind == "flat":
         flat = Money(rule.amount_minor, rule.currency)
@@ -226,7 +259,7 @@ def percent(rate_basis_points: int) -> str:
     return f"{plain.rstrip('0').rstrip('.') if '.' in plain else plain} %"
 
 
-def name(rule: RewardRule) -> str:
+def name(rule: RewardRule | Version) -> str:
     """How a version is called: `sale rule, version 2`."""
     return f"{rule.trigger} rule, version {rule.version}"
 

@@ -12,8 +12,8 @@ from sqlmodel import col
 from core import bulk
 from core.access import Actor
 from core.answers import Answer, Refusal
-from core.db import session
 from core.errors import SpokesError
+from core.reading import Columns, Reading, among
 from hub.units import reach
 from referrals import answers, conversions
 from referrals.answers import ShownConversion
@@ -110,17 +110,22 @@ def _said(rows: Sequence[Conversion | NewRow], units: frozenset[str]) -> dict[st
 
 
 def _rewards(conversion_ids: Sequence[str], units: frozenset[str]) -> dict[str, list[ToldReward]]:
-    columns: tuple[Any, ...] = (
-        *(col(Reward.conversion_id), col(Reward.id), col(Reward.membership_id), col(Reward.kind)),
-        *(col(Reward.amount_minor), col(Reward.currency), col(Reward.state), col(Reward.arithmetic)),
-    )
-    granted = select_columns(*columns).where(
-        col(Reward.conversion_id).in_(conversion_ids),
-        col(Reward.parent_id).is_(None),
-        col(Reward.unit_id).in_(units),
-    )
     names = tuple(ToldReward.model_fields)
     found: dict[str, list[ToldReward]] = defaultdict(list)
-    for conversion_id, *values in session().execute(granted.order_by(col(Reward.kind), col(Reward.id))):
-        found[conversion_id].append(ToldReward(**dict(zip(names, values, strict=True))))
+    for conversion_id, unit_id, *values in _GRANTED.rows(conversion_ids):
+        if unit_id in units:
+            found[conversion_id].append(ToldReward(**dict(zip(names, values, strict=True))))
     return found
+
+
+def _granted() -> Columns:
+    columns: tuple[Any, ...] = (
+        *(col(Reward.conversion_id), col(Reward.unit_id), col(Reward.id), col(Reward.membership_id)),
+        *(col(Reward.kind), col(Reward.amount_minor), col(Reward.currency), col(Reward.state)),
+        col(Reward.arithmetic),
+    )
+    granted = select_columns(*columns).where(among(Reward.conversion_id), col(Reward.parent_id).is_(None))
+    return granted.order_by(col(Reward.kind), col(Reward.id))
+
+
+_GRANTED = Reading(_granted)

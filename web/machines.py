@@ -34,9 +34,15 @@ def machine(scope: str, rate: Rate = "reads") -> Actor:
     _spend(key.id, rate)
     if api_keys.needs_touch(key):
         g.key_to_touch = key.id
+    g.unit_of_caller = key.unit_id
     actor = key_actor(key)
     authorize_anywhere(actor, scope)
     return actor
+
+
+def unit_of_caller() -> str:
+    """The unit of the key that calls; after `machine`."""
+    return str(g.unit_of_caller)
 
 
 def _key() -> ApiKey:

@@ -11,6 +11,7 @@ import sys
 import time
 from threading import Thread
 from typing import Any
+from wsgiref.types import StartResponse, WSGIEnvironment
 
 from core import db
 from core.settings import Settings, configure
@@ -22,9 +23,15 @@ from tests.databases import hurry
 DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
 
 
+def nothing(_environ: WSGIEnvironment, start: StartResponse) -> list[bytes]:
+    """What stands behind the click path."""
+    start("404 Not Found", [])
+    return []
+
+
 def serve(listener: socket.socket, settings: Settings) -> None:
     """Answer every visitor, each in a thread."""
-    path = ClickPath(lambda _environ, start: start("404 Not Found", []) and [], settings)  # type: ignore[func-returns-value]
+    path = ClickPath(nothing, settings)
     while True:
         connection, _ = listener.accept()
         Thread(target=answer, args=(connection, path), daemon=True).start()

@@ -27,9 +27,11 @@ def link(cast: Cast) -> Link:
 
 def records(link: Link, number: int, *, begin: int = 0) -> list[ClickRecord]:
     at = now()
-    ms, whose = milliseconds(at), (link.id, link.membership_id, link.unit_id)
-    rest = (day_number(at), True, "", link.code, "", "", "", "")
-    return [ClickRecord(f"{each:026d}", ms, *whose, *rest) for each in range(begin, begin + number)]
+    ms, day, whose = milliseconds(at), day_number(at), (link.id, link.membership_id, link.unit_id)
+    return [
+        ClickRecord(f"{each:026d}", ms, *whose, day, True, "", link.code, "", "", "", "")
+        for each in range(begin, begin + number)
+    ]
 
 
 def segment_of(settings: Settings, *lines: bytes) -> Path:

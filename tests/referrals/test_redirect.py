@@ -18,6 +18,7 @@ from referrals import clicks, journal, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
 from referrals.journal_lines import id_of
+from referrals.link_table import KnownLink, LinkTable
 from referrals.links import end_link, get_link, programme_changed
 from referrals.lost_clicks import losses
 from referrals.visitor import (
@@ -155,18 +156,35 @@ def test_links_are_known_on_while_the_database_is_away(
 
 def test_unknown_codes_are_looked_up_within_a_budget(visitors: Visitors, link: str) -> None:
     visitors.click("ana")
+    visitors.path.links.refresh()
     asked = 0
-    refresh = visitors.path.links.refresh
+    look_up = visitors.path.links.look_up
 
-    def counted() -> None:
+    def counted(code: str) -> KnownLink | None:
         nonlocal asked
         asked += 1
-        refresh()
+        return look_up(code)
 
-    visitors.path.links.refresh = counted  # type: ignore[method-assign]  # counting what goes through
+    visitors.path.links.look_up = counted  # type: ignore[method-assign]  # counting what goes through
     for number in range(200):
         visitors.click(f"none-{number}")
-    assert asked < 60
+    assert 0 < asked < 60
+
+
+def test_a_link_works_while_the_links_are_still_being_read(
+    visitors: Visitors, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, read = threading.Event(), LinkTable.refresh
+
+    def slowly(table: LinkTable) -> None:
+        reading.wait(20)
+        read(table)
+
+    monkeypatch.setattr(LinkTable, "refresh", slowly)
+    assert visitors.click("ana").status == 302
+    assert [visitors.click(f"none-{number}").status for number in range(30)] == [404] * 30
+    assert visitors.click("ana").status == 302
+    reading.set()
 
 
 def test_a_full_disk_forwards_and_counts_what_it_lost(
