@@ -44,6 +44,8 @@ DOORS = (
     "referrals.import_page",
     "referrals.kit_page",
     "referrals.console",
+    "referrals.fraud_page",
+    "referrals.appeals_page",
     "referrals.api",
     "referrals.links_api",
     "rewards.portal",
@@ -124,6 +126,8 @@ NAVIGATION = {
     "reward.approve": "rewards",
     "reward.approve_second": "rewards",
     "payout.look": "payouts",
+    "fraud.review": "reviews",
+    "appeal.decide": "appeals",
 }
 """which entry of the console's menu counts which kind of waiting things"""
 

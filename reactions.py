@@ -9,10 +9,12 @@ from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
-from referrals import clicks, conversions, links
+from referrals import appeals, clicks, conversions, fraud_evidence, fraud_work, links, reassignment
 from referrals.conversions import ConversionsWon
+from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
+from referrals.reassignment import ConversionReassigned
 from referrals.refunds import RefundRecorded
-from rewards import grants
+from rewards import accounts, grants, reviews, withdrawals
 
 
 def accepted_advocates_learn(event: ApplicationAccepted) -> None:
@@ -49,6 +51,36 @@ def refunds_take_back(event: RefundRecorded) -> None:
     grants.reverse_for_refund(event.refund_id)
 
 
+def refunds_are_a_late_signal(event: RefundRecorded) -> None:
+    """What an advocate has not been paid for is looked at again."""
+    fraud_work.look_again_at_refunded(event.conversion_id)
+
+
+def reviews_hold_rewards(event: ReviewOpened) -> None:
+    """Nothing of a conversion under review is paid."""
+    reviews.hold(event.conversion_id)
+
+
+def cleared_rewards_go_on(event: ReviewCleared) -> None:
+    """What a review held goes on where it was."""
+    reviews.let_go_on(event.conversion_id)
+
+
+def confirmed_conversions_do_not_count(event: ReviewConfirmed) -> None:
+    """They are nobody's from now on."""
+    reassignment.take_away(event.case_id)
+
+
+def overturned_conversions_go_back(event: ReviewOverturned) -> None:
+    """They are whose they were."""
+    reassignment.give_back(event.case_id)
+
+
+def rewards_follow_their_conversion(event: ConversionReassigned) -> None:
+    """Whoever lost it loses the rewards, whoever has it now is granted them."""
+    withdrawals.follow(event.reassignment_id)
+
+
 def links_follow_their_programme(event: ProgrammeChanged) -> None:
     """What a programme says of its links reaches the click path."""
     links.programme_changed(event.programme_id)
@@ -62,6 +94,14 @@ def wire() -> None:
     when(PolicyAcknowledged, consenting_advocates_get_a_link)
     when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
+    when(RefundRecorded, refunds_are_a_late_signal)
+    when(ReviewOpened, reviews_hold_rewards)
+    when(ReviewCleared, cleared_rewards_go_on)
+    when(ReviewConfirmed, confirmed_conversions_do_not_count)
+    when(ReviewOverturned, overturned_conversions_go_back)
+    when(ConversionReassigned, rewards_follow_their_conversion)
+    appeals.denials_from(reviews.was_denied)
+    fraud_evidence.fingerprints_from(accounts.fingerprints_of)
     when(ProgrammeChanged, links_follow_their_programme)
     metrics.metric_from("clicks", clicks.facts)
     metrics.metric_from("leads", conversions.facts_leads)

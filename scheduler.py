@@ -18,8 +18,8 @@ from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
-from referrals import clicks, refunds, visitor
-from rewards import grants, payout_sender, payouts, stripe_events
+from referrals import clicks, fraud_traces, fraud_work, refunds, visitor
+from rewards import grants, payout_sender, payouts, reviews, stripe_events
 
 log = structlog.get_logger()
 THREADS = 8
@@ -56,6 +56,14 @@ SCHEDULE: tuple[Job, ...] = (
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
     Job("apply-stripe-events", 2, stripe_events.apply_events, "applies what Stripe told us"),
+    Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
+    Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),
+    Job(
+        "forget-traces",
+        3600,
+        _in_one_transaction(fraud_traces.forget_traces),
+        "deletes the traces of cards and devices",
+    ),
     Job(
         "apply-parked-refunds",
         30,

@@ -20,6 +20,7 @@ from curriculum.certification import Award, Revocation
 from curriculum.enrolment import Enrolment
 from hub.policies import Acknowledgement, Policy, PolicyVersion
 from referrals.conversions import AttributionCandidate, Conversion, Refund
+from referrals.fraud_cases import FraudCase
 from referrals.links import Link
 from rewards.reward import Reward
 from rewards.runs import Payout
@@ -169,6 +170,20 @@ def _refunds(member: Membership) -> Iterator[Entry]:
         yield Entry(each.occurred_at, _("A refund of %(sum)s", sum=given_back), each.reason, href)
 
 
+def _reviews(member: Membership) -> Iterator[Entry]:
+    words = {
+        "noted": _("Weak signs of fraud noted"),
+        "open": _("A review is open"),
+        "cleared": _("A review was cleared"),
+        "confirmed": _("A review was confirmed"),
+    }
+    held = select(FraudCase).where(FraudCase.membership_id == member.id).order_by(col(FraudCase.id).desc())
+    for each in session().exec(held.limit(MOST_OF_A_KIND)):
+        at = each.decided_at or each.opened_at or each.assessed_at
+        more = each.reason or (each.signals[0]["sentence"] if each.signals else "")
+        yield Entry(at, words[each.state], more, f"/console/reviews/{each.id}")
+
+
 def _rewards(member: Membership) -> Iterator[Entry]:
     lines = select(Reward).where(Reward.membership_id == member.id).order_by(col(Reward.made_at).desc())
     for each in session().exec(lines.limit(MOST_OF_A_KIND)):
@@ -201,6 +216,7 @@ SOURCES: tuple[tuple[Source, str], ...] = (
     (_links, "link.see"),
     (_conversions, "conversion.see"),
     (_refunds, "conversion.see"),
+    (_reviews, "fraud.see"),
     (_rewards, "reward.see"),
     (_payouts, "reward.see"),
     (_mails, "advocate.manage"),

@@ -26,6 +26,7 @@ from curriculum.certification import certified_at
 from curriculum.enrolment import content_for, find_enrolment
 from curriculum.retakes import AlreadyPassed, TooEarly
 from demo.learning import read_next, take_quiz
+from demo.odd_cases import OddCases
 from demo.people import Somebody, everybody
 from demo.setting import STAFF, build
 from demo.sharing import share_more
@@ -33,15 +34,17 @@ from demo.visitors import Order, Visitors
 from hub.policies import acknowledge, unacknowledged
 from hub.programmes import Programme
 from hub.roles import key_actor
-from referrals import clicks
+from referrals import clicks, fraud_work
 from referrals.links import links_of
-from rewards import accounts, approvals, payout_sender, payouts, stripe_gateway
+from rewards import accounts, approvals, payout_sender, payouts, reviews, stripe_gateway
 from rewards.approvals import Seen
 from rewards.grants import open_after_hold
 from rewards.reward import Reward, content_hash
 
 DAYS, PEOPLE = 172, 68
 UNDECIDED_FROM = 61
+FIRST_ODD = 30
+"""so many days before the end, when those whom it happens to share their links"""
 SEED = 2026
 TOLD = "demo.told"
 """the last entry of the demo: without it, it was interrupted"""
@@ -88,6 +91,7 @@ class Story:
         self._start = today - timedelta(days=DAYS)
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
         self._people = everybody(PEOPLE)
+        self._odd: OddCases | None = None
         self._codes: dict[int, list[str]] = {}
         """whoever is settled, with the codes of their links"""
         self._weight = {each.place: min(5.0, 0.3 * self._rng.paretovariate(1.1)) for each in self._people} | {
@@ -127,11 +131,23 @@ class Story:
         self._visits(day, morning + timedelta(hours=3))
         with at(morning + timedelta(hours=16)):
             clicks.ingest()
+            self._look(day, morning + timedelta(hours=12))
             open_after_hold()
             if morning.weekday() == 0 and day < DAYS - 10:  # the last days' rewards still wait on the list
                 self._approve()
             if payouts.prepare():
                 payout_sender.send_due()
+
+    def _look(self, day: int, noon: datetime) -> None:
+        """What the clock sees of fraud, on days with something odd, too."""
+        if day == DAYS - FIRST_ODD:
+            codes = [self._codes[place][0] for place in (0, 2, 4)]
+            self._odd = OddCases(self._visitors, self._setting, codes)
+        if self._odd is not None:
+            self._odd.happen(DAYS - day, noon)
+        fraud_work.assess_due()
+        if reviews.reassess():
+            fraud_work.assess_due()
 
     def _live(self, who: Somebody, day: int, morning: datetime) -> None:
         """What one person does on one day of their own."""

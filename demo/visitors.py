@@ -54,15 +54,9 @@ class Visitors:
 
     def visit(self, code: str, programme: Programme, moment: datetime) -> Order | None:
         """One visitor by a link; the order, if they buy."""
-        agent = self._rng.choices(AGENTS, (40, 30, 20, 15, 6))[0]
-        address = f"203.0.113.{self._rng.randrange(1, 255)}"
-        headers = [("User-Agent", agent), ("Referer", "https://mornings.example/")]
-        asked = EnvironBuilder(f"/r/{code}", headers=headers, environ_base={"REMOTE_ADDR": address})
-        with at(moment):
-            _body, status, answered = run_wsgi_app(self.path, asked.get_environ())
-        if not status.startswith("302"):
+        token = self.click(code, moment)
+        if token is None:
             return None
-        token = parse_qs(urlsplit(answered["Location"]).query)["spk"][0]
         before_code, before = self._clicked.get(programme.id, (code, ""))
         self._before = [before] if programme.attribution_rule == "split" and before_code != code else []
         self._clicked[programme.id] = (code, token)
@@ -73,6 +67,32 @@ class Visitors:
         if luck < BUYS + LEADS:
             self._sign_up(token, programme, moment + timedelta(minutes=2))
         return None
+
+    def click(self, code: str, moment: datetime) -> str | None:
+        """One visit by a link, from a network of its own; its token, if the link forwards."""
+        agent = self._rng.choices(AGENTS, (40, 30, 20, 15, 6))[0]
+        address = f"198.18.{self._rng.randrange(256)}.7"
+        headers = [("User-Agent", agent), ("Referer", "https://mornings.example/")]
+        asked = EnvironBuilder(f"/r/{code}", headers=headers, environ_base={"REMOTE_ADDR": address})
+        with at(moment):
+            _body, status, answered = run_wsgi_app(self.path, asked.get_environ())
+        if not status.startswith("302"):
+            return None
+        return parse_qs(urlsplit(answered["Location"]).query)["spk"][0]
+
+    def order(self, programme: Programme, moment: datetime, **told: object) -> str:
+        """An order told by the shop in so many words; the conversion's id."""
+        words = {
+            "external_id": self._number(),
+            "kind": "sale",
+            "occurred_at": moment.isoformat(),
+            "amount_minor": 12_900,
+            "currency": programme.currency,
+            **told,
+        }
+        with at(moment), transaction():
+            stored, _new = record(NewConversion.model_validate(words), by=self._shop, unit_id=self._unit_id)
+            return stored.id
 
     def _buy(self, token: str, programme: Programme, moment: datetime) -> Order:
         lines = self._rng.choices(PRICES, (8, 6, 8, 14, 2), k=self._rng.choice((1, 1, 1, 2)))

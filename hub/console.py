@@ -31,6 +31,8 @@ ACTION_ADDRESSES = {
     "reward.approve": "/console/rewards/{}",
     "reward.approve_second": "/console/rewards/{}",
     "payout.look": "/console/payouts/items/{}",
+    "fraud.review": "/console/reviews/{}",
+    "appeal.decide": "/console/appeals/{}",
 }
 """where each kind of action is done; {} is the subject's id"""
 

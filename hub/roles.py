@@ -37,6 +37,9 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "link.see": frozenset({"hub_admin", "manager", "marketing"}),
     "link.manage": frozenset({"hub_admin", "manager"}),
     "conversion.see": frozenset({"hub_admin", "manager", "marketing", "finance"}),
+    "fraud.see": frozenset({"hub_admin", "manager", "finance"}),
+    "fraud.decide": frozenset({"hub_admin", "manager"}),
+    "appeal.decide": frozenset({"hub_admin", "manager"}),
     "reward.see": frozenset({"hub_admin", "manager", "finance"}),
     "reward.approve": frozenset({"hub_admin", "manager"}),
     "reward.approve_second": frozenset({"finance"}),
@@ -138,3 +141,16 @@ def holders(action: str, unit_id: str) -> list[Person]:
     )
     able = select(Person).where(col(Person.id).in_(held), col(Person.disabled_at).is_(None))
     return list(session().exec(able.order_by(Person.email)).all())
+
+
+def staff_of(unit_id: str) -> list[Person]:
+    """The people who hold a role now that reaches a unit, or one in a unit below it."""
+    units = all_units()
+    near = {unit.id for unit in units if unit_id in reach(unit.id, units)} | reach(unit_id, units)
+    at = now()
+    held = select(RoleGrant.person_id).where(
+        col(RoleGrant.unit_id).in_(near),
+        RoleGrant.starts_at <= at,
+        or_(col(RoleGrant.ends_at).is_(None), col(RoleGrant.ends_at) > at),
+    )
+    return list(session().exec(select(Person).where(col(Person.id).in_(held))).all())

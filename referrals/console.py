@@ -7,11 +7,13 @@ from pydantic import Field
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
 
+from core.access import Actor
 from core.db import session
 from core.inputs import Input
 from core.money import Money
 from core.paging import page_of
 from referrals.conversions import Conversion, candidates_of
+from referrals.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links import Link
 from referrals.narrowing import narrowed
 from referrals.owners import has, members_named, owners_of
@@ -64,12 +66,17 @@ def show_conversion(conversion_id: str) -> str:
         reason=seen.reason,
         shared=seen.shared,
         candidates=seen.candidates,
+        cases=_cases_seen(conversion, actor),
         refunds=refunds,
         codes=dict(session().exec(codes).all()),
         owners=owners_of((each.membership_id for each in seen.candidates), units),
         amount=amount_of(conversion),
         money=lambda minor: Money(minor, conversion.currency),
     )
+
+
+def _cases_seen(conversion: Conversion, actor: Actor) -> list[FraudCase]:
+    return [each for each in cases_of([conversion.id]) if actor.may(SEE, each.unit_id)]
 
 
 def amount_of(conversion: Conversion) -> Money | None:

@@ -43,7 +43,7 @@ class Conversion(SQLModel, table=True):
     lines: list[dict[str, Any]] = Field(sa_type=JSON)
     details: dict[str, Any] = Field(sa_type=JSON)
     """the request's metadata"""
-    membership_id: str | None = Field(default=None, foreign_key="membership.id", index=True, sa_type=Text)
+    membership_id: str | None = Field(default=None, foreign_key="membership.id", sa_type=Text)
     """whose it was; None when nobody's"""
     programme_id: str | None = Field(default=None, foreign_key="programme.id", index=True, sa_type=Text)
     link_id: str | None = Field(default=None, foreign_key="link.id", index=True, sa_type=Text)
@@ -55,9 +55,18 @@ class Conversion(SQLModel, table=True):
     """several advocates have a part of it, which stands on their candidates; the sale itself counts for membership_id"""
     answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     """what the API answered first, given again to every repetition"""
+    assessed_at: datetime | None = moment(optional=True)
+    """when it was looked at for fraud; None asks the clock to look, and nothing of it is approvable before"""
 
 
 Index("ix_conversion_customer", Conversion.unit_id, Conversion.customer_id, col(Conversion.occurred_at))
+Index("ix_conversion_membership_when", col(Conversion.membership_id), col(Conversion.occurred_at))
+Index(
+    "ix_conversion_unassessed",
+    Conversion.id,
+    sqlite_where=col(Conversion.assessed_at).is_(None),
+    postgresql_where=col(Conversion.assessed_at).is_(None),
+)
 
 
 class AttributionCandidate(SQLModel, table=True):

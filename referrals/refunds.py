@@ -169,19 +169,28 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
     row.completes = conversion.refunded_minor == conversion.amount_minor
     session().add(row)
     session().flush()
-    metrics.add(_gains(row, conversion))
+    if conversion.membership_id is not None and conversion.earning_unit_id is not None:
+        metrics.add(_gains(row, conversion, _losses(row, conversion)))
     events.publish(RefundRecorded(row.id, conversion.id, row.occurred_at))
     return True
 
 
-def _gains(row: Refund, conversion: Conversion) -> list[Gain]:
+def _gains(row: Refund, conversion: Conversion, losses: Sequence[tuple[str, int]]) -> list[Gain]:
     """What the scoreboard loses on the refund's day: revenue by shares, and the sale with the last of its amount."""
+    where = (conversion.earning_unit_id or "", row.day)
+    revenue = metric_name("revenue", conversion.currency)
+    gains = [Gain(revenue, member, *where, -minor) for member, minor in losses]
+    return gains + ([Gain("sales", conversion.membership_id or "", *where, -1)] if row.completes else [])
+
+
+def gains_of(row: Refund, conversion: Conversion) -> list[Gain]:
+    """What an applied refund took off the scoreboard, as it stands there."""
     if conversion.membership_id is None or conversion.earning_unit_id is None:
         return []
-    where = (conversion.earning_unit_id, row.day)
-    revenue = metric_name("revenue", conversion.currency)
-    losses = [Gain(revenue, member, *where, -minor) for member, minor in _losses(row, conversion)]
-    return losses + ([Gain("sales", conversion.membership_id, *where, -1)] if row.completes else [])
+    if not conversion.shared:
+        return _gains(row, conversion, [(conversion.membership_id, row.amount_minor)])
+    parts = session().exec(select(RefundShare).where(RefundShare.refund_id == row.id))
+    return _gains(row, conversion, [(each.membership_id, each.amount_minor) for each in parts])
 
 
 def _losses(row: Refund, conversion: Conversion) -> list[tuple[str, int]]:

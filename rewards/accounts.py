@@ -1,5 +1,6 @@
 """Where an advocate is paid: their Stripe account, and what Stripe said about it when we last asked."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -41,6 +42,8 @@ class PayoutAccount(SQLModel, table=True):
     disabled_reason: str = Field(default="", sa_type=Text)
     due: list[str] = Field(default_factory=list, sa_type=JSON)
     """what Stripe still asks for"""
+    fingerprints: list[str] = Field(default_factory=list, sa_type=JSON)
+    """of the bank accounts and cards it is paid to, as Stripe says them: never a number"""
     made_at: datetime = moment(now)
     read_at: datetime | None = moment(optional=True)
     gone_at: datetime | None = moment(optional=True)
@@ -113,6 +116,7 @@ def note_facts(facts: AccountFacts) -> PayoutAccount | None:
     account.transfers, account.payouts_enabled = facts.transfers, facts.payouts_enabled
     account.details_submitted, account.disabled_reason = facts.details_submitted, facts.disabled_reason
     account.due, account.country = list(facts.due), facts.country or account.country
+    account.fingerprints = list(facts.fingerprints)
     account.read_at, account.gone_at = now(), None
     session().add(account)
     session().flush()
@@ -163,3 +167,9 @@ WHY_NOT: dict[Standing, str] = {
 def is_fresh(account: PayoutAccount) -> bool:
     """Whether the facts were read within the hour."""
     return account.read_at is not None and account.read_at > now() - FRESH
+
+
+def fingerprints_of(person_ids: Sequence[str]) -> dict[str, frozenset[str]]:
+    """Person → the fingerprints of what they are paid to, where known."""
+    known = select(PayoutAccount).where(col(PayoutAccount.person_id).in_(person_ids))
+    return {each.person_id: frozenset(each.fingerprints) for each in session().exec(known)}

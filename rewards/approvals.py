@@ -3,22 +3,19 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import update
-from sqlalchemy.sql.dml import Update
 from sqlmodel import col, select
 
 from advocates.membership import get_membership
-from core import audit
 from core.access import Actor, authorize
 from core.clock import now
-from core.db import session, update_one
+from core.db import session
 from core.errors import Conflict, Forbidden, Invalid
 from core.money import Money
 from hub import actions
 from hub.programmes import Programme, get_programme
-from rewards import ledger
+from rewards import changes, ledger, reviews
 from rewards.asking import APPROVE, APPROVE_SECOND, ask_first, ask_second
-from rewards.ledger import Entry, Movement
+from rewards.ledger import Entry
 from rewards.reward import UNDECIDED, Reward
 
 __all__ = [
@@ -92,6 +89,7 @@ def approve(picked: Sequence[Seen], *, by: Actor) -> Approved:
         raise TooMany
     wanted = {each.reward_id: each.content_hash for each in picked}
     found = _in_order(wanted)
+    reviews.look_first(*found)  # late news that the clock has not looked at yet
     changed = wanted.keys() - {each.id for each in found}
     changed |= {each.id for each in found if not _as_seen(each, wanted[each.id])}
     payable: list[Reward] = []
@@ -161,63 +159,28 @@ def _give(reward: Reward, by: Actor) -> bool:
     return _become_payable(reward, by, second=False)
 
 
-def _exactly(reward: Reward) -> Update:
-    """An UPDATE of the reward as it was read: any change in between leaves it without effect."""
-    same = update(Reward).where(
-        col(Reward.id) == reward.id,
-        col(Reward.state) == reward.state,
-        col(Reward.content_hash) == reward.content_hash,
-        col(Reward.round) == reward.round,
-        col(Reward.reversed_minor) == reward.reversed_minor,
-        col(Reward.approved_by).is_not_distinct_from(reward.approved_by),
-        col(Reward.run_id).is_(None),
-    )
-    return same.execution_options(synchronize_session=False)
-
-
-def _change(reward: Reward, **values: object) -> bool:
-    done = update_one(_exactly(reward).values(**values))
-    session().refresh(reward)
-    return done
-
-
 def _first_of_two(reward: Reward, by: Actor) -> bool:
-    if not _change(reward, approved_by=by.id, approved_at=now()):
+    if not changes.change(reward, approved_by=by.id, approved_at=now()):
         return False
     actions.done(APPROVE, reward.id, by=by)
     ask_second(reward)
-    _note(reward, "reward.approved_first", by)
+    changes.note(reward, "reward.approved_first", by)
     return True
 
 
 def _become_payable(reward: Reward, by: Actor, *, second: bool) -> bool:
     given: dict[str, object] = {"state": "approved", "round": reward.round + 1, "payable_at": now()}
     names = ("second_approved_by", "second_approved_at") if second else ("approved_by", "approved_at")
-    if not _change(reward, **given, **dict(zip(names, (by.id, now()), strict=True))):
+    if not changes.change(reward, **given, **dict(zip(names, (by.id, now()), strict=True))):
         return False
     actions.done(APPROVE_SECOND if second else APPROVE, reward.id, by=by)
-    _note(reward, "reward.approved", by)
+    changes.note(reward, "reward.approved", by)
     return True
 
 
 def _approval(reward: Reward) -> Entry:
     source, goal = ledger.pending(reward.membership_id), ledger.payable(reward.membership_id)
-    return _entry(reward, "reward.approved", source, goal)
-
-
-def _entry(reward: Reward, kind: str, source: str, goal: str) -> Entry:
-    move = Movement(source, goal, reward.amount_minor, reward.currency)
-    return Entry(f"{kind}:{reward.id}:{reward.round}", kind, reward.id, (move,))
-
-
-def _note(reward: Reward, act: str, by: Actor, **more: object) -> None:
-    facts = {
-        "amount_minor": reward.amount_minor,
-        "currency": reward.currency,
-        "content_hash": reward.content_hash,
-        **more,
-    }
-    audit.record(by, act, "reward", reward.id, unit_id=reward.unit_id, details=facts)
+    return changes.entry(reward, "reward.approved", source, goal)
 
 
 def deny(reward: Reward, *, by: Actor, reason: str) -> None:
@@ -232,35 +195,32 @@ def deny_many(picked: Sequence[Seen], *, by: Actor, reason: str) -> None:
 
 def _deny(reward: Reward, by: Actor, reason: str) -> Entry:
     said = _may_decide(reward, by, reason)
-    if not _change(
+    if not changes.change(
         reward, state="denied", state_reason=said, round=reward.round + 1, approved_by=None, approved_at=None
     ):
         raise NotUndecided
-    _off_the_list(reward, by)
-    _note(reward, "reward.denied", by, reason=said)
-    member, programme = reward.membership_id, reward.programme_id
-    return _entry(reward, "reward.denied", ledger.pending(member), ledger.expense(programme))
+    changes.off_the_list(reward, by)
+    changes.note(reward, "reward.denied", by, reason=said)
+    return changes.denial(reward)
 
 
 def hold(reward: Reward, *, by: Actor, reason: str) -> None:
     """Hold an undecided reward back for review; raises as `deny` does."""
     said = _may_decide(reward, by, reason)
-    if not _change(reward, state="held", state_reason=said, approved_by=None, approved_at=None):
+    if not changes.change(reward, state="held", state_reason=said, approved_by=None, approved_at=None):
         raise NotUndecided
-    _off_the_list(reward, by)
-    _note(reward, "reward.held", by, reason=said)
+    changes.off_the_list(reward, by)
+    changes.note(reward, "reward.held", by, reason=said)
 
 
 def release(reward: Reward, *, by: Actor) -> None:
-    """End a review: the reward waits out its hold, or for approval; raises NotUndecided when it is not held."""
+    """End a hold: the reward waits, for its hold's end or for approval; raises NotUndecided when it is not held."""
     authorize(by, APPROVE, reward.unit_id)
     _require_not_own(reward, by)
-    state = "pending" if reward.hold_until is not None and reward.hold_until > now() else "approvable"
-    if reward.state != "held" or not _change(reward, state=state, state_reason=""):
+    reviews.look_first(reward)
+    reviews.require_none(reward)
+    if not reviews.let_go(reward, by):
         raise NotUndecided
-    if state == "approvable":
-        ask_first(reward)
-    _note(reward, "reward.released", by)
 
 
 def undo(reward: Reward, *, by: Actor) -> None:
@@ -272,17 +232,16 @@ def undo(reward: Reward, *, by: Actor) -> None:
     if reward.kind != "earned" or not decided or session().exec(clawed_back).first() is not None:
         raise NotUndoable
     was_payable = reward.state == "approved"
-    nobody = dict.fromkeys(
-        ("approved_by", "approved_at", "second_approved_by", "second_approved_at", "payable_at")
-    )
-    if not _change(reward, state="approvable", **nobody):
+    if not changes.change(reward, state="approvable", **changes.UNAPPROVED):
         raise NotUndoable
     if was_payable:
         goal = ledger.pending(reward.membership_id)
-        ledger.post(_entry(reward, "reward.approval_undone", ledger.payable(reward.membership_id), goal))
-    _off_the_list(reward, by)
+        ledger.post(
+            changes.entry(reward, "reward.approval_undone", ledger.payable(reward.membership_id), goal)
+        )
+    changes.off_the_list(reward, by)
     ask_first(reward)
-    _note(reward, "reward.approval_undone", by)
+    changes.note(reward, "reward.approval_undone", by)
 
 
 def _may_decide(reward: Reward, by: Actor, reason: str) -> str:
@@ -292,9 +251,5 @@ def _may_decide(reward: Reward, by: Actor, reason: str) -> str:
         raise ReasonNeeded
     if reward.state not in UNDECIDED:
         raise NotUndecided
+    reviews.require_none(reward)
     return reason.strip()
-
-
-def _off_the_list(reward: Reward, by: Actor) -> None:
-    actions.done(APPROVE, reward.id, by=by)
-    actions.done(APPROVE_SECOND, reward.id, by=by)

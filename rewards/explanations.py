@@ -12,6 +12,7 @@ from core.db import session
 from core.people import Person, get_person
 from hub.programmes import Programme, get_programme
 from referrals.conversions import AttributionCandidate, Conversion, candidates_of
+from referrals.fraud_cases import FraudCase, find_case
 from rewards import rules
 from rewards.approvals import needs_second, waits_for_second
 from rewards.reward import Reward, RewardReversal
@@ -46,6 +47,8 @@ class Explanation:
     approvals: Sequence[Approval]
     needs_second: bool
     waits_for_second: bool
+    case: FraudCase | None
+    """signs of fraud, and what became of their review"""
     payout: Payout | None
     run: PayoutRun | None
 
@@ -72,6 +75,7 @@ def explain(reward: Reward) -> Explanation:
         approvals=_approvals(reward),
         needs_second=reward.kind == "earned" and needs_second(reward, programme),
         waits_for_second=waits_for_second(reward),
+        case=find_case(conversion.id, membership.id) if conversion else None,
         payout=payout,
         run=session().get(PayoutRun, payout.run_id) if payout else None,
     )
@@ -88,10 +92,11 @@ def _below(reward: Reward) -> list[Reward]:
 
 def _approvals(reward: Reward) -> list[Approval]:
     given = ((reward.approved_by, reward.approved_at), (reward.second_approved_by, reward.second_approved_at))
-    return [Approval(_name(who), at) for who, at in given if who is not None and at is not None]
+    return [Approval(name_of(who), at) for who, at in given if who is not None and at is not None]
 
 
-def _name(actor_id: str) -> str:
+def name_of(actor_id: str) -> str:
+    """What to call whoever acted: a person, or us."""
     if actor_id in {RULE.id, CLOCK.id}:
         return RULE.name
     person = session().get(Person, actor_id)

@@ -18,6 +18,7 @@ from core.reading import Reading, among
 from referrals.split import WHOLE, parts
 from referrals.split import percent as share_percent
 from referrals.won import Share, Won, won_of
+from rewards import reviews
 from rewards.asking import ask_first
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
@@ -36,6 +37,7 @@ __all__ = [
     "RewardReversal",
     "facts_points",
     "get_reward",
+    "grant_again",
     "grant_for_certification",
     "grant_for_conversion",
     "grant_for_conversions",
@@ -70,19 +72,23 @@ def grant_for_conversion(conversion_id: str) -> list[Reward]:
 
 def grant_for_conversions(won: Sequence[Won]) -> None:
     """The same for many at once; what was granted before stays as it is."""
-    _grant(
-        [
-            _Due(
-                f"conversion:{each.conversion_id}",
-                Fact(each.kind, Money(each.amount_minor, each.currency) if each.currency else None),
-                each.programme_id,
-                each.unit_id,
-                each.occurred_at,
-                each.shares,
-                conversion_id=each.conversion_id,
-            )
-            for each in won
-        ]
+    _grant([_due(each, f"conversion:{each.conversion_id}") for each in won])
+
+
+def grant_again(conversion_id: str, reassignment_id: str) -> None:
+    """Grant what the rules of the conversion's moment give whoever has it now; again: nothing."""
+    _grant([_due(each, f"reassignment:{reassignment_id}") for each in won_of([conversion_id])])
+
+
+def _due(won: Won, key: str) -> _Due:
+    return _Due(
+        key,
+        Fact(won.kind, Money(won.amount_minor, won.currency) if won.currency else None),
+        won.programme_id,
+        won.unit_id,
+        won.occurred_at,
+        won.shares,
+        conversion_id=won.conversion_id,
     )
 
 
@@ -171,7 +177,11 @@ def open_after_hold() -> int:
 
 
 def _open(reward_id: str) -> bool:
-    still = update(Reward).where(col(Reward.id) == reward_id, col(Reward.state) == "pending")
+    """Nothing is opened before its conversion was looked at, whichever job comes first and however short the hold."""
+    reviews.look_first(get_reward(reward_id))
+    still = update(Reward).where(
+        col(Reward.id) == reward_id, col(Reward.state) == "pending", reviews.looked_at()
+    )
     if not update_one(still.values(state="approvable")):
         return False
     ask_first(get_reward(reward_id))

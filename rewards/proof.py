@@ -7,15 +7,23 @@ from sqlmodel import col
 from core.db import session
 from core.money import POINTS
 from rewards import ledger
+from rewards.reviews import HeldReward
 from rewards.reward import UNDECIDED, Reward, RewardReversal
 from rewards.runs import GONE, OWED, Payout
+from rewards.withdrawals import RewardWithdrawal
 
 Place = tuple[str, str]
 
 
 def problems() -> list[str]:
     """Everything that does not add up, as sentences; none is the proof (`bin/spokes check`)."""
-    return ledger.problems() + _accounts_disagree() + _payouts_disagree() + _lines_disagree()
+    return (
+        ledger.problems()
+        + _accounts_disagree()
+        + _payouts_disagree()
+        + _lines_disagree()
+        + _reviews_disagree()
+    )
 
 
 def _accounts_disagree() -> list[str]:
@@ -72,12 +80,23 @@ def _lines_disagree() -> list[str]:
     below = select(func.coalesce(func.sum(col(child.amount_minor)), 0)).where(
         col(child.parent_id) == col(Reward.id)
     )
-    back = select(taken).where(col(RewardReversal.reward_id) == col(Reward.id))
+    back = select(taken).where(col(RewardReversal.reward_id) == col(Reward.id)).scalar_subquery()
+    withdrawn = func.coalesce(func.sum(col(RewardWithdrawal.amount_minor)), 0)
+    lost = select(withdrawn).where(col(RewardWithdrawal.reward_id) == col(Reward.id)).scalar_subquery()
     rest = col(Reward.granted_minor) - col(Reward.reversed_minor)
     loose = select(col(Reward.id)).where(
         (col(Reward.amount_minor) + below.scalar_subquery() != rest)
-        | (back.scalar_subquery() != col(Reward.reversed_minor))
+        | (back + lost != col(Reward.reversed_minor))
         | (col(Reward.state).in_(("in_payout", "paid")) & col(Reward.payout_id).is_(None))
         | ((col(Reward.currency) == POINTS) & (col(Reward.state) != "credited"))
     )
     return [f"reward {each}: its parts disagree" for each in session().execute(loose).scalars()]
+
+
+def _reviews_disagree() -> list[str]:
+    """What a review holds is held."""
+    holding = select(col(HeldReward.reward_id))
+    loose = select(col(Reward.id)).where(col(Reward.id).in_(holding), col(Reward.state) != "held")
+    return [
+        f"reward {each}: a review holds it, and it is not held" for each in session().execute(loose).scalars()
+    ]

@@ -1,10 +1,12 @@
 """What a refund takes back, pro rata and never more than was granted."""
 
+from datetime import datetime
+
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
 from core.access import RULE
-from core.clock import now
+from core.clock import day_number, now
 from core.db import session, update_one
 from core.money import POINTS, Money, proportion
 from hub import actions
@@ -30,7 +32,7 @@ def reverse_for_refund(refund_id: str) -> list[Reward]:
 
 
 def _reverse(reward: Reward, refund: Refund, conversion: Conversion) -> bool:
-    _lock(reward)
+    lock(reward)
     held_against = select(RewardReversal.refund_id).where(RewardReversal.reward_id == reward.id)
     known = list(session().exec(held_against).all())
     if refund.id in known or conversion.amount_minor <= 0:
@@ -59,7 +61,7 @@ def _reverse(reward: Reward, refund: Refund, conversion: Conversion) -> bool:
     return taken.amount_minor > 0
 
 
-def _lock(reward: Reward) -> None:
+def lock(reward: Reward) -> None:
     """Hold the row until the end of the transaction, and see it as it is now."""
     same = update(Reward).where(col(Reward.id) == reward.id).values(reversed_minor=Reward.reversed_minor)
     update_one(same.execution_options(synchronize_session=False))
@@ -78,7 +80,9 @@ def _take_back(reward: Reward, taken: Money, refund: Refund, says: str) -> None:
         _shrink(reward, taken, refund, says)
     else:
         session().flush()
-        book(_clawback(reward, taken, refund, says))
+        key = f"refund:{refund.id}:{reward.id}"
+        base, at = -refund.amount_minor, refund.occurred_at
+        book(negative_line(reward, taken, grant_key=key, says=says, occurred_at=at, base_minor=base))
 
 
 def _shrink(reward: Reward, taken: Money, refund: Refund, says: str) -> None:
@@ -101,11 +105,13 @@ def _shrink(reward: Reward, taken: Money, refund: Refund, says: str) -> None:
     ledger.post(Entry(reduced, "reward.reduced", reward.id, (move,), occurred_at=refund.occurred_at))
 
 
-def _clawback(reward: Reward, taken: Money, refund: Refund, says: str) -> Reward:
-    """A negative line that the next payouts offset; points go back at once."""
+def negative_line(
+    reward: Reward, taken: Money, *, grant_key: str, says: str, occurred_at: datetime, base_minor: int
+) -> Reward:
+    """A line that takes back from a decided reward: the next payouts offset it; points go back at once."""
     in_points = reward.currency == POINTS
     return Reward(
-        grant_key=f"refund:{refund.id}:{reward.id}",
+        grant_key=grant_key,
         membership_id=reward.membership_id,
         programme_id=reward.programme_id,
         unit_id=reward.unit_id,
@@ -114,7 +120,7 @@ def _clawback(reward: Reward, taken: Money, refund: Refund, says: str) -> Reward
         parent_id=reward.id,
         rule_id=reward.rule_id,
         rule_version=reward.rule_version,
-        base_minor=-refund.amount_minor,
+        base_minor=base_minor,
         rate_basis_points=reward.rate_basis_points,
         currency=reward.currency,
         granted_minor=-taken.amount_minor,
@@ -124,7 +130,7 @@ def _clawback(reward: Reward, taken: Money, refund: Refund, says: str) -> Reward
         approved_by=None if in_points else RULE.id,
         approved_at=None if in_points else now(),
         payable_at=None if in_points else now(),
-        occurred_at=refund.occurred_at,
-        day=refund.day,
+        occurred_at=occurred_at,
+        day=day_number(occurred_at),
         made_at=now(),
     )

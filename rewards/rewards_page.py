@@ -18,6 +18,7 @@ from core.paging import Page, page_of
 from core.people import Person
 from hub.programmes import Programme
 from referrals.conversions import Conversion
+from referrals.fraud_cases import FraudCase, cases_of
 from referrals.links import Link
 from rewards.approvals import needs_second
 from rewards.reward import Reward, State
@@ -45,6 +46,8 @@ class Row:
     programme: Programme
     conversion: Conversion | None
     needs_second: bool
+    case: FraudCase | None
+    """signs of fraud in the conversion behind it"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +110,7 @@ def rows(rewards: Sequence[Reward]) -> list[Row]:
     people = _people({each.membership_id for each in rewards})
     programmes = {each.id: each for each in _all(Programme, {each.programme_id for each in rewards})}
     orders = {each.id: each for each in _all(Conversion, {each.conversion_id for each in rewards})}
+    cases = {(each.conversion_id, each.membership_id): each for each in cases_of(list(orders))}
     return [
         Row(
             reward=each,
@@ -115,6 +119,7 @@ def rows(rewards: Sequence[Reward]) -> list[Row]:
             programme=programmes[each.programme_id],
             conversion=orders.get(each.conversion_id or ""),
             needs_second=each.kind == "earned" and needs_second(each, programmes[each.programme_id]),
+            case=cases.get((each.conversion_id or "", each.membership_id)),
         )
         for each in rewards
     ]

@@ -73,6 +73,8 @@ class AccountFacts:
     details_submitted: bool
     disabled_reason: str
     due: tuple[str, ...]
+    fingerprints: tuple[str, ...] = ()
+    """of the bank accounts and cards that it is paid to"""
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,13 @@ def read_account(account_id: str) -> AccountFacts:
         details_submitted=bool(account.get("details_submitted")),
         disabled_reason=requirements.get("disabled_reason") or "",
         due=tuple(requirements.get("currently_due") or ()),
+        fingerprints=_fingerprints(account.get("external_accounts") or {}),
     )
+
+
+def _fingerprints(listed: dict[str, Any]) -> tuple[str, ...]:
+    paid_to = listed.get("data") or ()
+    return tuple(str(each["fingerprint"]) for each in paid_to if each.get("fingerprint"))
 
 
 def send_transfer(

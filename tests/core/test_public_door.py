@@ -1,5 +1,7 @@
 """Signing in and out, invitations and new passwords, as a visitor meets them."""
 
+from typing import Literal
+
 import pytest
 from argon2 import PasswordHasher
 from flask import Flask
@@ -66,7 +68,7 @@ def test_passwords_are_looked_at_while_no_transaction_is_open(
     app: Flask, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Watchful(PasswordHasher):
-        def verify(self, digest: str | bytes, password: str | bytes) -> bool:
+        def verify(self, digest: str | bytes, password: str | bytes) -> Literal[True]:
             assert not db.in_transaction(), "it is slow on purpose, and would hold SQLite's only write lock"
             return super().verify(digest, password)
 

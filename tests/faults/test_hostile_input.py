@@ -18,12 +18,15 @@ from core.people import get_person
 from curriculum import attempts
 from curriculum.releases import content_of
 from hub.policies import publish_policy
+from referrals import appeals
+from referrals.fraud_addresses import digest
 from rewards import approvals, payouts
 from rewards.reward import get_reward
 from tests.advocates.stories import make_application
 from tests.curriculum.stories import make_enrolment, make_release
 from tests.factories import Cast, acting, make_advocate, sign_in
-from tests.referrals.stories import make_earner, make_link
+from tests.referrals.fraud_stories import odd
+from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.stories import approvable, percent_rule, ready_account, seen
 
 HUGE = "x" * 60_000
@@ -91,6 +94,8 @@ TABLES = {
     "grant_id": "role_grant",
     "attempt_id": "attempt",
     "version_id": "policy_version",
+    "case_id": "fraud_case",
+    "appeal_id": "appeal",
 }
 OTHERS = {
     "fmt": "csv",
@@ -117,7 +122,11 @@ def everybody(app: Flask, cast: Cast) -> dict[str, FlaskClient]:
         make_application(cast.programme.slug)
         ready_account(earner)
     first, _second = approvable(earner), approvable(earner, 64_000)
+    odd(cast.north, cast.marketing, external_id="an-odd-one")
     with transaction():
+        own = {"email_sha256": digest(get_person(earner.person_id).email)}
+        lost = bring(cast.north.id, external_id="a-lost-one", code="ana", customer=own)
+        appeals.appeal(earner, lost.id, words="It is mine.", by=COMMAND)
         approvals.approve(seen(get_reward(first)), by=acting(cast.manager))
         payouts.run_now(cast.programme, by=acting(cast.finance))
         advocate = get_person(earner.person_id)

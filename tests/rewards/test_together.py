@@ -28,7 +28,7 @@ def test_posts_at_once_get_each_their_own_answer_and_a_refusal_is_only_one_ones(
     works = [
         lambda body=body, key=keys[number % 2 if number > 1 else 0]: take_with_others(
             NewConversion(**body), *key
-        )  # type: ignore[misc]  # bound now
+        )
         for number, body in enumerate(bodies)
     ]
     refused, again, *new = at_once(*works)

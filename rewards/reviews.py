@@ -1,0 +1,151 @@
+"""What a review of a conversion means for its rewards: held with a fair sentence, let go, or taken away with the reason."""
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Text, or_
+from sqlmodel import Field, SQLModel, col, select
+
+from core.access import RULE, Actor
+from core.clock import now
+from core.columns import moment
+from core.db import session
+from core.errors import Conflict
+from referrals import fraud_work
+from referrals.conversions import Conversion
+from rewards import changes, ledger
+from rewards.asking import ask_first
+from rewards.one_by_one import one_by_one
+from rewards.reward import Reward, rewards_of_conversion
+
+FAIR_WORDS = (
+    "Under review: a person takes a second look at this order before anything is decided. That is not a verdict, "
+    "and there is nothing you have to do."
+)
+"""what the advocate reads; never what was noticed"""
+UNPAID = ("pending", "approvable", "held", "approved")
+
+
+class HeldReward(SQLModel, table=True):
+    """A reward waits for the review of its conversion."""
+
+    __tablename__ = "held_reward"
+
+    reward_id: str = Field(primary_key=True, foreign_key="reward.id", sa_type=Text)
+    held_at: datetime = moment(now)
+    reason_before: str = Field(default="", sa_type=Text)
+    """why somebody had held it already; it stays held after the review"""
+
+
+class InReview(Conflict):
+    """The conversion behind this reward is under review. Decide that first: its rewards follow."""
+
+
+def require_none(reward: Reward) -> None:
+    """Refuse to decide about a reward that waits for a review; raises InReview."""
+    if session().get(HeldReward, reward.id) is not None:
+        raise InReview
+
+
+def look_first(*rewards: Reward) -> None:
+    """Have the conversions behind rewards assessed now, where the clock has not done it yet."""
+    ids = sorted({each.conversion_id for each in rewards if each.conversion_id})
+    if ids and fraud_work.assess_now(ids):
+        for reward in rewards:
+            session().refresh(reward)
+
+
+def looked_at() -> ColumnElement[bool]:
+    """The condition under which a reward may be opened: what it is for was assessed."""
+    assessed = select(Conversion.id).where(
+        Conversion.id == Reward.conversion_id, col(Conversion.assessed_at).is_not(None)
+    )
+    return or_(col(Reward.conversion_id).is_(None), assessed.exists())
+
+
+def hold(conversion_id: str) -> None:
+    """Reaction: hold what is not paid yet, whosever share; an approval that no payout has taken is void. Again: nothing."""
+    for reward in _unpaid(conversion_id):
+        if session().get(HeldReward, reward.id) is None:
+            _hold(reward)
+
+
+def _unpaid(conversion_id: str) -> list[Reward]:
+    return [
+        each
+        for each in rewards_of_conversion(conversion_id)
+        if each.kind == "earned" and each.state in UNPAID and each.run_id is None
+    ]
+
+
+def _hold(reward: Reward) -> None:
+    was, reason = reward.state, reward.state_reason
+    if not changes.change(reward, state="held", state_reason=FAIR_WORDS, **changes.UNAPPROVED):
+        return  # decided at this moment: a payout has it, or somebody denied it
+    if was == "approved":
+        back = ledger.payable(reward.membership_id), ledger.pending(reward.membership_id)
+        ledger.post(changes.entry(reward, "reward.approval_undone", *back))
+    session().add(HeldReward(reward_id=reward.id, reason_before=reason if was == "held" else ""))
+    session().flush()
+    changes.off_the_list(reward, RULE)
+    changes.note(reward, "reward.held", RULE, reason="under review", was=was)
+
+
+def let_go_on(conversion_id: str, by: Actor = RULE) -> None:
+    """Reaction: the review found nothing; what it held goes on where it was. Again: nothing."""
+    for reward in rewards_of_conversion(conversion_id):
+        held = session().get(HeldReward, reward.id)
+        if held is None:
+            continue
+        reason = held.reason_before
+        forget(reward)
+        if reason:
+            changes.change(reward, state_reason=reason)
+        else:
+            let_go(reward, by)
+
+
+def let_go(reward: Reward, by: Actor) -> bool:
+    """From held to where it waits: for the end of its hold, or for approval; False when it is not held."""
+    over = reward.hold_until is None or reward.hold_until <= now()
+    state = "approvable" if over else "pending"
+    if reward.state != "held" or not changes.change(reward, state=state, state_reason=""):
+        return False
+    if state == "approvable":
+        ask_first(reward)
+    changes.note(reward, "reward.released", by)
+    return True
+
+
+def forget(reward: Reward) -> None:
+    """It is decided: it waits for no review any more."""
+    held = session().get(HeldReward, reward.id)
+    if held is not None:
+        session().delete(held)
+        session().flush()
+
+
+def was_denied(conversion_id: str, membership_id: str) -> bool:
+    """Whether a reward for a conversion was denied to an advocate, and nothing was granted in its place since."""
+    mine = [each for each in rewards_of_conversion(conversion_id) if each.membership_id == membership_id]
+    earned = [each for each in mine if each.kind == "earned" and each.parent_id is None]
+    return bool(earned) and earned[-1].state == "denied"
+
+
+def reassess() -> int:
+    """Job: look again at what is unpaid of advocates about whom something new is known; answers how many conversions.
+
+    Late signals (a refund, a burst) reach earlier conversions this way. Raises as one_by_one does.
+    """
+    return one_by_one(fraud_work.waiting_members(), _reassess)
+
+
+def _reassess(membership_id: str) -> int:
+    if not fraud_work.take_member(membership_id):
+        return 0
+    unpaid = select(Reward.conversion_id).where(
+        Reward.membership_id == membership_id,
+        col(Reward.state).in_(UNPAID),
+        col(Reward.run_id).is_(None),
+        col(Reward.conversion_id).is_not(None),
+    )
+    return fraud_work.ask_again(sorted({each for each in session().exec(unpaid) if each}))

@@ -1,0 +1,327 @@
+"""An appeal: once, with words, answered by somebody who may, and the conversion moves with its money and its score."""
+
+from datetime import timedelta
+
+import pytest
+from sqlmodel import select
+
+from advocates.membership import Membership
+from core import db
+from core.access import COMMAND, Actor
+from core.clock import now
+from core.errors import Forbidden, NotFound, SpokesError
+from core.people import get_person
+from hub import actions, metrics
+from hub.roles import give_role
+from referrals import appeals, fraud_cases, fraud_work, reassignment
+from referrals.appeals import (
+    AlreadyAppealed,
+    AlreadyDecided,
+    Appeal,
+    InReview,
+    IsYours,
+    OwnAppeal,
+    ReasonNeeded,
+)
+from referrals.conversion_rows import AttributionCandidate, Conversion
+from referrals.fraud_addresses import digest
+from referrals.fraud_cases import FraudCase
+from referrals.reassignment import IsShared, Reassignment
+from rewards import approvals, proof, rules
+from rewards.reward import Reward
+from rewards.rules import Terms
+from tests.at_once import at_once
+from tests.factories import Cast, acting
+from tests.referrals.fraud_stories import odd
+from tests.referrals.stories import bring, give_back, make_earner, make_link
+from tests.rewards.stories import percent_rule, points_rule
+
+METRICS = ("sales", "revenue:EUR", "points")
+
+
+@pytest.fixture
+def two(cast: Cast) -> tuple[Membership, Membership]:
+    """Ana and Bo, advocates of the same programme, each with a link."""
+    with db.transaction():
+        percent_rule(cast.programme)
+        points_rule(cast.programme, "sale", 7)
+        ana, bo = make_earner(cast.programme), make_earner(cast.programme, "Bo Advocate")
+        make_link(ana, "ana")
+        make_link(bo, "bob", coupon="BOB10")
+        return ana, bo
+
+
+def lost(cast: Cast, **changes: object) -> str:
+    """An order that Ana's code won and Bo's coupon lost."""
+    with db.transaction():
+        return bring(
+            cast.north.id, COMMAND, **{"external_id": "o-1", "code": "ana", "coupon": "BOB10", **changes}
+        ).id
+
+
+def ask(member: Membership, order: str, words: str = "She used my coupon.") -> str:
+    with db.transaction():
+        return appeals.appeal(member, order, words=words, by=acting_as(member)).id
+
+
+def acting_as(member: Membership) -> Actor:
+    return acting(get_person(member.person_id))
+
+
+def answer(
+    cast: Cast, appeal_id: str, verb: str = "grant", who: str = "manager", reason: str = "It was hers."
+) -> None:
+    with db.transaction():
+        asked = appeals.get_appeal(appeal_id)
+        {"grant": appeals.grant, "reject": appeals.reject}[verb](
+            asked, by=acting(getattr(cast, who)), reason=reason
+        )
+
+
+def money(member: Membership, order: str) -> list[tuple[str, int]]:
+    with db.transaction(read_only=True) as session:
+        mine = select(Reward).where(Reward.conversion_id == order, Reward.membership_id == member.id)
+        return [
+            (e.state, e.amount_minor) for e in session.exec(mine.order_by(Reward.id)) if e.currency == "EUR"
+        ]
+
+
+def scores(member: Membership) -> tuple[int, int, int]:
+    with db.transaction(read_only=True):
+        sales, revenue, points = (metrics.value_of(each, "all", member.id) for each in METRICS)
+        return sales, revenue, points
+
+
+def nothing_is_wrong() -> bool:
+    with db.transaction(read_only=True):
+        return proof.problems() == [] and metrics.differences() == []
+
+
+def test_a_granted_appeal_moves_the_conversion_its_rewards_and_its_score(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = lost(cast)
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 2_900)
+    assert (scores(ana), scores(bo)) == ((1, 10_000, 5), (0, 0, 0))
+    answer(cast, ask(bo, order))
+    assert (scores(ana), scores(bo)) == ((0, 0, 0), (1, 10_000, 5))
+    assert (money(ana, order), money(bo, order)) == ([("denied", 1_000)], [("pending", 1_000)])
+    assert nothing_is_wrong()
+    with db.transaction(read_only=True) as session:
+        found = session.get_one(Conversion, order)
+        assert (found.membership_id, found.assessed_at) == (bo.id, None)  # looked at anew, for Bo
+        won = [e.membership_id for e in session.exec(select(AttributionCandidate)) if e.won]
+        assert won == [bo.id]
+        entry = session.exec(select(Reassignment)).one()
+        assert (entry.from_membership_id, entry.to_membership_id) == (ana.id, bo.id)
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 10_000)
+    assert (scores(ana), scores(bo)) == ((0, 0, 0), (0, 0, 0))
+    assert nothing_is_wrong()
+
+
+def test_what_was_nobodys_is_granted_by_the_rules_of_then(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    _ana, bo = two
+    with db.transaction():
+        when = (now() - timedelta(hours=1)).isoformat()
+        order = bring(cast.north.id, coupon="BOB10", occurred_at=when).id  # before the link ran
+        assert db.session().get_one(Conversion, order).membership_id is None
+    with db.transaction():
+        rules.change_rule(cast.programme, "sale", Terms("percent", rate_basis_points=5_000), by=COMMAND)
+    answer(cast, ask(bo, order))
+    assert money(bo, order) == [("pending", 1_290)]
+    assert scores(bo) == (1, 12_900, 7)
+    assert nothing_is_wrong()
+
+
+def test_one_appeal_each_and_none_for_what_is_ones_own(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = lost(cast)
+    ask(bo, order)
+    with pytest.raises(AlreadyAppealed):
+        ask(bo, order)
+    with pytest.raises(IsYours):
+        ask(ana, order)
+
+
+def test_twice_at_once_is_one_appeal(cast: Cast, two: tuple[Membership, Membership]) -> None:
+    _ana, bo = two
+    order = lost(cast)
+    done = at_once(lambda: ask(bo, order), lambda: ask(bo, order))
+    assert [type(each) for each in done if isinstance(each, SpokesError)] == [AlreadyAppealed]
+
+
+def test_who_was_no_candidate_finds_nothing_to_appeal(cast: Cast, two: tuple[Membership, Membership]) -> None:
+    _ana, bo = two
+    order = lost(cast, coupon=None)
+    with pytest.raises(NotFound):
+        ask(bo, order)
+
+
+def test_rejecting_leaves_everything_and_answers(cast: Cast, two: tuple[Membership, Membership]) -> None:
+    ana, bo = two
+    order = lost(cast)
+    asked = ask(bo, order)
+    with pytest.raises(ReasonNeeded):
+        answer(cast, asked, "reject", reason=" ")
+    answer(cast, asked, "reject", reason="The code came first.")
+    with db.transaction(read_only=True) as session:
+        assert session.get_one(Appeal, asked).reason == "The code came first."
+        assert actions.counts_for(acting(cast.manager)) == {}
+    assert scores(ana) == (1, 12_900, 7)
+    with pytest.raises(AlreadyDecided):
+        answer(cast, asked)
+
+
+def test_two_answers_at_once_are_one(cast: Cast, two: tuple[Membership, Membership]) -> None:
+    _ana, bo = two
+    order = lost(cast)
+    asked = ask(bo, order)
+    done = at_once(lambda: answer(cast, asked, "grant"), lambda: answer(cast, asked, "reject"))
+    assert [type(each) for each in done if isinstance(each, SpokesError)] == [AlreadyDecided]
+    assert nothing_is_wrong()
+
+
+def test_the_other_units_manager_knows_of_nothing(cast: Cast, two: tuple[Membership, Membership]) -> None:
+    _ana, bo = two
+    asked = ask(bo, lost(cast))
+    with pytest.raises(NotFound):
+        answer(cast, asked, who="other_manager")
+    with pytest.raises(Forbidden):
+        answer(cast, asked, who="finance")
+
+
+def test_what_another_units_advocate_has_is_decided_above_both(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    _ana, bo = two
+    with db.transaction():
+        make_link(make_earner(cast.other_programme, "Cy South"), "cyd")
+        order = bring(cast.hub.id, code="cyd", coupon="BOB10").id
+    asked = ask(bo, order)
+    for who in ("manager", "other_manager"):
+        with pytest.raises(NotFound):
+            answer(cast, asked, who=who)
+    answer(cast, asked, who="hub_admin")
+    assert scores(bo)[0] == 1
+    assert nothing_is_wrong()
+
+
+def test_nobody_answers_an_appeal_about_what_they_have_themselves(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    asked = ask(bo, lost(cast))
+    with db.transaction():
+        for member in (ana, bo):
+            give_role(get_person(member.person_id), "manager", cast.north.id, by=COMMAND)
+    for member in (ana, bo):
+        with pytest.raises(OwnAppeal), db.transaction():
+            appeals.reject(appeals.get_appeal(asked), by=acting_as(member), reason="No.")
+
+
+def test_during_a_review_nothing_is_appealed_and_nothing_moves(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    _ana, bo = two
+    order = odd(cast.north, cast.marketing, coupon="BOB10")
+    with pytest.raises(InReview):
+        ask(bo, order)
+    with db.transaction() as session:
+        found, by = session.get_one(Conversion, order), acting(cast.manager)
+        with pytest.raises(reassignment.UnderReview):
+            reassignment.reassign(found, None, link_id=None, why="x", by=by)
+
+
+def test_an_appeal_against_a_confirmed_review_clears_it(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    order = odd(cast.north, cast.marketing)
+    with db.transaction() as session:
+        case = session.exec(select(FraudCase)).one()
+        fraud_cases.confirm(case, by=acting(cast.manager), reason="A colleague bought it")
+    answer(cast, ask(ana, order, "She bought it for her mother."), reason="That is fine.")
+    assert [state for state, _amount in money(ana, order)] == ["denied", "pending"]
+    fraud_work.assess_due()
+    with db.transaction(read_only=True) as session:
+        assert session.exec(select(FraudCase)).one().state == "cleared"
+    assert nothing_is_wrong()
+
+
+def test_a_denied_reward_may_be_appealed_and_is_granted_anew(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    order = lost(cast)
+    with db.transaction() as session:
+        mine = select(Reward).where(Reward.conversion_id == order, Reward.currency == "EUR")
+        approvals.deny(session.exec(mine).one(), by=acting(cast.manager), reason="A colleague bought it.")
+    answer(cast, ask(ana, order, "She is no colleague."))
+    assert money(ana, order) == [("denied", 1_290), ("pending", 1_290)]
+    assert scores(ana) == (1, 12_900, 7)
+    assert nothing_is_wrong()
+
+
+def test_a_shared_conversion_is_not_given_to_one(cast: Cast, two: tuple[Membership, Membership]) -> None:
+    ana, bo = two
+    order = shared(cast)
+    with db.transaction() as session:
+        found, by = session.get_one(Conversion, order), acting(cast.manager)
+        with pytest.raises(IsShared):
+            reassignment.reassign(found, bo, link_id=None, why="x", by=by)
+    assert scores(ana)[1] + scores(bo)[1] == 12_900
+    assert nothing_is_wrong()
+
+
+def shared(cast: Cast, **changes: object) -> str:
+    """An order that Ana and Bo share."""
+    with db.transaction() as session:
+        programme = session.get_one(type(cast.programme), cast.programme.id)
+        programme.attribution_rule = "split"
+        session.add(programme)
+    return lost(cast, **changes)
+
+
+def test_a_shared_conversion_is_held_and_taken_from_everybody(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = shared(cast, customer={"email_sha256": digest(cast.marketing.email)})
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 2_900)
+    fraud_work.assess_due()
+    assert [[state for state, _amount in money(each, order)] for each in two] == [["held"], ["held"]]
+    with db.transaction() as session:
+        case = session.exec(select(FraudCase)).one()
+        fraud_cases.confirm(case, by=acting(cast.manager), reason="A colleague bought it")
+    assert [[state for state, _amount in money(each, order)] for each in two] == [["denied"], ["denied"]]
+    assert (scores(ana), scores(bo)) == ((0, 0, 0), (0, 0, 0))
+    assert nothing_is_wrong()
+    with db.transaction() as session:
+        case, by = session.exec(select(FraudCase)).one(), acting(cast.manager)
+        with pytest.raises(IsShared):
+            fraud_cases.overturn(case, by=by, reason="It was a mistake.")
+
+
+def test_a_refund_at_the_same_time_comes_before_or_after_but_not_between(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = lost(cast)
+    asked = ask(bo, order)
+
+    def refund() -> None:
+        with db.transaction():
+            give_back(cast.north.id, "o-1", 2_900)
+
+    done = at_once(lambda: answer(cast, asked), refund)
+    assert done == [None, None]
+    assert (scores(ana), scores(bo)) == ((0, 0, 0), (1, 10_000, 5))
+    assert nothing_is_wrong()
