@@ -23,15 +23,23 @@ EARLIEST = date(2000, 1, 1)
 class LeaderboardQuery(Input):
     """Metric, currency, period or days (`from`, `to`, both included), unit, how many places."""
 
-    metric: str = Field(default="sales", max_length=40)
-    currency: str | None = Field(default=None, max_length=3)
-    period: str | None = Field(default=None, max_length=10)
-    first: date | None = Field(default=None, alias="from")
-    last: date | None = Field(default=None, alias="to")
-    unit: str | None = Field(default=None, max_length=200)
-    limit: int = Field(default=100, ge=1, le=MAX_PLACES)
-    emails: bool = False
-    after: str | None = Field(default=None, max_length=1_000)
+    metric: str = Field(
+        default="sales", max_length=40, description="clicks, leads, sales, revenue, points or certifications"
+    )
+    currency: str | None = Field(
+        default=None, max_length=3, description="of revenue; needed where units have several"
+    )
+    period: str | None = Field(
+        default=None, max_length=10, description="all, 2026, 2026-Q4 or 2026-11, instead of days"
+    )
+    first: date | None = Field(default=None, alias="from", description="the first day, included")
+    last: date | None = Field(default=None, alias="to", description="the last day, included")
+    unit: str | None = Field(
+        default=None, max_length=200, description="a unit's short name: it and all below"
+    )
+    limit: int = Field(default=100, ge=1, le=MAX_PLACES, description="how many places")
+    emails: bool = Field(default=False, description="for people in the console only: keys are refused")
+    after: str | None = Field(default=None, max_length=1_000, description="a leaderboard is one page")
 
     @field_validator("first", "last", mode="before")
     @classmethod

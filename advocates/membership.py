@@ -1,5 +1,6 @@
 """Membership: a number for ever, terms with dates, a standing that is dated too."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -188,3 +189,11 @@ def public_name(membership: Membership) -> str:
         if membership.shown_by_name
         else f"Advocate #{membership.number}"
     )
+
+
+def public_names(memberships: Sequence[Membership]) -> dict[str, str]:
+    """Membership → its public name, all of them in one query."""
+    named = [each.person_id for each in memberships if each.shown_by_name]
+    people = select(Person.id, Person.name).where(col(Person.id).in_(named))
+    names = dict(session().exec(people).all()) if named else {}
+    return {each.id: names.get(each.person_id, f"Advocate #{each.number}") for each in memberships}

@@ -7,10 +7,10 @@ from typing import Literal
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, func
-from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
-from advocates.membership import Membership, Standing, State, Term
+from advocates.membership import Membership, Standing, State
+from advocates.roll import open_standings, term_ends
 from core.access import Actor
 from core.clock import now
 from core.db import session
@@ -87,8 +87,8 @@ def _rows(members: Sequence[Membership]) -> list[RosterRow]:
         for p in session().exec(select(Person).where(col(Person.id).in_([m.person_id for m in members])))
     }
     programmes = {p.id: p for p in session().exec(select(Programme))}
-    standings = _open_standings(ids)
-    ends = _term_ends(ids)
+    standings = open_standings(ids)
+    ends = term_ends(ids)
     certified = _certified([each.person_id for each in members])
     clicks, sales = _ladder("clicks", ids), _ladder("sales", ids)
     return [
@@ -104,21 +104,6 @@ def _rows(members: Sequence[Membership]) -> list[RosterRow]:
         )
         for each in members
     ]
-
-
-def _open_standings(ids: list[str]) -> dict[str, str]:
-    is_open = col(Standing.ended_at).is_(None)
-    found = select(Standing.membership_id, Standing.state).where(
-        col(Standing.membership_id).in_(ids), is_open
-    )
-    return dict(session().exec(found).all())
-
-
-def _term_ends(ids: list[str]) -> dict[str, datetime]:
-    latest = select_columns(col(Term.membership_id), func.max(Term.ends_at)).where(
-        col(Term.membership_id).in_(ids)
-    )
-    return dict(session().execute(latest.group_by(col(Term.membership_id))).all())
 
 
 def _certified(people: list[str]) -> set[tuple[str, str]]:

@@ -22,6 +22,7 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 """One line of text, required."""
 Paragraphs = Annotated[str, StringConstraints(max_length=5_000)]
 """Longer text."""
+PRINTABLE = re.compile(r"[!-~]{1,200}")
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[!-~]+$")]
 """Somebody else's identifier: visible ASCII."""
 

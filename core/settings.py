@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     stripe_connect_webhook_secret: str = ""
     sandbox_stripe_port: int = Field(default=0, ge=0, le=65_535)
     sandbox_shop_port: int = Field(default=0, ge=0, le=65_535)
+    api_reads_per_minute: int = Field(default=3_000, ge=0)
+    api_writes_per_minute: int = Field(default=30_000, ge=0)
+    api_batches_per_minute: int = Field(default=600, ge=0)
     demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's; production has none
 
     @field_validator("encryption_keys")

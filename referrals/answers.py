@@ -10,6 +10,7 @@ from sqlalchemy import select as select_columns
 from sqlmodel import col, func, select
 
 from advocates.membership import Membership
+from core.answers import Answer, Listed
 from core.clock import now
 from core.db import session
 from core.people import Person
@@ -23,7 +24,7 @@ from referrals.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
 from referrals.recording import NewCandidate, NewRow
 
 
-class ShownLink(BaseModel):
+class ShownLink(Answer):
     """A link with what it brought; `active` says that it forwards now."""
 
     code: str
@@ -36,12 +37,18 @@ class ShownLink(BaseModel):
     currency: str
     coupon: str | None
     campaign: str
+    """empty: the programme's short name is the UTM campaign"""
+    starts_at: datetime
+    ends_at: datetime | None
+    """null: for good"""
     clicks: int
+    """counted ones"""
     leads: int
     sales: int
+    """without those that were given back in full"""
 
 
-class ShownClick(BaseModel):
+class ShownClick(Answer):
     """A recorded click; one that is not counted says by its flags why."""
 
     id: str
@@ -49,13 +56,16 @@ class ShownClick(BaseModel):
     occurred_at: datetime
     counted: bool
     flags: list[str]
+    """why it is not counted: head, prefetch, bot, private"""
 
 
-class ShownCandidate(BaseModel):
+class ShownCandidate(Answer):
     """Whose a conversion might have been, and what became of it."""
 
     source: str
+    """click, code, coupon or customer"""
     given: str
+    """the click's id, the code, the coupon, the customer's id"""
     at: datetime
     advocate: str | None
     advocate_id: str | None
@@ -66,9 +76,10 @@ class ShownCandidate(BaseModel):
     share_minor: int
     """its part of the amount"""
     verdict: str
+    """why it won or did not"""
 
 
-class ShownAttribution(BaseModel):
+class ShownAttribution(Answer):
     """Whose a conversion is, and why."""
 
     advocate: str | None
@@ -77,10 +88,11 @@ class ShownAttribution(BaseModel):
     shared: bool
     """several advocates have a part of it; `advocate` is the one of the last touch, for whom the sale counts"""
     reason: str
+    """as a sentence"""
     candidates: list[ShownCandidate]
 
 
-class ShownConversion(BaseModel):
+class ShownConversion(Answer):
     """A stored conversion."""
 
     id: str
@@ -88,12 +100,13 @@ class ShownConversion(BaseModel):
     kind: str
     amount_minor: int
     currency: str
+    """empty for leads without an amount"""
     refunded_minor: int
     occurred_at: datetime
     attribution: ShownAttribution
 
 
-class ShownRefund(BaseModel):
+class ShownRefund(Answer):
     """A stored refund; `parked` until its sale is known."""
 
     id: str
@@ -103,6 +116,19 @@ class ShownRefund(BaseModel):
     reason: str
     occurred_at: datetime
     state: str
+    """parked, applied or refused"""
+
+
+class LinkPage(Listed[ShownLink]):
+    """Some links."""
+
+
+class ClickPage(Listed[ShownClick]):
+    """Some clicks."""
+
+
+class ConversionPage(Listed[ShownConversion]):
+    """Some conversions."""
 
 
 class Brought(BaseModel):
@@ -133,6 +159,8 @@ def show_links(links: Sequence[Link]) -> dict[str, ShownLink]:
             currency=programmes[link.programme_id].currency,
             coupon=link.coupon,
             campaign=link.campaign,
+            starts_at=link.starts_at,
+            ends_at=link.ends_at,
             **brought[link.id].model_dump(),
         )
         for link in links

@@ -1,24 +1,40 @@
 """Doors for machines: conversions and refunds in, links, clicks and conversions out."""
 
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 from sqlmodel import col, select
 
-from core.access import Actor, authorize
-from core.api_keys import ApiKey
-from core.db import session, transaction
-from core.errors import SpokesError, UnsupportedMedia
+from core.access import Actor
+from core.db import session
+from core.errors import SpokesError
 from core.paging import page_of
+from hub.programmes import ProgrammeNotFound
 from referrals import answers, conversions
-from referrals.batch import BATCH_BYTES, answered_lines
+from referrals.answers import (
+    ClickPage,
+    ConversionPage,
+    LinkPage,
+    ShownLink,
+    ShownRefund,
+)
+from referrals.batch import BATCH_BYTES, TooManyLines, answered_lines
 from referrals.clicks import Click
-from referrals.conversions import Conversion, NewConversion, NewRefund
-from referrals.links import Link, get_link
-from referrals.seen import conversions_in
+from referrals.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund
+from referrals.examples import A_REFUND, A_SALE
+from referrals.links import Link, LinkNotFound
+from referrals.listings import (
+    ClickListing,
+    ConversionListing,
+    LinkListing,
+    narrow_clicks,
+    narrow_conversions,
+    programme_in,
+)
+from referrals.refunds import RefundDiffers, RefundTooLarge
+from referrals.seen import conversions_in, seen_link
 from rewards.together import take_with_others
-from rewards.told import take_all
-from web.forms import read_query
-from web.json_in import read_json
-from web.machines import Listing, listed, machine, note_use
+from rewards.told import BatchResult, ToldConversion, take_all
+from web.api_doors import NDJSON, NoQuery, by_json, by_lines, by_query
+from web.machines import listed, note_use, unit_of_caller
 from web.protection import csrf
 from web.requests import transacts_itself
 
@@ -26,22 +42,19 @@ door = Blueprint("referrals_api", __name__)
 door.after_request(note_use)
 csrf.exempt(door)
 
-NDJSON = "application/x-ndjson"
-BATCH_TYPES = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
-
-
-class NotNdjson(UnsupportedMedia):
-    """Please send one JSON object a line, with the content type application/x-ndjson."""
-
 
 @door.post("/api/v1/conversions")
+@by_json(
+    NewConversion,
+    scope="conversions:write",
+    answers={201: ToldConversion, 200: ToldConversion},
+    refuses=(ConversionDiffers,),
+    example=A_SALE,
+)
 @transacts_itself
-def take_conversion() -> tuple[Response, int]:
+def take_conversion(actor: Actor, new: NewConversion) -> tuple[Response, int]:
     """Store a conversion: 201, or 200 and the first answer for a repetition."""
-    with transaction(read_only=True):
-        actor = machine("conversions:write")
-        unit_id = _unit_of(actor)
-    told = take_with_others(read_json(NewConversion), actor, unit_id)
+    told = take_with_others(new, actor, unit_of_caller())
     if isinstance(told, SpokesError):
         raise told
     said, status = told
@@ -49,24 +62,31 @@ def take_conversion() -> tuple[Response, int]:
 
 
 @door.post("/api/v1/conversions/batch")
-@transacts_itself
-def take_batch() -> Response:
+@by_lines(
+    NewConversion,
+    scope="conversions:write",
+    answers={200: BatchResult},
+    refuses=(TooManyLines,),
+    most_bytes=BATCH_BYTES,
+)
+def take_batch(actor: Actor, raw: bytes) -> Response:
     """Store up to 10,000 conversions, one JSON object a line; one result a line, in order."""
-    with transaction(read_only=True):
-        actor = machine("conversions:write")
-        unit_id = _unit_of(actor)
-    if request.mimetype not in BATCH_TYPES:
-        raise NotNdjson
-    request.max_content_length = BATCH_BYTES
-    lines = answered_lines(request.get_data(), lambda news: take_all(news, actor, unit_id))
+    unit_id = unit_of_caller()
+    lines = answered_lines(raw, lambda news: take_all(news, actor, unit_id))
     return Response("".join(f"{line}\n" for line in lines), mimetype=NDJSON)
 
 
 @door.post("/api/v1/refunds")
-def take_refund() -> tuple[Response, int]:
+@by_json(
+    NewRefund,
+    scope="conversions:write",
+    answers={201: ShownRefund, 200: ShownRefund},
+    refuses=(RefundDiffers, RefundTooLarge),
+    example=A_REFUND,
+)
+def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
     """Store a refund: 201, or 200 and the first answer for a repetition."""
-    actor = machine("conversions:write")
-    refund, new = conversions.refund(read_json(NewRefund), by=actor, unit_id=_unit_of(actor))
+    refund, new = conversions.refund(wanted, by=actor, unit_id=unit_of_caller())
     if refund.answer is None:  # what was answered the first time is kept and answered again
         refund.answer = answers.show_refund(refund).model_dump(mode="json")
         session().add(refund)
@@ -74,44 +94,41 @@ def take_refund() -> tuple[Response, int]:
 
 
 @door.get("/api/v1/conversions")
-def list_conversions() -> Response:
+@by_query(ConversionListing, scope="conversions:read", answers={200: ConversionPage})
+def list_conversions(actor: Actor, query: ConversionListing) -> Response:
     """The conversions that the key's units may see, the newest first."""
-    actor, query = machine("conversions:read"), read_query(Listing)
     units = actor.units_for("conversions:read")
-    wanted = select(Conversion).where(conversions_in(units))
+    wanted = narrow_conversions(select(Conversion).where(conversions_in(units)), query)
     page = page_of(wanted, (col(Conversion.id), "id"), after=query.after, limit=query.limit)
     shown = answers.show_conversions(page.items, units)
     return listed(page, lambda conversion: shown[conversion.id])
 
 
 @door.get("/api/v1/links")
-def list_links() -> Response:
+@by_query(LinkListing, scope="links:read", answers={200: LinkPage}, refuses=(ProgrammeNotFound,))
+def list_links(actor: Actor, query: LinkListing) -> Response:
     """The links of the key's units, the newest first."""
-    actor, query = machine("links:read"), read_query(Listing)
-    wanted = select(Link).where(col(Link.unit_id).in_(actor.units_for("links:read")))
+    units = actor.units_for("links:read")
+    wanted = select(Link).where(col(Link.unit_id).in_(units))
+    if query.programme is not None:
+        wanted = wanted.where(Link.programme_id == programme_in(units, query.programme).id)
     page = page_of(wanted, (col(Link.id), "id"), after=query.after, limit=query.limit)
     shown = answers.show_links(page.items)
     return listed(page, lambda link: shown[link.id])
 
 
 @door.get("/api/v1/links/<code>")
-def show_link(code: str) -> Response:
+@by_query(NoQuery, scope="links:read", answers={200: ShownLink}, refuses=(LinkNotFound,))
+def show_link(actor: Actor, _query: NoQuery, code: str) -> Response:
     """One link by its code."""
-    actor = machine("links:read")
-    link = get_link(code)
-    authorize(actor, "links:read", link.unit_id)
+    link = seen_link(code, actor, "links:read")
     return jsonify(answers.show_links([link])[link.id].model_dump(mode="json"))
 
 
 @door.get("/api/v1/clicks")
-def list_clicks() -> Response:
+@by_query(ClickListing, scope="clicks:read", answers={200: ClickPage})
+def list_clicks(actor: Actor, query: ClickListing) -> Response:
     """Every recorded click of the key's units, flagged ones too, the newest first."""
-    actor, query = machine("clicks:read"), read_query(Listing)
-    wanted = select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read")))
+    wanted = narrow_clicks(select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read"))), query)
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_click)
-
-
-def _unit_of(actor: Actor) -> str:
-    """The unit of the key that calls."""
-    return session().get_one(ApiKey, actor.id).unit_id

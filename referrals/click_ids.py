@@ -2,6 +2,7 @@
 
 import os
 import random
+from datetime import datetime
 from functools import lru_cache
 
 from core.ids import ID_PATTERN
@@ -31,3 +32,9 @@ def new_click_id(at_ms: int) -> str:
 def _of_time(at_ms: int) -> str:
     """The first ten digits: many clicks of a busy moment share them."""
     return "".join(_PAIRS[at_ms >> shift & 1023] for shift in range(40, -1, -10))
+
+
+def first_click_id(at: datetime) -> str:
+    """The lowest id that a click of this moment or later can have; before 1970 the lowest there is."""
+    bits = max(0, int(at.timestamp() * 1000)) << 80
+    return "".join([_PAIRS[bits >> shift & 1023] for shift in range(120, -1, -10)])

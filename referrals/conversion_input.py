@@ -5,7 +5,16 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt, StrictStr, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    model_validator,
+)
 from pydantic.types import StringConstraints
 
 from core.clock import now
@@ -52,11 +61,19 @@ Token = Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)]
 Value = StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=500)] | None
 
 
-class NewCustomer(Input):
+class Written(Input):
+    """Input whose fields say what they mean, in the API's document too."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+
+class NewCustomer(Written):
     """Who bought: the shop's own id, and a SHA-256 of the lower-case e-mail address, never the address."""
 
     external_id: Key | None = None
+    """the shop's own id of the customer"""
     email_sha256: Digest | None = None
+    """SHA-256 of the e-mail address in lower case, as 64 hexadecimal digits"""
 
     @model_validator(mode="after")
     def _somebody(self) -> "NewCustomer":
@@ -65,30 +82,38 @@ class NewCustomer(Input):
         return self
 
 
-class NewLine(Input):
+class NewLine(Written):
     """One position of an order."""
 
     sku: Key
     amount_minor: Amount
+    """of the whole line, in minor units"""
     quantity: Annotated[StrictInt, Field(ge=1, le=1_000_000)] = 1
 
 
-class NewConversion(Input):
+class NewConversion(Written):
     """A lead or a sale as it arrives."""
 
     external_id: Key
+    """the shop's own id of the order: sent again it is known again"""
     kind: Literal["lead", "sale"]
     occurred_at: Occurred
+    """when it happened, with a time zone; not before 2000, at most a day ahead"""
     click: Token | None = None
+    """the click token `spk` from the cookie or the address; at least one of click, code, coupon, customer is needed"""
     code: Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)] | None = None
+    """a link's code that the customer named"""
     coupon: Annotated[StrictStr, StringConstraints(min_length=1, max_length=64)] | None = None
     clicks: list[Token] = Field(default_factory=list, max_length=MOST_CLICKS)
     """further clicks of the same visitor, for programmes whose rule looks at more than one"""
     amount_minor: Amount | None = None
+    """what was paid, in minor units; a sale needs it"""
     currency: KnownCurrency | None = None
+    """ISO 4217, beside every amount"""
     customer: NewCustomer | None = None
     lines: list[NewLine] = Field(default_factory=list, max_length=MOST_LINES)
     metadata: dict[Short, Value] = Field(default_factory=dict, max_length=MOST_METADATA)
+    """anything of the shop's own: up to 50 short values"""
 
     @model_validator(mode="after")
     def _whole(self) -> "NewConversion":
@@ -101,11 +126,13 @@ class NewConversion(Input):
         return self
 
 
-class NewRefund(Input):
+class NewRefund(Written):
     """Money given back on a sale, as it arrives."""
 
     external_id: Key
+    """the shop's own id of the refund: sent again it is known again"""
     conversion_external_id: Key
+    """the sale that it takes back; one that is not known yet is waited for"""
     amount_minor: Annotated[StrictInt, Field(ge=1, le=MOST_MINOR)]
     reason: Annotated[str, StringConstraints(max_length=500)] = ""
     occurred_at: Occurred

@@ -4,8 +4,10 @@ from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
 
 from core.access import Actor, authorize
+from core.errors import NotFound
 from hub.programmes import Programme
 from referrals.conversions import Conversion, get_conversion
+from referrals.links import Link, LinkNotFound, get_link
 
 
 def conversions_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
@@ -25,3 +27,13 @@ def seen_conversion(conversion_id: str, actor: Actor, action: str) -> Conversion
     seen = [each for each in units if each in actor.sees]
     authorize(actor, action, (may or seen or units)[0])
     return conversion
+
+
+def seen_link(code: str, actor: Actor, scope: str) -> Link:
+    """The link with this code, for a key with the scope in its unit; raises LinkNotFound also for another unit's."""
+    link = get_link(code)
+    try:
+        authorize(actor, scope, link.unit_id)
+    except NotFound:
+        raise LinkNotFound from None
+    return link

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from pydantic import BaseModel
 from sqlmodel import col, select
 
+from core.answers import Answer, Listed
 from core.db import session
 from hub.programmes import Programme
 from referrals.conversions import Conversion
@@ -13,11 +13,12 @@ from rewards.reward import Reward
 from rewards.runs import Payout, PayoutRun
 
 
-class ShownReward(BaseModel):
+class ShownReward(Answer):
     """One line; clawbacks are negative."""
 
     id: str
     kind: str
+    """earned (money), points, clawback or carry"""
     state: str
     advocate: str
     """the membership's id, as in /api/v1/advocates"""
@@ -26,26 +27,39 @@ class ShownReward(BaseModel):
     amount_minor: int
     currency: str
     arithmetic: str
+    """how the amount came about, in words"""
     rule_version: int
     occurred_at: datetime
     hold_until: datetime | None
+    """not approvable before"""
     payout_id: str | None
 
 
-class ShownPayout(BaseModel):
+class ShownPayout(Answer):
     """What an advocate gets from a run in one currency."""
 
     id: str
     state: str
     advocate: str
+    """the membership's id, as in /api/v1/advocates"""
     programme: str
     period: str
     amount_minor: int
     currency: str
     lines: int
+    """how many rewards are in it"""
     sent_at: datetime | None
     transfer_id: str | None
     reason: str
+    """why it is held, rejected or unclear, as a sentence"""
+
+
+class RewardPage(Listed[ShownReward]):
+    """Some rewards."""
+
+
+class PayoutPage(Listed[ShownPayout]):
+    """Some payouts."""
 
 
 def show_rewards(rewards: Sequence[Reward]) -> dict[str, ShownReward]:

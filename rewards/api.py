@@ -1,15 +1,18 @@
 """Doors for machines: rewards and payouts."""
 
 from flask import Blueprint, Response
+from pydantic import Field
 from sqlmodel import col, select
 
-from core.paging import page_of
+from core.access import Actor
+from core.paging import Listing, page_of
 from rewards import answers
+from rewards.answers import PayoutPage, RewardPage
 from rewards.reward import Reward, State
 from rewards.runs import Payout
 from rewards.runs import State as PayoutState
-from web.forms import read_query
-from web.machines import Listing, listed, machine, note_use
+from web.api_doors import by_query
+from web.machines import listed, note_use
 from web.protection import csrf
 
 door = Blueprint("rewards_api", __name__)
@@ -20,19 +23,19 @@ csrf.exempt(door)
 class RewardListing(Listing):
     """The query of rewards."""
 
-    state: State | None = None
+    state: State | None = Field(default=None, description="only those in this state")
 
 
 class PayoutListing(Listing):
     """The query of payouts."""
 
-    state: PayoutState | None = None
+    state: PayoutState | None = Field(default=None, description="only those in this state")
 
 
 @door.get("/api/v1/rewards")
-def list_rewards() -> Response:
+@by_query(RewardListing, scope="rewards:read", answers={200: RewardPage})
+def list_rewards(actor: Actor, query: RewardListing) -> Response:
     """The rewards that the key's units may see, the newest first."""
-    actor, query = machine("rewards:read"), read_query(RewardListing)
     wanted = select(Reward).where(col(Reward.unit_id).in_(actor.units_for("rewards:read")))
     if query.state is not None:
         wanted = wanted.where(Reward.state == query.state)
@@ -42,9 +45,9 @@ def list_rewards() -> Response:
 
 
 @door.get("/api/v1/payouts")
-def list_payouts() -> Response:
+@by_query(PayoutListing, scope="payouts:read", answers={200: PayoutPage})
+def list_payouts(actor: Actor, query: PayoutListing) -> Response:
     """The payouts that the key's units may see, the newest first."""
-    actor, query = machine("payouts:read"), read_query(PayoutListing)
     wanted = select(Payout).where(col(Payout.unit_id).in_(actor.units_for("payouts:read")))
     if query.state is not None:
         wanted = wanted.where(Payout.state == query.state)

@@ -3,14 +3,15 @@
 import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
-from pydantic import BaseModel
+from pydantic import RootModel
 from sqlalchemy import select as select_columns
 from sqlmodel import col
 
 from core import bulk
 from core.access import Actor
+from core.answers import Answer, Refusal
 from core.errors import SpokesError
 from core.reading import Columns, Reading, among
 from hub.units import reach
@@ -26,7 +27,7 @@ Told = tuple[str, int] | SpokesError
 """the answer as JSON with its status (201 new, 200 known), or why there is none"""
 
 
-class ToldReward(BaseModel):
+class ToldReward(Answer):
     """What a conversion earned; of a shared one each advocate's."""
 
     id: str
@@ -42,7 +43,24 @@ class ToldConversion(ShownConversion):
     """A stored conversion with what it earned: money before points."""
 
     reward: ToldReward | None
+    """the first of `rewards`"""
     rewards: list[ToldReward]
+
+
+class ToldLine(ToldConversion):
+    """A line of a batch that was taken."""
+
+    status: Literal[200, 201]
+
+
+class RefusedLine(Refusal):
+    """A line of a batch that was refused; the others stand."""
+
+    status: int
+
+
+class BatchResult(RootModel[ToldLine | RefusedLine]):
+    """What became of one line."""
 
 
 def take_all(news: Sequence[NewConversion], by: Actor, unit_id: str) -> list[Told]:

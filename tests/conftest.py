@@ -15,8 +15,10 @@ from hypothesis import settings as hypothesis_settings
 import reactions
 from core import db, people
 from core.settings import Settings, configure
+from tests.api_contract import CheckedClient
 from tests.databases import PostgresServer, empty, fresh_copy, hurry, migrate
 from tests.factories import Cast, make_cast
+from web import machines
 
 # A cheap hash: what argon2 costs on purpose is not what these tests are about (tests/core/test_people.py looks at that).
 people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # noqa: SLF001 - the one place to say so
@@ -97,6 +99,8 @@ def app(settings: Settings) -> Flask:
     made = _apps[0]
     made.config["WTF_CSRF_ENABLED"] = False  # tests/web/test_csrf.py turns it on
     made.config["SPOKES"] = settings
+    made.test_client_class = CheckedClient
+    machines.rates.forget()
     return made
 
 

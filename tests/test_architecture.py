@@ -27,7 +27,7 @@ def is_door(name: str) -> bool:
     return (
         package(name) not in {"web", "sandbox"}
         and bool(inside)
-        and (inside[0] in DOORS or name.endswith("_page"))
+        and (inside[0] in DOORS or name.endswith(("_page", "_api")))
     )
 
 

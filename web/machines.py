@@ -1,49 +1,96 @@
-"""What the API's doors stand on: the key, the scope, pages."""
+"""What the API's doors stand on: the key, the scope, how often, pages."""
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from flask import Response, g, jsonify, request
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from core import api_keys
 from core.access import Actor, authorize_anywhere
-from core.api_keys import WrongKey
+from core.api_keys import ApiKey, WrongKey
 from core.db import transaction
-from core.inputs import Input
-from core.paging import MAX_LIMIT, Page
+from core.errors import TooManyAttempts
+from core.paging import Page
+from core.rates import WINDOW_S, Rates, Spent
+from core.settings import settings
 from hub.roles import key_actor
 
 T = TypeVar("T")
+Rate = Literal["reads", "writes", "batches"]
+WRONG_KEYS_PER_MINUTE = 60
+rates = Rates()
 
 
-class Listing(Input):
-    """The query of every list."""
-
-    limit: int = Field(default=100, ge=1, le=MAX_LIMIT)
-    after: str | None = Field(default=None, max_length=1_000)
+class TooManyRequests(TooManyAttempts):
+    """That is more than this API takes in a minute. Retry-After says how many seconds to wait."""
 
 
-def machine(scope: str) -> Actor:
-    """Who calls, with the scope checked; raises WrongKey, Forbidden."""
-    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
-    if kind.lower() != "bearer" or not secret:
-        raise WrongKey
-    row = api_keys.key_of(secret.strip())
-    g.key_to_touch = row.id if api_keys.needs_touch(row) else None
-    actor = key_actor(row)
+def machine(scope: str, rate: Rate = "reads") -> Actor:
+    """Who calls, counted, with the scope checked; raises WrongKey, TooManyRequests, Forbidden."""
+    key = _key()
+    _spend(key.id, rate)
+    if api_keys.needs_touch(key):
+        g.key_to_touch = key.id
+    g.unit_of_caller = key.unit_id
+    actor = key_actor(key)
     authorize_anywhere(actor, scope)
     return actor
 
 
+def unit_of_caller() -> str:
+    """The unit of the key that calls; after `machine`."""
+    return str(g.unit_of_caller)
+
+
+def _key() -> ApiKey:
+    """The key that was sent. Wrong ones are counted by address, and a right one from there still passes."""
+    kind, _, secret = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not secret:
+        raise WrongKey
+    try:
+        return api_keys.key_of(secret.strip())
+    except WrongKey:
+        wrong = rates.spend(f"address {request.remote_addr}", WRONG_KEYS_PER_MINUTE)
+        if wrong.over:
+            raise TooManyRequests(retry_after_s=wrong.resets_in_s) from None
+        raise
+
+
+def _spend(key_id: str, rate: Rate) -> None:
+    most = {
+        "reads": settings().api_reads_per_minute,
+        "writes": settings().api_writes_per_minute,
+        "batches": settings().api_batches_per_minute,
+    }[rate]
+    if most == 0:
+        return
+    spent = rates.spend(f"{rate} {key_id}", most)
+    g.spent = (rate, spent)
+    if spent.over:
+        raise TooManyRequests(retry_after_s=spent.resets_in_s)
+
+
 def note_use(response: Response) -> Response:
-    """After a good answer, write (at most hourly) that the key was used: in a transaction of its own, GET stays reading."""
-    key_id = g.pop("key_to_touch", None)
-    if response.status_code < 400 and key_id:  # noqa: PLR2004 - HTTP's own border
-        # The answer stands: a note that fails must not turn it into an error.
-        with suppress(SQLAlchemyError), transaction():
+    """Say how much of the rate is left; after a good answer, write (at most hourly) that the key was used.
+
+    In a transaction of its own: GET stays reading.
+    """
+    spent: tuple[Rate, Spent] | None = g.get("spent")
+    if spent is not None:
+        rate, stand = spent
+        response.headers["RateLimit-Policy"] = f'"{rate}";q={stand.most};w={WINDOW_S}'
+        response.headers["RateLimit"] = f'"{rate}";r={stand.left};t={stand.resets_in_s}'
+    if response.status_code == WrongKey.status:
+        response.headers["WWW-Authenticate"] = "Bearer"
+    key_id: str | None = g.pop("key_to_touch", None)
+    if response.status_code < 400 and key_id is not None:  # noqa: PLR2004 - HTTP's own border
+        with (
+            suppress(SQLAlchemyError),
+            transaction(),
+        ):  # the answer stands: a note that fails must not undo it
             api_keys.touch(key_id)
     return response
 

@@ -15,7 +15,16 @@ from werkzeug.routing import MapAdapter, Rule
 from tests.journeys.running import Browser, Service
 
 FACES = ("/portal", "/console", "/")
-NO_PAGES = ("/api/", "/static/", "/webhooks/", "/healthz", "/readyz", "/metrics", "/brand.css")
+NO_PAGES = (
+    "/api/",
+    "/static/",
+    "/webhooks/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/brand.css",
+    "/openapi.json",
+)
 LOOKS_PER_ENDPOINT = 2
 """How many pages of a kind each person opens in search of links."""
 

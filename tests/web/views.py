@@ -10,10 +10,11 @@ from sqlmodel import select
 from core import db
 from core.errors import Conflict, Forbidden, NotFound, TooManyAttempts
 from core.inputs import Input, Line
+from core.paging import Listing
 from core.people import Person, register
 from web.forms import Form, read_form, read_query
 from web.json_in import read_json
-from web.machines import Listing, machine, note_use
+from web.machines import machine, note_use
 from web.requests import transacts_itself, writes_on_get
 from web.signing_in import advocate, me, staff
 
