@@ -22,6 +22,8 @@ Scope = Literal[
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 POSTBACK: Scope = "postback:write"
 """the only scope whose keys may stand in an address, and only alone"""
+API_SCOPES = tuple(each for each in SCOPES if each != POSTBACK)
+"""what the API asks for"""
 PREFIX_LENGTH = 12
 USED_AGAIN_AFTER = timedelta(hours=1)
 

@@ -28,7 +28,7 @@ from pydantic import BaseModel
 from werkzeug.routing import Rule
 
 from core.answers import Refusal
-from core.api_keys import SCOPES
+from core.api_keys import API_SCOPES
 from core.errors import SpokesError
 from web.api_doors import NDJSON, Declared, declared_of
 from web.openapi_words import (
@@ -211,7 +211,7 @@ def _webhook(model: type[BaseModel]) -> PathItem:
 
 
 def _key_scheme() -> SecurityScheme:
-    scopes = ", ".join(f"`{each}`" for each in SCOPES)
+    scopes = ", ".join(f"`{each}`" for each in API_SCOPES)
     return SecurityScheme(
         type="http",
         scheme="bearer",

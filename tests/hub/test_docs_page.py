@@ -2,7 +2,7 @@
 
 from flask.testing import FlaskClient
 
-from core.api_keys import SCOPES
+from core.api_keys import API_SCOPES
 from tests.factories import Cast, sign_in
 from web.api_reference import reference_of
 
@@ -26,7 +26,7 @@ def test_the_page_shows_every_operation_scope_and_model(client: FlaskClient) -> 
             assert f"<b>{method.upper()}</b> {path}" in page
     for name in document["components"]["schemas"]:
         assert f'id="model-{name}"' in page
-    for scope in SCOPES:
+    for scope in API_SCOPES:
         assert f"<code>{scope}</code>" in page
     for word in (
         "ConversionDiffers",

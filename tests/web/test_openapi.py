@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from openapi_pydantic import OpenAPI
 from pydantic import BaseModel
 
-from core.api_keys import SCOPES, create_api_key
+from core.api_keys import API_SCOPES, SCOPES, create_api_key
 from core.db import transaction
 from core.errors import SpokesError
 from tests.factories import Cast
@@ -111,7 +111,7 @@ def test_every_operation_says_its_scope_and_keeps_it(
         assert answer.status_code == 403, (path, method)
         nobody = client.open(path.replace("{code}", "ana"), method=method.upper(), json={})
         assert nobody.status_code == 401, (path, method)
-    assert asked == set(SCOPES)
+    assert asked == set(API_SCOPES)
 
 
 def test_every_refusal_has_its_name_and_sentence(document: dict[str, Any], app: Flask) -> None:
