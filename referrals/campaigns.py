@@ -21,7 +21,7 @@ from referrals import destinations
 from referrals.link_dates import require_order
 from referrals.links import Link, next_version
 from referrals.many_links import NewOne, members_full, open_all
-from referrals.rights_of_many import missing_in
+from referrals.rights import missing_in
 
 Verdict = Literal["gets", "later", "has", "term", "certification", "policy", "full"]
 MOST = 2_000

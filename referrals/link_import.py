@@ -23,7 +23,7 @@ from referrals import codes, destinations, link_dates
 from referrals.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
 from referrals.links import Link, next_version
 from referrals.many_links import NewOne, coupons_taken, members_full, open_all, shapes_taken
-from referrals.rights_of_many import missing_in
+from referrals.rights import missing_in
 
 Outcome = Literal["opens", "there", "wrong"]
 CHUNK = 500

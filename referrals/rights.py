@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Literal, NamedTuple
 
 from sqlalchemy import select as select_columns
-from sqlmodel import col
+from sqlmodel import col, select
 
 from advocates.membership import EARNING, Membership, Standing, Term, get_membership
+from core.db import session
 from core.reading import Reading, among
 from curriculum.certification import Award, Revocation
 from hub.policies import Acknowledgement, Policy, PolicyVersion
@@ -94,6 +95,12 @@ class Dated:
 def right_to_earn(membership_id: str, at: datetime) -> Right:
     """Whether a membership earned at a moment; raises MembershipNotFound."""
     return dated_facts([get_membership(membership_id).id])[membership_id].right(at)
+
+
+def missing_in(programme: Programme, at: datetime) -> dict[str, tuple[Missing, ...]]:
+    """Membership of the programme → what it lacked to earn at a moment; nothing where it earned."""
+    members = session().exec(select(Membership.id).where(Membership.programme_id == programme.id)).all()
+    return {member: dated.right(at).missing for member, dated in dated_facts(members).items()}
 
 
 def dated_facts(membership_ids: Iterable[str]) -> dict[str, Dated]:

@@ -16,8 +16,7 @@ from hub.programmes import get_programme
 from referrals import campaigns, links
 from referrals.campaigns import Campaign, CampaignNeedsName, EffectChanged, launch, preview
 from referrals.links import Link, end_link
-from referrals.rights import right_to_earn
-from referrals.rights_of_many import missing_in
+from referrals.rights import missing_in, right_to_earn
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate
 from tests.referrals.stories import certify, make_earner, make_link
