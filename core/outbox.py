@@ -37,6 +37,10 @@ class NotSent(Exception):
         self.after_s = after_s
 
 
+Content = dict[str, Any]
+Kept = Callable[[Content], Content]
+
+
 class OutboxMessage(SQLModel, table=True):
     """A message on its way out; (kind, subject, step) says it only once."""
 
@@ -70,6 +74,9 @@ Index(
 Index("ix_outbox_message_recipient", *_line, col(OutboxMessage.id))
 
 
+Deliver = Callable[[OutboxMessage], None]
+
+
 def put(kind: str, subject: str, step: str, *, to: str, content: dict[str, Any]) -> bool:
     """Leave a message for sending; False when this very step of this subject was already left."""
     known = select(OutboxMessage.id).where(
@@ -90,11 +97,11 @@ def put_many(messages: Sequence[OutboxMessage]) -> None:
         session().execute(once, [each.model_dump() for each in messages])
 
 
-def send_due(kind: str, deliver: Callable[[OutboxMessage], None]) -> int:
-    """Send up to 50 due messages of a kind, each claimed first; answers how many went out."""
+def send_due(kind: str, deliver: Deliver, *, kept: Kept = dict) -> int:
+    """Send up to 50 due messages of a kind, each claimed first; answers how many went out. See `send`."""
     with transaction(read_only=True):
         due = session().exec(due_of(kind).limit(BATCH)).all()
-    return send(due, kind, deliver)
+    return send(due, kind, deliver, kept=kept)
 
 
 def due_of(kind: str) -> SelectOfScalar[str]:
@@ -102,19 +109,20 @@ def due_of(kind: str) -> SelectOfScalar[str]:
     return select(OutboxMessage.id).where(*_due(kind)).order_by(col(OutboxMessage.due_at))
 
 
-def send(ids: Iterable[str], kind: str, deliver: Callable[[OutboxMessage], None]) -> int:
+def send(ids: Iterable[str], kind: str, deliver: Deliver, *, kept: Kept = dict) -> int:
     """Send these messages as far as they are still due, each claimed first; answers how many went out.
 
-    `deliver` raises NotSent, or what networks raise, when one could not be sent: it is tried again later.
+    `deliver` raises NotSent, or what networks raise, when one could not be sent: it is tried again later. `kept` says what
+    remains of a message's content once it has gone out.
     """
-    return sum(_send_one(each, kind, deliver) for each in ids)
+    return sum(_send_one(each, kind, deliver, kept) for each in ids)
 
 
 def _due(kind: str) -> tuple[Any, ...]:
     return (OutboxMessage.kind == kind, _is_open, OutboxMessage.due_at <= now())
 
 
-def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], None]) -> bool:
+def _send_one(message_id: str, kind: str, deliver: Deliver, kept: Kept) -> bool:
     with transaction():
         claim = update(OutboxMessage).where(col(OutboxMessage.id) == message_id, *_due(kind))
         claimed = claim.values(state="sending", due_at=now() + LEASE, attempts=OutboxMessage.attempts + 1)
@@ -129,7 +137,7 @@ def _send_one(message_id: str, kind: str, deliver: Callable[[OutboxMessage], Non
     except (OSError, SMTPException, ValueError) as error:  # a ValueError: it cannot even be composed
         _failed(message, f"{type(error).__name__}: {error}")
         return False
-    _settle(message, state="sent", sent_at=now(), last_error="")
+    _settle(message, state="sent", sent_at=now(), last_error="", content=kept(message.content))
     return True
 
 

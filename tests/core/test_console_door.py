@@ -91,6 +91,22 @@ def test_in_production_links_of_mails_are_not_readable_by_staff(
     assert "secret-token" not in client.get(f"/console/mail/{message.id}").text
 
 
+def test_in_production_no_secret_of_a_link_stays_behind_when_its_mail_has_gone_out(
+    cast: Cast, message: OutboxMessage, settings: Settings
+) -> None:
+    configure(settings.model_copy(update={"spokes_env": "production"}))
+    with db.transaction():
+        db.session().get_one(OutboxMessage, message.id).state = "waiting"
+    assert mail.send_due() == 1
+    with db.transaction(read_only=True):
+        row = db.session().get_one(OutboxMessage, message.id)
+        assert row.state == "sent"
+        assert "secret-token" not in row.model_dump_json()
+        assert "/reset/…" in row.content["text"]
+    [letter] = (settings.data_dir / "mail").iterdir()
+    assert "secret-token" in letter.read_text()
+
+
 def test_mail_of_others_is_refused(app: Flask, cast: Cast, message: OutboxMessage) -> None:
     for person in (cast.manager, cast.stranger):
         browser = sign_in(app.test_client(), person)
