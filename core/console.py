@@ -1,6 +1,5 @@
 """Doors for staff: the audit log, the mail that went out, the jobs of the clock."""
 
-
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _

@@ -13,6 +13,8 @@ from threading import Thread
 from typing import Any
 from wsgiref.types import StartResponse, WSGIEnvironment
 
+import structlog
+
 from core import db
 from core.settings import Settings, configure
 from referrals import clicks
@@ -70,6 +72,7 @@ def child(word: str, listener: socket.socket, settings: Settings) -> None:
 
 def main() -> None:
     """Fork on demand."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for answers
     settings = configure()
     hurry(db.connect(settings.database))
     LinkTable().refresh()  # so that no child has to put the statements together again

@@ -163,7 +163,7 @@ def _known() -> dict[str, str]:
         }
 
 
-TURNS = 6
+TURNS = 4
 """How often a page gets hostile input from each person: every field another text each time, and other ones at the next page."""
 
 
