@@ -1,5 +1,6 @@
 """Signing in and out, invitations and new passwords, as a visitor meets them."""
 
+import re
 from typing import Literal
 
 import pytest
@@ -211,7 +212,8 @@ def test_forgetting_answers_the_same_for_everybody_and_mails_only_who_is_there(
     known = client.post("/forgot", data={"email": cast.manager.email}, follow_redirects=True)
     assert [each.recipient for each in mails()] == [cast.manager.email]
     unknown = client.post("/forgot", data={"email": "nobody@example.org"}, follow_redirects=True)
-    assert known.text == unknown.text
+    mask = re.compile(r'content="[^"]*\.[^"]*\.[^"]*"|name="csrf_token" value="[^"]*"')  # they hold the time
+    assert mask.sub("", known.text) == mask.sub("", unknown.text)
     assert len(mails()) == 1
     link = mails()[0].content["text"].split("/reset/")[1].split()[0]
     assert client.get(f"/reset/{link}").status_code == 200
