@@ -11,6 +11,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 import reactions
 from core import db, people
@@ -18,6 +20,7 @@ from core.settings import Settings, configure
 from tests.api_contract import CheckedClient
 from tests.databases import PostgresServer, empty, fresh_copy, hurry, migrate
 from tests.factories import Cast, make_cast
+from tests.journeys.running import Service, running_service
 from web import machines
 
 # A cheap hash: what argon2 costs on purpose is not what these tests are about (tests/core/test_people.py looks at that).
@@ -119,3 +122,26 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def client(app: Flask) -> FlaskClient:
     """A browser that is not signed in."""
     return app.test_client()
+
+
+@pytest.fixture(scope="session")
+def empty_database_url(template_database: str) -> Iterator[str]:
+    """The address of an empty database for a whole service; empty for the service's own SQLite."""
+    if not ON_POSTGRESQL:
+        yield ""
+        return
+    url = make_url(template_database)
+    engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("CREATE DATABASE a_service"))
+    yield url.set(database="a_service", drivername="postgresql").render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text("DROP DATABASE a_service WITH (FORCE)"))
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, empty_database_url: str) -> Iterator[Service]:
+    """bin/serve with the demo on a temporary data folder: one for all, since its start is what it costs most."""
+    with running_service(tmp_path_factory.mktemp("service"), empty_database_url) as running:
+        yield running

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import sync_playwright
 
-from tests.journeys.running import Service, running_service
+from tests.journeys.running import Service
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -26,7 +26,6 @@ def chromium() -> Iterator[Chromium]:
 
 
 @pytest.fixture(scope="session")
-def service(chromium: Chromium, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """bin/serve with the demo, on a temporary data folder; `chromium` first, so that nothing starts in vain."""
-    with running_service(tmp_path_factory.mktemp("browser")) as running:
-        yield running
+def service(chromium: Chromium, service: Service) -> Service:
+    """The running service; `chromium` first, so that nothing starts in vain."""
+    return service

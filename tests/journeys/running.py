@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -18,11 +19,11 @@ import httpx
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import Envelope
 
+from core.settings import CLOCK_FILE
+
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "demo-spokes-2026"
 START_TIMEOUT_S = 240
-ONE_BY_ONE = httpx.Limits(max_keepalive_connections=0)
-"""a connection kept across the service's days was left open by the client's pool, and the collector met it in some other test"""
 T = TypeVar("T")
 
 
@@ -104,6 +105,12 @@ class Service:
         return f"http://127.0.0.1:{self.port}"
 
     @property
+    def now(self) -> datetime:
+        """The moment there, which is ahead of ours once it has travelled."""
+        ahead = self.data_dir / CLOCK_FILE
+        return datetime.now(UTC) + timedelta(seconds=int(ahead.read_text()) if ahead.exists() else 0)
+
+    @property
     def database_url(self) -> str:
         """Its database."""
         return self.environment["DATABASE_URL"] or f"sqlite:///{self.data_dir / 'spokes.sqlite'}"
@@ -127,8 +134,7 @@ class Service:
     def api(self, key: str) -> httpx.Client:
         """A machine with a key; closed with the service."""
         headers = {"Authorization": f"Bearer {key}"}
-        made = httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30, limits=ONE_BY_ONE)
-        self.clients.append(made)
+        self.clients.append(httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30))
         return self.clients[-1]
 
     def start(self) -> None:
@@ -210,7 +216,7 @@ class Browser:
     """A person at a browser without JavaScript: follows links, fills in forms, carries cookies."""
 
     def __init__(self, base_url: str) -> None:
-        self.http = httpx.Client(base_url=base_url, follow_redirects=True, timeout=30, limits=ONE_BY_ONE)
+        self.http = httpx.Client(base_url=base_url, follow_redirects=True, timeout=30)
 
     def get(self, path: str, status: int = 200) -> httpx.Response:
         """Open a page."""

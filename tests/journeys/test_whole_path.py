@@ -4,8 +4,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -15,7 +14,7 @@ import pypdf
 import pytest
 
 from tests.journeys.right_answers import answers
-from tests.journeys.running import Browser, Service, eventually, running_service, text_of
+from tests.journeys.running import Browser, Service, eventually, text_of
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(420)]
 
@@ -23,13 +22,6 @@ APPLICANT = "anna.walker@people.example"
 PASSWORD = "a long walk on the beach"
 PROGRAMME = "makers-circle"
 FACEBOOK = "facebookexternalhit/1.1"
-
-
-@pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, empty_database_url: str) -> Iterator[Service]:
-    """bin/serve on a temporary data folder."""
-    with running_service(tmp_path_factory.mktemp("journey"), empty_database_url) as running:
-        yield running
 
 
 def test_the_whole_path(service: Service) -> None:
@@ -59,17 +51,15 @@ def test_the_whole_path(service: Service) -> None:
         "--scope",
         "conversions:read",
     ).splitlines()[-1]
-    api = httpx.Client(
-        base_url=f"{service.url}/api/v1", headers={"Authorization": f"Bearer {key}"}, timeout=30
-    )
+    api = service.api(key)
     the_click_is_counted_once(api, code, token)
-    sale = sell(api, code, token)
+    sale = sell(service, api, code, token)
     set_up_payouts(service, advocate)
     reward_id = sale["reward"]["id"]
     the_hold_passes(service, manager, reward_id)
     approve(service, manager, reward_id)
     the_clock_pays(service, api, advocate, reward_id)
-    refund_and_clawback(api, advocate)
+    refund_and_clawback(service, api, advocate)
     leaderboard(service, api)
     proof = service.spokes("check")
     assert {line.rpartition(": ")[2] for line in proof.splitlines()} == {"ok"}, proof
@@ -177,12 +167,12 @@ def the_click_is_counted_once(api: httpx.Client, code: str, token: str) -> None:
     assert [each["id"] for each in found if each["counted"]] == [token.partition(".")[0]]
 
 
-def sell(api: httpx.Client, code: str, token: str) -> dict[str, Any]:
+def sell(service: Service, api: httpx.Client, code: str, token: str) -> dict[str, Any]:
     """The shop reports the order; twice changes nothing, other content is a conflict."""
     order = {
         "external_id": "journey-1042",
         "kind": "sale",
-        "occurred_at": datetime.now(UTC).isoformat(),
+        "occurred_at": service.now.isoformat(),
         "click": token,
         "amount_minor": 30_000,
         "currency": "EUR",
@@ -254,14 +244,14 @@ def the_clock_pays(service: Service, api: httpx.Client, advocate: Browser, rewar
     assert "30.00" in text_of(service.postbox.newest(APPLICANT, "on its way"))
 
 
-def refund_and_clawback(api: httpx.Client, advocate: Browser) -> None:
+def refund_and_clawback(service: Service, api: httpx.Client, advocate: Browser) -> None:
     """Half the sale comes back: half the reward becomes a line of its own, taken off what comes next."""
     refund = {
         "external_id": "journey-r1",
         "conversion_external_id": "journey-1042",
         "amount_minor": 15_000,
         "reason": "returned",
-        "occurred_at": datetime.now(UTC).isoformat(),
+        "occurred_at": service.now.isoformat(),
     }
     assert api.post("/refunds", json=refund).status_code == 201
     assert api.post("/refunds", json=refund).status_code == 200
@@ -292,7 +282,7 @@ def leaderboard(service: Service, api: httpx.Client) -> None:
     assert len(rows) - 1 == sheet.max_row - 1 == len(as_json["items"]) > 10
     assert rows[1][1] in "".join(each.extract_text() for each in pdf.pages)
     assert "@" not in "".join(cell for row in rows for cell in row)
-    today = datetime.now(UTC).date()
+    today = service.now.date()
     span = {"metric": "sales", "from": str(today - timedelta(days=200)), "to": str(today)}
     by_key = api.get("/leaderboard", params=span).json()
     assert by_key["items"][0]["value"] >= 1
