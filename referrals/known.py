@@ -54,6 +54,12 @@ class Before(NamedTuple):
     kind: str = ""
     currency: str = ""
     earning_unit_id: str | None = None
+    amount_minor: int = 0
+
+    def is_meant_by(self, new: NewConversion) -> bool:
+        """Whether `new` can only be this one in other words: the same kind of order about the same sum."""
+        about = (new.kind, new.currency or "", new.amount_minor or 0)
+        return about == (self.kind, self.currency, self.amount_minor)
 
     def is_told_by(self, new: NewConversion, content_hash: str) -> bool:
         """Whether this is told again: word for word, or in a shop's own words after Stripe told it."""
@@ -94,18 +100,19 @@ class Known:
     def before(self, unit_id: str, new: NewConversion, content_hash: str) -> Before | None:
         """The same order: of the unit's own whatever its content, of those below and above with the same content.
 
-        One that Stripe told counts with any content where it was won: in the unit or below it.
+        One that was won in the unit or below it counts also where Stripe told it, or where it is about the same sum in other
+        words: two credits for one order are worse than a question to the second shop.
         """
         own = self.by_unit_and_order.get((unit_id, new.external_id))
         if own is not None:
             return own
-        others = (self.by_unit_and_order.get((each, new.external_id)) for each in self.related[unit_id])
-        told = [each for each in others if each is not None and each.is_told_by(new, content_hash)]
-        won_here = self.seen[unit_id]
-        same = [
-            each for each in told if each.content_hash == content_hash or each.earning_unit_id in won_here
-        ]
-        return min(same, key=lambda each: each.id, default=None)
+        found = (self.by_unit_and_order.get((each, new.external_id)) for each in self.related[unit_id])
+        others = [each for each in found if each is not None]
+        won_here = [each for each in others if each.earning_unit_id in self.seen[unit_id]]
+        same = [each for each in others if each.content_hash == content_hash]
+        same += [each for each in won_here if each.is_told_by(new, content_hash)]
+        meant = [each for each in won_here if each.is_meant_by(new)]
+        return min(same or meant, key=lambda each: each.id, default=None)
 
     def earlier(self, unit_id: str, customer_id: str, at: datetime) -> Brought | None:
         """The customer's latest conversion by then that was somebody's."""
@@ -227,6 +234,7 @@ def _told() -> Columns:
         *(col(Conversion.id), col(Conversion.unit_id), col(Conversion.external_id)),
         *(col(Conversion.content_hash), col(Conversion.answer), col(Conversion.brought_by)),
         *(col(Conversion.kind), col(Conversion.currency), col(Conversion.earning_unit_id)),
+        col(Conversion.amount_minor),
     )
     return select_columns(*columns).where(among(Conversion.unit_id, "units"), among(Conversion.external_id))
 

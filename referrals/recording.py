@@ -152,7 +152,7 @@ def _decide(arrival: Arrival, key: str, received_at: datetime, known: Known) -> 
     row = _row(arrival, key, received_at, decided, known)
     told = Before(
         row.id, row.unit_id, row.external_id, row.content_hash, None,
-        row.brought_by, row.kind, row.currency, row.earning_unit_id,
+        row.brought_by, row.kind, row.currency, row.earning_unit_id, row.amount_minor,
     )  # fmt: skip
     brought = None if row.link_id is None else Brought(row.occurred_at, row.id, row.link_id)
     known.remember(told, brought, row.customer_id)

@@ -86,7 +86,7 @@ def test_too_large_a_file_is_refused_at_once() -> None:
     "piece", ["\\", "[tag:\\", "{", "::", "//", "~", "#", "[id:[id:", "-\\>", "\n\n", "%1%"]
 )
 def test_hostile_repetition_is_read_in_time(piece: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     parse_gift("// " + piece * (48_000 // len(piece)))
     parse_gift("Which?{=a ~" + piece * (48_000 // len(piece)) + "}")
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2

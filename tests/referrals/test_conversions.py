@@ -213,6 +213,27 @@ def test_an_order_of_the_hub_with_other_content_is_another_order(cast: Cast, lin
         assert scored(link) == (0, 2, 13_000)
 
 
+@pytest.mark.parametrize("hub_first", [True, False])
+def test_one_order_told_by_a_unit_and_by_the_hub_in_other_words_is_no_second_credit(
+    cast: Cast, link: Link, *, hub_first: bool
+) -> None:
+    units = [cast.hub, cast.north] if hub_first else [cast.north, cast.hub]
+    body = {"external_id": "o-1", "code": "ana"}
+    with db.transaction():
+        bring(units[0].id, **body, metadata={"from": "the till"})
+    with db.transaction(), pytest.raises(ConversionDiffers):
+        bring(units[1].id, **body, metadata={"from": "the books"})
+    with db.transaction(read_only=True):
+        assert scored(link) == (0, 1, 12_900)
+
+
+def test_a_neighbour_is_not_told_that_the_hub_sold_under_that_number(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        bring(cast.hub.id, external_id="o-1", code="ana")
+        assert bring(cast.south.id, external_id="o-1", code="ana").membership_id is None
+        assert scored(link) == (0, 1, 12_900)
+
+
 def test_the_same_order_told_by_a_unit_and_the_hub_at_once_is_one(cast: Cast, link: Link) -> None:
     orders = [NewConversion(**order(code="ana")) for _ in range(10)]
     stored: list[bool] = []
