@@ -218,11 +218,10 @@ def test_one_order_told_by_a_unit_and_by_the_hub_in_other_words_is_no_second_cre
     cast: Cast, link: Link, *, hub_first: bool
 ) -> None:
     units = [cast.hub, cast.north] if hub_first else [cast.north, cast.hub]
-    body = {"external_id": "o-1", "code": "ana"}
     with db.transaction():
-        bring(units[0].id, **body, metadata={"from": "the till"})
+        bring(units[0].id, external_id="o-1", code="ana", metadata={"from": "the till"})
     with db.transaction(), pytest.raises(ConversionDiffers):
-        bring(units[1].id, **body, metadata={"from": "the books"})
+        bring(units[1].id, external_id="o-1", code="ana", metadata={"from": "the books"})
     with db.transaction(read_only=True):
         assert scored(link) == (0, 1, 12_900)
 
