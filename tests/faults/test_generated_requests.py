@@ -34,7 +34,7 @@ CHECKS = [
     response_schema_conformance,
 ]
 OPERATIONS = 14
-CASES = 6
+CASES = 10
 """of each operation, well-formed ones and as many that are not"""
 
 

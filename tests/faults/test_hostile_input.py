@@ -163,14 +163,14 @@ def _known() -> dict[str, str]:
         }
 
 
-TURNS = 4
+TURNS = len(TEXTS)
 """How often a page gets hostile input from each person: every field another text each time, and other ones at the next page."""
 
 
 def _hostile(names: Iterable[str], place: int, turn: int) -> dict[str, str]:
-    """A text for each field; over all pages every field that pages have in common meets every text."""
+    """A text for each field; every field meets every text at every page."""
     texts = [each.replace("\ud800", "\ufffd") for each in TEXTS.values()]
-    first = place + turn * (len(texts) // TURNS)
+    first = place + turn
     return {name: texts[(first + number) % len(texts)] for number, name in enumerate(sorted(names))}
 
 

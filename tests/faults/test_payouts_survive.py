@@ -105,11 +105,12 @@ def exactly_once(due: list[str], stripe: LocalStripe) -> None:
         assert proof.problems() == []
 
 
+@pytest.mark.parametrize("after", [1, 4, 7])
 def test_a_clock_killed_in_the_middle_of_a_run_pays_everybody_once_after_its_restart(
-    due: list[str], settings: Settings, stripe: LocalStripe
+    due: list[str], settings: Settings, stripe: LocalStripe, after: int
 ) -> None:
     with clock(settings, stripe):
-        until(lambda: stripe.calls("POST", "/v1/transfers") >= 4)
+        until(lambda: stripe.calls("POST", "/v1/transfers") >= after)
     assert not all_sent()
     after_the_lease(settings, stripe)
     with clock(settings, stripe):
