@@ -2,15 +2,15 @@
 
 from typing import Any, Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
+
+from core.described import Described
 
 T = TypeVar("T", bound=BaseModel)
 
 
-class Answer(BaseModel):
-    """An answer; the sentence below a field is its description in the API's document."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
+class Answer(Described):
+    """An answer."""
 
 
 class Listed(Answer, Generic[T]):

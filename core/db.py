@@ -36,17 +36,19 @@ _before_commit: list[Hook] = []
 
 
 def connect(url: str) -> Engine:
-    """Open the engine for `url` (SQLite or PostgreSQL) and make it the one everybody uses."""
+    """Make the engine for `url` (SQLite or PostgreSQL) the one everybody uses; another's connections are closed."""
     global _engine  # noqa: PLW0603 - one process, one engine
-    disconnect()
-    _engine = _engine_for(url)
-    return _engine
+    wanted = _engine_for(url)
+    if _engine is not wanted:
+        disconnect()
+        _engine = wanted
+    return wanted
 
 
 @cache
 def _engine_for(url: str) -> Engine:
     """An address has one engine for good: the statements it compiled are kept when its connections are closed."""
-    made = create_engine(make_url(url), pool_pre_ping=True, **_engine_options(url))
+    made = create_engine(make_url(url), **_engine_options(url))
     if made.dialect.name == "sqlite":
         event.listen(made, "connect", _prepare_sqlite)
         event.listen(made, "reset", _leave_nothing_open)
@@ -58,6 +60,7 @@ def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         return {"connect_args": {"timeout": 10, "check_same_thread": False}}
     return {
+        "pool_pre_ping": True,
         "pool_size": 10,
         "max_overflow": 10,
         "connect_args": {"options": "-c statement_timeout=30000 -c timezone=UTC"},

@@ -1,6 +1,7 @@
 """People: one account each, whatever they are in the programme."""
 
 from datetime import datetime
+from functools import cache
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
@@ -13,7 +14,6 @@ from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 
 _hasher = PasswordHasher()
-_NOBODYS_HASH = _hasher.hash("nobody's password")
 MIN_PASSWORD_LENGTH = 12
 MAX_PASSWORD_LENGTH = 256
 
@@ -32,6 +32,11 @@ class Person(SQLModel, table=True):
     locale: str = Field(default="en", sa_type=Text)
     created_at: datetime = moment(now)
     disabled_at: datetime | None = moment(optional=True)
+
+
+@cache
+def _nobodys_hash() -> str:
+    return _hasher.hash("nobody's password")
 
 
 class PasswordTooShort(Invalid):
@@ -89,7 +94,7 @@ def password_fits(person: Person | None, password: str) -> bool:
     """Whether the password is the person's; takes as long for somebody unknown."""
     known = person.password_hash if person is not None else None
     try:
-        fits = _hasher.verify(known or _NOBODYS_HASH, password[:MAX_PASSWORD_LENGTH])
+        fits = _hasher.verify(known or _nobodys_hash(), password[:MAX_PASSWORD_LENGTH])
     except VerificationError:
         return False
     return fits and known is not None and person is not None and person.disabled_at is None

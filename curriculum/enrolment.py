@@ -12,7 +12,7 @@ from core.columns import key, moment
 from core.db import run, session
 from core.errors import Conflict, NotFound
 from curriculum.contents import Curriculum, Lesson, Module
-from curriculum.releases import Release, content_of, find_certification, get_release, newest_of
+from curriculum.releases import Release, content_of_id, find_certification, newest_of
 
 RENEWAL_DAYS = 60
 """how long before its end a certification may be renewed"""
@@ -149,7 +149,7 @@ def move_along(before: Release, after: Release) -> None:
 
 def content_for(enrolment: Enrolment) -> Curriculum:
     """What the enrolment's release teaches."""
-    return content_of(get_release(enrolment.release_id))
+    return content_of_id(enrolment.release_id)
 
 
 def get_module(enrolment: Enrolment, module_slug: str) -> Module:

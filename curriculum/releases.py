@@ -148,13 +148,19 @@ def get_release(release_id: str) -> Release:
 
 def content_of(release: Release) -> Curriculum:
     """What a release teaches; read once per process, since releases never change."""
-    known = _contents.get(release.sha256)
+    known = _contents.get(release.id)
     if known is None:
         known = curriculum_from(release.manifest)
         while len(_contents) >= MAX_KEPT:
             _contents.pop(next(iter(_contents)), None)
-        _contents[release.sha256] = known
+        _contents[release.id] = known
     return known
+
+
+def content_of_id(release_id: str) -> Curriculum:
+    """What the release with this id teaches; raises NoSuchCertification."""
+    known = _contents.get(release_id)
+    return content_of(get_release(release_id)) if known is None else known
 
 
 MAX_KEPT = 20

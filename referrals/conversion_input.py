@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
-    ConfigDict,
     Field,
     StrictBool,
     StrictInt,
@@ -18,6 +17,7 @@ from pydantic import (
 from pydantic.types import StringConstraints
 
 from core.clock import now
+from core.described import Described
 from core.errors import SpokesError
 from core.inputs import Currency, Input, Key, Moment
 from core.money import POINTS, require_currency
@@ -61,10 +61,8 @@ Token = Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)]
 Value = StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=500)] | None
 
 
-class Written(Input):
+class Written(Described, Input):
     """Input whose fields say what they mean, in the API's document too."""
-
-    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class NewCustomer(Written):

@@ -1,5 +1,6 @@
 """What every test stands on: a database of its own (SQLite, or PostgreSQL with SPOKES_TEST_DATABASE=postgresql), the app, the cast."""
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,14 +19,14 @@ import reactions
 from core import db, people
 from core.settings import Settings, configure
 from tests.api_contract import CheckedClient
-from tests.databases import PostgresServer, empty, fresh_copy, hurry, migrate
-from tests.factories import Cast, make_cast
+from tests.databases import PostgresServer, hurry
+from tests.factories import Cast
 from tests.journeys.running import Service, running_service
+from tests.stage import PostgresStage, Prompter, SqliteStage, Stage
 from web import machines
 
 # A cheap hash: what argon2 costs on purpose is not what these tests are about (tests/core/test_people.py looks at that).
 people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # noqa: SLF001 - the one place to say so
-people._NOBODYS_HASH = people._hasher.hash("nobody's password")  # noqa: SLF001 - as above
 # Plain tracebacks: decorated ones take seconds each.
 plainly = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)
 structlog.configure(processors=[structlog.processors.add_log_level, plainly])
@@ -35,44 +36,39 @@ hypothesis_settings.load_profile("spokes")
 ON_POSTGRESQL = os.environ.get("SPOKES_TEST_DATABASE", "sqlite") == "postgresql"
 
 
+SECRET = "a-secret-for-tests-of-32-characters!"
+NOWHERE = Settings(secret_key=SECRET)
+"""what is in force between tests"""
+_prompter = Prompter()
+
+
 @pytest.fixture(scope="session")
-def template_database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A migrated, empty database: of SQLite's each test gets a copy, PostgreSQL's is emptied after each."""
-    folder = tmp_path_factory.mktemp("database")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Where every test's database comes from."""
+    configure(NOWHERE)
     if not ON_POSTGRESQL:
-        url = f"sqlite:///{folder / 'template.sqlite'}"
-        migrate(url)
-        yield url
+        yield SqliteStage(f"sqlite:///{tmp_path_factory.mktemp('database') / 'empty.sqlite'}", _prompter)
         return
     with PostgresServer() as server:
-        url = server.create(f"spokes_test_{os.getpid()}")
-        migrate(url)
-        yield url
+        yield PostgresStage(server.create(f"spokes_test_{os.getpid()}"), _prompter)
+        db.disconnect()
 
 
 @pytest.fixture
-def database(template_database: str) -> Iterator[str]:
-    """This test's own database; the answer is its address, the same for all: an engine keeps what it compiled."""
-    url = template_database
-    if not ON_POSTGRESQL:
-        template = Path(url.removeprefix("sqlite:///"))
-        fresh_copy(template, place := template.with_name("spokes.sqlite"))
-        url = f"sqlite:///{place}"
+def database(request: pytest.FixtureRequest, stage: Stage) -> Iterator[str]:
+    """This test's own database; the answer is its address."""
+    url = stage.put_up(with_cast="cast" in request.fixturenames)
     hurry(db.connect(url))
     yield url
-    db.disconnect()
-    if ON_POSTGRESQL:
-        empty(url)
+    stage.clear()
 
 
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Iterator[Settings]:
     """Development settings over this test's database and a data folder of its own."""
-    made = Settings(
-        database_url=database, data_dir=tmp_path / "data", secret_key="a-secret-for-tests-of-32-characters!"
-    )
+    made = Settings(database_url=database, data_dir=tmp_path / "data", secret_key=SECRET)
     yield configure(made)
-    configure(Settings(secret_key="a-secret-for-tests-of-32-characters!"))
+    configure(NOWHERE)
 
 
 @pytest.fixture
@@ -84,8 +80,7 @@ def wired(settings: Settings) -> None:
 @pytest.fixture
 def cast(wired: None) -> Cast:
     """The small cast of every test: see tests/factories.py."""
-    with db.transaction():
-        return make_cast()
+    return _prompter.cast()
 
 
 _apps: list[Flask] = []
@@ -107,13 +102,17 @@ def app(settings: Settings) -> Flask:
     return made
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: nobody has to look through it for garbage after every other test."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What touches no database is the same on both: it runs once, on SQLite."""
     if not ON_POSTGRESQL:
         return
-    needy = [
-        each for each in items if {"template_database", "database"} & set(getattr(each, "fixturenames", ()))
-    ]
+    needy = [each for each in items if {"stage", "database"} & set(getattr(each, "fixturenames", ()))]
     config.hook.pytest_deselected(items=[each for each in items if each not in needy])
     items[:] = needy
 
@@ -125,12 +124,12 @@ def client(app: Flask) -> FlaskClient:
 
 
 @pytest.fixture(scope="session")
-def empty_database_url(template_database: str) -> Iterator[str]:
+def empty_database_url(stage: Stage) -> Iterator[str]:
     """The address of an empty database for a whole service; empty for the service's own SQLite."""
     if not ON_POSTGRESQL:
         yield ""
         return
-    url = make_url(template_database)
+    url = make_url(stage.url)
     engine = create_engine(url.set(database="postgres"), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         connection.execute(text("CREATE DATABASE a_service"))

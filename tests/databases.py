@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from shutil import copy
 from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
 from typing import Any, Self
@@ -20,26 +19,6 @@ def migrate(url: str) -> None:
     upgrade(url)
 
 
-EMPTY = """
-DO $$ DECLARE name text; BEGIN
-  PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
-    WHERE datname = current_database() AND pid <> pg_backend_pid();
-  SET LOCAL session_replication_role = replica;
-  FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version' LOOP
-    EXECUTE format('DELETE FROM public.%I', name);
-  END LOOP;
-END $$"""
-"""ends what a test left running, and deletes every row, past foreign keys and append-only triggers"""
-
-
-def empty(url: str) -> None:
-    """Take every row out of a PostgreSQL database: a hundred times quicker than making a new one."""
-    engine = create_engine(url)
-    with engine.begin() as connection:
-        connection.execute(text(EMPTY))
-    engine.dispose()
-
-
 def hurry(engine: Engine) -> None:
     """A test's SQLite lives for a second: do not wait for the disk."""
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _hurried):
@@ -48,13 +27,6 @@ def hurry(engine: Engine) -> None:
 
 def _hurried(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
     connection.execute("PRAGMA synchronous=OFF")
-
-
-def fresh_copy(template: Path, place: Path) -> None:
-    """Put a copy of an empty SQLite database where the last test had its own."""
-    for beside in ("", "-wal", "-shm"):
-        place.with_name(f"{place.name}{beside}").unlink(missing_ok=True)
-    copy(template, place)
 
 
 class PostgresServer:

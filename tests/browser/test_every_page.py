@@ -1,5 +1,9 @@
-"""Every page that links lead to: answers, fits phone and desk, light and dark, and has nothing that axe-core minds."""
+"""Every page that links lead to: answers, fits phone and desk, light and dark, and has nothing that axe-core minds.
 
+With SPOKES_TEST_PICTURES=1 each is also painted four times into var/screenshots, for people to look at.
+"""
+
+import os
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +25,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.timeout(420)
 ROOT = Path(__file__).parent.parent.parent
 AXE = ROOT / "node_modules" / "axe-core" / "axe.min.js"
 PICTURES = ROOT / "var" / "screenshots"
+PAINTS = bool(os.environ.get("SPOKES_TEST_PICTURES"))
 SMALLEST = 320
 TALLEST = 2400
 CHECK = """async () => {
@@ -128,7 +133,9 @@ def width(page: Page) -> list[str]:
 
 
 def picture(page: Page, place: Place, variant: str) -> None:
-    """A picture for people to look at, of the whole page or its first screens."""
+    """A picture for people to look at, of the whole page or its first screens, when pictures are wanted."""
+    if not PAINTS:
+        return
     width, height = page.evaluate("[innerWidth, document.documentElement.scrollHeight]")
     page.screenshot(
         path=PICTURES / f"{place.name}-{variant}.png",

@@ -102,7 +102,9 @@ def learn(service: Service, advocate: Browser) -> None:
     for quiz in quizzes:
         started = advocate.submit(quiz, {})
         attempt_page = started.url.path
-        assert "weight" not in started.text
+        assert not re.search(
+            r"weight\W?\s*[:=]", started.text
+        )  # how much an answer is worth; questions may use the word
         first = advocate.submit(
             attempt_page, answers(service, attempt_page.rsplit("/", 1)[1]) | {"anyway": "yes"}
         )
