@@ -12,6 +12,8 @@ from typing import Any
 
 import httpx
 
+from tests.sandbox.web import web
+
 ROOT = Path(__file__).parent.parent.parent
 START_S = 20
 
@@ -24,7 +26,7 @@ class LocalStripe:
 
     def order(self, path: str, **body: object) -> dict[str, Any]:
         """POST to one of its controls."""
-        answer = httpx.post(f"{self.url}/_sandbox/{path}", json=body, trust_env=False, timeout=30)
+        answer = web.post(f"{self.url}/_sandbox/{path}", json=body)
         assert answer.is_success, answer.text
         return dict(answer.json())
 
@@ -38,9 +40,7 @@ class LocalStripe:
 
     def _answer(self, method: str, path: str, **more: Any) -> dict[str, Any]:  # noqa: ANN401 - as httpx takes it
         headers = {"Authorization": "Bearer sk_test_local"}
-        answer = httpx.request(
-            method, f"{self.url}/v1/{path}", headers=headers, trust_env=False, timeout=30, **more
-        )
+        answer = web.request(method, f"{self.url}/v1/{path}", headers=headers, **more)
         assert answer.is_success, answer.text
         return dict(answer.json())
 
@@ -53,15 +53,9 @@ class LocalStripe:
     def transfers(self) -> list[dict[str, Any]]:
         """Every transfer there is, the newest first."""
         found: list[dict[str, Any]] = []
-        query: dict[str, Any] = {"limit": 100}
+        query = {"limit": "100"}
         while True:
-            answer = httpx.get(
-                f"{self.url}/v1/transfers",
-                params=query,
-                headers={"Authorization": "Bearer sk_test_local"},
-                trust_env=False,
-                timeout=30,
-            ).json()
+            answer = self.read("transfers", **query)
             found += answer["data"]
             if not answer["has_more"]:
                 return found
@@ -70,7 +64,7 @@ class LocalStripe:
     def calls(self, method: str, path: str) -> int:
         """How many such requests arrived."""
         query = {"method": method, "path": path}
-        answer = httpx.get(f"{self.url}/_sandbox/requests", params=query, trust_env=False, timeout=30)
+        answer = web.get(f"{self.url}/_sandbox/requests", params=query)
         return int(answer.json()["count"])
 
 
@@ -99,7 +93,7 @@ def _wait(port: int) -> None:
     give_up = time.monotonic() + START_S
     while time.monotonic() < give_up:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/_sandbox/health", trust_env=False)
+            web.get(f"http://127.0.0.1:{port}/_sandbox/health")
         except httpx.TransportError:
             time.sleep(0.05)
         else:
