@@ -1,6 +1,7 @@
 """A leaderboard as a file: CSV, XLSX, JSON, PDF; the console, the API and the command write the same."""
 
 import json
+from collections.abc import Iterator
 from datetime import date
 from functools import cache
 from typing import Literal, get_args
@@ -82,15 +83,13 @@ def _header(wanted: Wanted) -> list[str]:
     return ["Rank", "Advocate", "Membership number", "Unit", value, *(["E-mail"] if wanted.emails else [])]
 
 
-def _rows(found: Standings) -> list[list[Cell]]:
+def _rows(found: Standings) -> Iterator[list[Cell]]:
     """The cells: revenue as an exact decimal in the currency's main unit."""
-    rows: list[list[Cell]] = []
     for place in found.places:
         amount = found.amount(place)
         value: Cell = amount.major if amount else place.value
         row: list[Cell] = [place.rank, place.advocate, place.membership_number, place.unit_name, value]
-        rows.append([*row, place.email] if found.wanted.emails else row)
-    return rows
+        yield [*row, place.email] if found.wanted.emails else row
 
 
 def _page(found: Standings) -> str:

@@ -4,12 +4,17 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
+from itertools import chain, islice, zip_longest
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from xlsxwriter import Workbook
 
 Cell = str | int | Decimal | None
 CSV = "text/csv; charset=utf-8"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LOOKED_AT, MARGIN, WIDEST = 200, 2, 60
+"""rows by which columns get their width, and the width in characters beside the text and at most"""
 _STARTS_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # their full-width forms too: some programs fold them
 
 
@@ -30,19 +35,34 @@ def as_csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
 
 
 def as_xlsx(sheet: str, header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:
-    """One sheet with a bold, frozen header; strings are written as strings, whatever they look like."""
-    file = io.BytesIO()
-    options = {
-        "in_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-    }
-    with Workbook(file, options) as book:
-        page = book.add_worksheet(sheet[:31])
-        page.write_row(0, 0, [harmless(each) for each in header], book.add_format({"bold": True}))
-        page.freeze_panes(1, 0)
-        for number, row in enumerate(rows, start=1):
-            page.write_row(number, 0, [harmless(each) for each in row])
-        page.autofit()
-    return file.getvalue()
+    """One sheet with a bold, frozen header; strings are written as strings, whatever they look like.
+
+    Rows go to a file as they come, so that a long table needs no more memory than a short one; columns are as wide as the
+    header and the first rows ask for.
+    """
+    coming = iter(rows)
+    first = list(islice(coming, LOOKED_AT))
+    with TemporaryDirectory(prefix="spokes-xlsx-") as folder:
+        path = Path(folder, "table.xlsx")
+        options = {
+            "constant_memory": True,
+            "tmpdir": folder,
+            "strings_to_formulas": False,
+            "strings_to_urls": False,
+            "strings_to_numbers": False,
+        }
+        with Workbook(path, options) as book:
+            page = book.add_worksheet(sheet[:31])
+            for column, width in enumerate(_widths([header, *first])):
+                page.set_column(column, column, width)
+            page.freeze_panes(1, 0)
+            page.write_row(0, 0, [harmless(each) for each in header], book.add_format({"bold": True}))
+            for number, row in enumerate(chain(first, coming), start=1):
+                page.write_row(number, 0, [harmless(each) for each in row])
+        return path.read_bytes()
+
+
+def _widths(rows: Iterable[Sequence[Cell]]) -> list[int]:
+    """How wide each column should be, in characters."""
+    columns = zip_longest(*rows, fillvalue=None)
+    return [min(max(len(str(each or "")) for each in cells) + MARGIN, WIDEST) for cells in columns]

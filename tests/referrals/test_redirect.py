@@ -146,6 +146,7 @@ def test_links_are_known_on_while_the_database_is_away(
     visitors: Visitors, link: str, settings: Settings
 ) -> None:
     assert visitors.click("ana").status == 302
+    visitors.path.links.stop()  # nobody else is reading when the connections are closed
     db.connect("sqlite:////nowhere/at/all.sqlite")
     visitors.path.links.refresh()
     answer = visitors.click("ana")
