@@ -5,15 +5,28 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, Subquery, func, or_, union_all
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    Subquery,
+    bindparam,
+    func,
+    literal_column,
+    not_,
+    or_,
+    union_all,
+)
 from sqlalchemy import select as select_columns
 from sqlmodel import col
 
 from advocates.membership import Membership
 from advocates.periods import pieces_of
 from core.clock import now
+from core.columns import UtcDateTime
 from core.db import session
 from core.people import Person
+from core.reading import Columns, Reading, among
 from hub.metrics import LadderStep, facts_between
 from hub.roles import RoleGrant
 from hub.units import Unit, reach
@@ -47,14 +60,40 @@ def top_rows(
     pieces = pieces_of(*days)
     everywhere = {unit.id for unit in units} <= unit_ids
     where = None if everywhere else unit_ids  # all units are no condition, so that the plain index serves
-    if len(pieces.periods) == 1 and not pieces.edges:
+    hidden = staff_memberships(units)
+    whole = len(pieces.periods) == 1 and not pieces.edges
+    if whole and (everywhere or len(unit_ids) == 1):
+        asked: dict[str, Any] = {
+            "metric": metric,
+            "period": pieces.periods[0],
+            "hidden": hidden,
+            "limit": limit,
+        }
+        found = _EVERYWHERE.all(**asked) if everywhere else _IN_A_UNIT.all(unit=min(unit_ids), **asked)
+        return [Row(*row) for row in found]
+    if whole:
         sums = _steps(metric, pieces.periods, where).where(col(LadderStep.value) > 0).subquery("sums")
     else:
         edges = [_edge(family, metric, edge, where) for edge in pieces.edges]
         ladder = [_steps(metric, pieces.periods, where)] if pieces.periods else []
         sums = _summed([*ladder, *edges])
-    rows = _named(sums, staff_memberships(units)).limit(limit)
+    rows = _named(sums).limit(limit)
+    if hidden:
+        rows = rows.where(sums.c.member_id.not_in(hidden))
     return [Row(*row) for row in session().execute(rows)]
+
+
+def _standard(*where: ColumnElement[bool]) -> Columns:
+    """The standard board: one whole period, everywhere or in one unit."""
+    period = col(LadderStep.metric) == bindparam("metric"), col(LadderStep.period) == bindparam("period")
+    some = col(LadderStep.value) > literal_column("0")
+    sums = select_columns(*_STEP).where(*period, some, *where).subquery("sums")
+    shown = not_(among(sums.c.member_id, "hidden"))
+    return _named(sums).where(shown).limit(bindparam("limit", type_=Integer)).offset(literal_column("0"))
+
+
+_EVERYWHERE = Reading(_standard)
+_IN_A_UNIT = Reading(lambda: _standard(col(LadderStep.unit_id) == bindparam("unit")))
 
 
 def _steps(metric: str, periods: Collection[str], unit_ids: frozenset[str] | None) -> Select[Any]:
@@ -81,8 +120,8 @@ def _summed(parts: list[Select[Any]]) -> Subquery:
     return summed.group_by(every.member_id).having(total > 0).subquery("sums")
 
 
-def _named(sums: Subquery, hidden: list[str]) -> Select[Any]:
-    rows = (
+def _named(sums: Subquery) -> Select[Any]:
+    return (
         select_columns(
             sums.c.member_id,
             sums.c.unit_id,
@@ -96,13 +135,22 @@ def _named(sums: Subquery, hidden: list[str]) -> Select[Any]:
         .join(Person, col(Person.id) == col(Membership.person_id))
         .order_by(sums.c.value.desc(), col(Membership.number))
     )
-    return rows.where(sums.c.member_id.not_in(hidden)) if hidden else rows
 
 
 def staff_memberships(units: list[Unit]) -> list[str]:
     """The memberships of people who now hold a role in the membership's unit or above it."""
-    at = now()
-    held = (
+    return sorted(
+        {
+            member_id
+            for member_id, unit_id, role_unit_id in _STAFF.all(at=now())
+            if unit_id in reach(role_unit_id, units)
+        }
+    )
+
+
+def _staff() -> Columns:
+    at = bindparam("at", type_=UtcDateTime())
+    return (
         select_columns(col(Membership.id), col(Membership.unit_id), col(RoleGrant.unit_id))
         .join(RoleGrant, col(RoleGrant.person_id) == col(Membership.person_id))
         .where(
@@ -110,10 +158,6 @@ def staff_memberships(units: list[Unit]) -> list[str]:
             or_(col(RoleGrant.ends_at).is_(None), col(RoleGrant.ends_at) > at),
         )
     )
-    return sorted(
-        {
-            member_id
-            for member_id, unit_id, role_unit_id in session().execute(held)
-            if unit_id in reach(role_unit_id, units)
-        }
-    )
+
+
+_STAFF = Reading(_staff)

@@ -6,16 +6,19 @@ now), Unsure (nobody can tell: a lost answer, a 5xx, a key in use).
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
-from typing import Any, TypeAlias
-
-import stripe
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from core.clock import now
 from core.errors import Malformed, SpokesError, Unavailable
 from core.settings import settings
+
+if TYPE_CHECKING:
+    import stripe
 
 Body: TypeAlias = dict[str, Any]
 """an object of Stripe's, as plain dictionaries and lists"""
@@ -103,7 +106,9 @@ def payable_part(amount_minor: int, currency: str) -> int:
 
 
 @cache
-def _client(key: str, base: str) -> stripe.StripeClient:
+def _client(key: str, base: str) -> "stripe.StripeClient":
+    import stripe
+
     addresses: Any = {"base_addresses": {"api": base}} if base else {}
     http = stripe.new_default_http_client(timeout=TIMEOUT_S)
     return stripe.StripeClient(key, max_network_retries=RETRIES, http_client=http, **addresses)
@@ -115,8 +120,21 @@ def _v1() -> Any:  # noqa: ANN401 - the SDK's services type their parameters as 
     return _client(settings().stripe_key, settings().stripe_base).v1
 
 
-def _meaning(error: stripe.StripeError) -> StripeError:
+@contextmanager
+def _understood() -> Iterator[None]:
+    """Speak to Stripe: what the SDK raises is raised as one of the three."""
+    import stripe  # 15 MiB, which a web process needs only when it speaks to Stripe
+
+    try:
+        yield
+    except stripe.StripeError as error:
+        raise _meaning(error) from error
+
+
+def _meaning(error: "stripe.StripeError") -> StripeError:
     """Which of the three an SDK error is (money.md, Stripe facts that matter)."""
+    import stripe
+
     code = (error.error.code if error.error else None) or error.code or ""
     message = error.user_message or type(error).__name__
     if isinstance(error, stripe.RateLimitError):
@@ -135,10 +153,8 @@ def create_account(key: str, *, country: str, email: str, metadata: dict[str, st
         "capabilities": {"transfers": {"requested": True}},
         "metadata": metadata,
     }
-    try:
+    with _understood():
         return str(_v1().accounts.create(wanted, {"idempotency_key": key}).id)
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
 
 
 def onboarding_link(account_id: str, *, return_url: str, refresh_url: str) -> str:
@@ -149,18 +165,14 @@ def onboarding_link(account_id: str, *, return_url: str, refresh_url: str) -> st
         "return_url": return_url,
         "refresh_url": refresh_url,
     }
-    try:
+    with _understood():
         return str(_v1().account_links.create(wanted).url)
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
 
 
 def read_account(account_id: str) -> AccountFacts:
     """What Stripe says about an account now; Refused when we have no access to it any more."""
-    try:
+    with _understood():
         account = _v1().accounts.retrieve(account_id).to_dict()
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
     requirements = account.get("requirements") or {}
     return AccountFacts(
         account_id=account["id"],
@@ -190,10 +202,8 @@ def send_transfer(
         "transfer_group": group,
         "metadata": {"payout": payout_id, "attempt": key},
     }
-    try:
+    with _understood():
         return _transfer(_v1().transfers.create(wanted, {"idempotency_key": key}).to_dict())
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
 
 
 def find_transfer(group: str, payout_id: str) -> Transfer | None:
@@ -202,7 +212,7 @@ def find_transfer(group: str, payout_id: str) -> Transfer | None:
     One that stands goes before one that was reversed.
     """
     reversed_one = None
-    try:
+    with _understood():
         listed = _v1().transfers.list({"transfer_group": group, "limit": PAGE})
         for each in listed.auto_paging_iter():
             transfer = each.to_dict()
@@ -210,8 +220,6 @@ def find_transfer(group: str, payout_id: str) -> Transfer | None:
                 if not transfer.get("reversed"):
                     return _transfer(transfer)
                 reversed_one = reversed_one or _transfer(transfer)
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
     return reversed_one
 
 
@@ -228,15 +236,15 @@ def _transfer(body: dict[str, Any]) -> Transfer:
 
 def balance() -> dict[str, int]:
     """Currency → what the platform can transfer now, in Stripe's units."""
-    try:
+    with _understood():
         body = _v1().balance.retrieve().to_dict()
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
     return {str(each["currency"]).upper(): int(each["amount"]) for each in body["available"]}
 
 
 def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:
     """The event in a signed request, no more than 300 s off our clock either way; raises WebhookRefused."""
+    import stripe
+
     sent = _TIMESTAMP.search(header)
     if sent is None or not header.isascii() or not secret:
         raise WebhookRefused
@@ -280,19 +288,15 @@ def disputes_of(charge_id: str) -> list[Body]:
 
 
 def _read(service: str, object_id: str, expand: list[str]) -> Body:
-    try:
+    with _understood():
         return dict(attrgetter(service)(_v1()).retrieve(object_id, {"expand": expand}).to_dict())
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
 
 
 def _listed(service: str, by: dict[str, str]) -> list[Body]:
     """One page: no payment has a hundred of anything."""
-    try:
+    with _understood():
         found = attrgetter(service)(_v1()).list({**by, "limit": PAGE})
         return [each.to_dict() for each in found.data]
-    except stripe.StripeError as error:
-        raise _meaning(error) from error
 
 
 def _is_word(value: object) -> bool:

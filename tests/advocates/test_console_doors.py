@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from openpyxl import load_workbook
 from pypdf import PdfReader
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.applications import Application
 from advocates.membership import Membership, current_standing
@@ -281,7 +281,15 @@ def test_files_have_the_board_and_the_log_has_the_files(
     assert "Ana Advocate" in PdfReader(io.BytesIO(made["pdf"].data)).pages[0].extract_text()
     assert client.get("/console/leaderboard.docx").status_code == 404
     with transaction(read_only=True):
-        log = session().exec(select(AuditEntry).where(AuditEntry.action == "leaderboard.exported")).all()
+        log = (
+            session()
+            .exec(
+                select(AuditEntry)
+                .where(AuditEntry.action == "leaderboard.exported")
+                .order_by(col(AuditEntry.seq))
+            )
+            .all()
+        )
     assert [(each.actor_id, each.details["format"], each.details["places"]) for each in log] == [
         (cast.marketing.id, kind, 1) for kind in ("csv", "xlsx", "json", "pdf")
     ]

@@ -13,7 +13,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 from pypdf import PdfReader
-from sqlalchemy import Select, delete, event, literal, select, union_all
+from sqlalchemy import Select, delete, literal, select, union_all
 
 from advocates.leaderboard import (
     CurrencyNeeded,
@@ -28,7 +28,7 @@ from advocates.leaderboard_files import UnknownFormat, export, file_name
 from advocates.membership import Membership
 from advocates.periods import days_of
 from core.access import COMMAND
-from core.db import dialect, engine, run, session, transaction
+from core.db import dialect, run, session, transaction
 from core.money import UnknownCurrency
 from core.people import get_person
 from hub.metrics import Gain, LadderStep, SeriesPoint, UnknownMetric, add, differences
@@ -205,25 +205,17 @@ def _expected(facts: list[Gain], first: date, last: date) -> dict[str, int]:
 def test_a_whole_period_reads_the_ladder_by_its_index(cast: Cast, members: list[Membership]) -> None:
     if dialect() != "sqlite":
         pytest.skip("the plan is asked of SQLite, whose planner needs no statistics")
-    seen: list[tuple[str, Any]] = []
-
-    def note(
-        _connection: object, _cursor: object, statement: str, parameters: object, *_rest: object
-    ) -> None:
-        seen.append((statement, parameters))
-
+    seen: list[str] = []
     with transaction(read_only=True):
-        event.listen(engine(), "before_cursor_execute", note)
+        driver: Any = session().connection().connection.dbapi_connection
+        driver.set_trace_callback(seen.append)
         board(cast, period="2026-11")
         board(cast, period="2026-11", unit_ids=frozenset({cast.north.id}))
-        event.remove(engine(), "before_cursor_execute", note)
-        ladder = [each for each in seen if "ladder" in each[0]]
+        driver.set_trace_callback(None)
+        ladder = [each for each in seen if "ladder" in each]
         assert len(ladder) == 2
         plans = [
-            " | ".join(
-                str(row[3]) for row in session().connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {s}", p)
-            )
-            for s, p in ladder
+            " | ".join(str(row[3]) for row in driver.execute(f"EXPLAIN QUERY PLAN {each}")) for each in ladder
         ]
     assert "ix_ladder_standings (metric=? AND period=?" in plans[0]
     assert "ix_ladder_unit_standings (metric=? AND period=? AND unit_id=?" in plans[1]

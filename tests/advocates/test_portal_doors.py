@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates import membership
 from advocates.membership import Membership
@@ -51,7 +51,13 @@ def test_name_zone_and_consent_are_changed_and_the_consent_is_on_the_log(
     without = {"name": "Ana A.", "time_zone": "Asia/Tokyo"}
     assert client.post("/portal/profile", data=without).status_code == 303
     with transaction(read_only=True):
-        log = session().exec(select(AuditEntry).where(AuditEntry.action == "advocate.named")).all()
+        log = (
+            session()
+            .exec(
+                select(AuditEntry).where(AuditEntry.action == "advocate.named").order_by(col(AuditEntry.seq))
+            )
+            .all()
+        )
         assert [each.details["shown_by_name"] for each in log] == [True, False]
 
 

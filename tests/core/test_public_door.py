@@ -7,7 +7,7 @@ import pytest
 from argon2 import PasswordHasher
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import select
+from sqlmodel import col, select
 
 from core import db, invitations, people
 from core.clock import now
@@ -37,7 +37,7 @@ def issued(cast: Cast, purpose: invitations.Purpose = "reset") -> str:
 
 def mails() -> list[OutboxMessage]:
     with db.transaction(read_only=True):
-        return list(db.session().exec(select(OutboxMessage)).all())
+        return list(db.session().exec(select(OutboxMessage).order_by(col(OutboxMessage.id))).all())
 
 
 def test_staff_start_in_the_console_and_advocates_in_the_portal(app: Flask, cast: Cast) -> None:

@@ -23,7 +23,11 @@ from tests.factories import PASSWORD, Cast, acting, make_advocate, sign_in
 
 def acts(action: str) -> list[AuditEntry]:
     with db.transaction(read_only=True):
-        return list(db.session().exec(select(AuditEntry).where(AuditEntry.action == action)).all())
+        return list(
+            db.session()
+            .exec(select(AuditEntry).where(AuditEntry.action == action).order_by(col(AuditEntry.seq)))
+            .all()
+        )
 
 
 def roles_of(person: Person) -> set[tuple[str, str]]:

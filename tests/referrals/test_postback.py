@@ -2,7 +2,7 @@
 
 import pytest
 from flask.testing import FlaskClient
-from sqlmodel import select
+from sqlmodel import col, select
 from werkzeug.test import TestResponse
 
 from core.api_keys import POSTBACK, create_api_key, key_of
@@ -27,7 +27,7 @@ def secret(cast: Cast) -> str:
 
 def stored() -> list[Conversion]:
     with transaction(read_only=True):
-        return list(session().exec(select(Conversion)).all())
+        return list(session().exec(select(Conversion).order_by(col(Conversion.id))).all())
 
 
 def tell(client: FlaskClient, secret: str, **said: str) -> TestResponse:

@@ -3,7 +3,7 @@
 import itertools
 from datetime import datetime, timedelta
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.access import COMMAND
@@ -161,4 +161,6 @@ def reserved_payouts(programme: Programme, by: Person) -> list[str]:
     with at(now() + timedelta(seconds=1)), transaction():
         made = payouts.run_now(programme, by=acting(by))
         assert made is not None
-        return list(session().exec(select(Payout.id).where(Payout.run_id == made.id)).all())
+        return list(
+            session().exec(select(Payout.id).where(Payout.run_id == made.id).order_by(col(Payout.id))).all()
+        )

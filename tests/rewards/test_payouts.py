@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.clock import at, now
@@ -34,7 +34,9 @@ def next_month() -> datetime:
 
 def made_run() -> tuple[list[Payout], list[PayoutSkip]]:
     with transaction():
-        return list(session().exec(select(Payout)).all()), list(session().exec(select(PayoutSkip)).all())
+        return list(session().exec(select(Payout).order_by(col(Payout.id))).all()), list(
+            session().exec(select(PayoutSkip)).all()
+        )
 
 
 def clean() -> Sequence[str]:

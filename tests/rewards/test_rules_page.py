@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlmodel import select
+from sqlmodel import col, select
 
 from core.audit import AuditEntry
 from core.clock import now
@@ -35,7 +35,11 @@ def test_first_rule_and_its_next_version_are_written_on_the_page(client: FlaskCl
     assert "Makers, from now on: 12.5 % of each sale. Until now: 10 % of each sale." in second.text
     assert says(cast.programme) == ["12.5 % of each sale"]
     with transaction(read_only=True):
-        entries = session().exec(select(AuditEntry).where(AuditEntry.action == "rule.changed")).all()
+        entries = (
+            session()
+            .exec(select(AuditEntry).where(AuditEntry.action == "rule.changed").order_by(col(AuditEntry.seq)))
+            .all()
+        )
     assert {(each.actor_id, each.unit_id) for each in entries} == {(cast.manager.id, cast.north.id)}
     assert len(entries) == 2
 
