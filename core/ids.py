@@ -2,6 +2,7 @@
 
 import os
 import time
+from threading import Lock
 
 ID_PATTERN = "[0-9a-hjkmnp-tv-z]{26}"
 """What an id looks like: 26 characters of Crockford's base 32, lower case."""
@@ -10,9 +11,25 @@ _PAIRS = tuple(a + b for a in _DIGITS for b in _DIGITS)
 """every two digits of base 32, so that ten bits are one look-up"""
 
 
+_SECOND_MS = 1_000
+_last = 0
+_order = Lock()
+
+
 def new_id() -> str:
-    """A new id: a ULID (48 bits of milliseconds, 80 random that nobody can guess), lower case."""
-    return encoded(time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10)))
+    """A new id: a ULID (48 bits of milliseconds, 80 random that nobody can guess), lower case.
+
+    One process gives them in ascending order, so that what it stores is listed in the order in which it came: of the same
+    millisecond a later one is greater by 64 random bits. A clock that is put back by more than a second is followed.
+    """
+    global _last  # noqa: PLW0603 - the order is the process's
+    at_ms, random = time.time_ns() // 1_000_000, os.urandom(10)
+    with _order:
+        if 0 <= (_last >> 80) - at_ms < _SECOND_MS:  # the clock has not moved on, or was put back a little
+            _last += 1 + int.from_bytes(random[:8])
+        else:
+            _last = at_ms << 80 | int.from_bytes(random)
+        return encoded(_last)
 
 
 def encoded(bits: int) -> str:
@@ -22,7 +39,5 @@ def encoded(bits: int) -> str:
 
 
 def new_ids(count: int) -> list[str]:
-    """So many new ids in ascending order: what is stored together is listed in the order in which it was given."""
-    head, pairs, random = encoded(time.time_ns() // 1_000_000 << 80)[:10], _PAIRS, os.urandom(10 * count)
-    tails = sorted(int.from_bytes(random[at : at + 10]) for at in range(0, 10 * count, 10))
-    return [head + "".join([pairs[tail >> shift & 1023] for shift in range(70, -1, -10)]) for tail in tails]
+    """So many new ids, in ascending order."""
+    return [new_id() for _ in range(count)]

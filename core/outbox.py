@@ -16,6 +16,7 @@ from sqlmodel.sql.expression import SelectOfScalar
 from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import dialect, session, transaction, update_one
+from core.ids import new_ids
 
 log = structlog.get_logger()
 
@@ -90,8 +91,10 @@ def put(kind: str, subject: str, step: str, *, to: str, content: dict[str, Any])
 
 
 def put_many(messages: Sequence[OutboxMessage]) -> None:
-    """Leave many messages at once; of those whose very step was left before there is still one."""
+    """Leave many messages at once, to go in this order; of those whose very step was left before there is still one."""
     if messages:
+        for each, place in zip(messages, new_ids(len(messages)), strict=True):
+            each.id = place
         add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(OutboxMessage)
         once = add.on_conflict_do_nothing(index_elements=["kind", "subject", "step"])
         session().execute(once, [each.model_dump() for each in messages])
@@ -106,7 +109,9 @@ def send_due(kind: str, deliver: Deliver, *, kept: Kept = dict) -> int:
 
 def due_of(kind: str) -> SelectOfScalar[str]:
     """The query for the ids of a kind's due messages, the longest due first."""
-    return select(OutboxMessage.id).where(*_due(kind)).order_by(col(OutboxMessage.due_at))
+    return (
+        select(OutboxMessage.id).where(*_due(kind)).order_by(col(OutboxMessage.due_at), col(OutboxMessage.id))
+    )
 
 
 def send(ids: Iterable[str], kind: str, deliver: Deliver, *, kept: Kept = dict) -> int:

@@ -232,3 +232,16 @@ def test_sender_killed_again_and_again_lets_the_message_die_in_the_end() -> None
         message.due_at = NOON
     send_due("mail", refuses)
     assert the_message().state == "dead"
+
+
+def test_what_is_left_together_goes_in_the_order_in_which_it_was_left() -> None:
+    with transaction():
+        put_many(
+            [
+                OutboxMessage(kind="mail", subject=f"{n}", step="one", recipient="", content={})
+                for n in range(40)
+            ]
+        )
+    sent: list[str] = []
+    send_due("mail", lambda message: sent.append(message.subject))
+    assert sent == [f"{n}" for n in range(40)]
