@@ -6,7 +6,6 @@ from datetime import date
 from typing import Any
 
 from sqlalchemy import (
-    ColumnElement,
     Integer,
     Select,
     Subquery,
@@ -58,42 +57,40 @@ def top_rows(
 ) -> list[Row]:
     """The first `limit` advocates by value, ties by number; `metric` is the scoreboard's name of the `family`'s member."""
     pieces = pieces_of(*days)
-    everywhere = {unit.id for unit in units} <= unit_ids
-    where = None if everywhere else unit_ids  # all units are no condition, so that the plain index serves
     hidden = staff_memberships(units)
     whole = len(pieces.periods) == 1 and not pieces.edges
-    if whole and (everywhere or len(unit_ids) == 1):
-        asked: dict[str, Any] = {
-            "metric": metric,
-            "period": pieces.periods[0],
-            "hidden": hidden,
-            "limit": limit,
-        }
-        found = _EVERYWHERE.all(**asked) if everywhere else _IN_A_UNIT.all(unit=min(unit_ids), **asked)
-        return [Row(*row) for row in found]
     if whole:
-        sums = _steps(metric, pieces.periods, where).where(col(LadderStep.value) > 0).subquery("sums")
-    else:
-        edges = [_edge(family, metric, edge, where) for edge in pieces.edges]
-        ladder = [_steps(metric, pieces.periods, where)] if pieces.periods else []
-        sums = _summed([*ladder, *edges])
+        of = {"metric": metric, "period": pieces.periods[0], "units": sorted(unit_ids), "hidden": hidden}
+        return [Row(*row) for row in _STANDARD.all(**of, limit=limit, last=limit + len(hidden) - 1)]
+    where = None if {unit.id for unit in units} <= unit_ids else unit_ids  # all units are no condition
+    edges = [_edge(family, metric, edge, where) for edge in pieces.edges]
+    ladder = [_steps(metric, pieces.periods, where)] if pieces.periods else []
+    sums = _summed([*ladder, *edges])
     rows = _named(sums).limit(limit)
     if hidden:
         rows = rows.where(sums.c.member_id.not_in(hidden))
     return [Row(*row) for row in session().execute(rows)]
 
 
-def _standard(*where: ColumnElement[bool]) -> Columns:
-    """The standard board: one whole period, everywhere or in one unit."""
+def _standard() -> Columns:
+    """The standard board: one whole period of any units, each read in the index's order.
+
+    Whoever is below the last place of the best unit's own board is on no board of several, so nothing below is read.
+    """
     period = col(LadderStep.metric) == bindparam("metric"), col(LadderStep.period) == bindparam("period")
-    some = col(LadderStep.value) > literal_column("0")
-    sums = select_columns(*_STEP).where(*period, some, *where).subquery("sums")
+    value, last = col(LadderStep.value), bindparam("last", type_=Integer)
+    own = select_columns(value).where(*period, col(LadderStep.unit_id) == col(Unit.id)).order_by(value.desc())
+    places = own.limit(literal_column("1")).offset(last).correlate(Unit).scalar_subquery()
+    least = (
+        select_columns(func.max(places)).select_from(Unit).where(among(Unit.id, "units")).scalar_subquery()
+    )
+    enough = value >= func.coalesce(least, literal_column("1")), value > literal_column("0")
+    sums = select_columns(*_STEP).where(*period, among(LadderStep.unit_id, "units"), *enough).subquery("sums")
     shown = not_(among(sums.c.member_id, "hidden"))
     return _named(sums).where(shown).limit(bindparam("limit", type_=Integer)).offset(literal_column("0"))
 
 
-_EVERYWHERE = Reading(_standard)
-_IN_A_UNIT = Reading(lambda: _standard(col(LadderStep.unit_id) == bindparam("unit")))
+_STANDARD = Reading(_standard)
 
 
 def _steps(metric: str, periods: Collection[str], unit_ids: frozenset[str] | None) -> Select[Any]:

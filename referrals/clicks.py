@@ -69,6 +69,7 @@ class LinkTally(SQLModel, table=True):
     """How many counted clicks a link has; grows in the step that stores the clicks."""
 
     __tablename__ = "link_tally"
+    __table_args__ = {"sqlite_with_rowid": False}
 
     link_id: str = Field(primary_key=True, sa_type=Text)
     clicks: int = Field(sa_type=BigInteger)

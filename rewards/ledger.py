@@ -66,7 +66,9 @@ class CachedBalance(SQLModel, table=True):
 
     __tablename__ = "ledger_balance"
     __table_args__ = (
-        CheckConstraint(f"account NOT LIKE '%{_NEVER_NEGATIVE}' OR balance_minor >= 0", name="overdraft"),
+        # Escaped, because a colon begins a parameter.
+        CheckConstraint(rf"account NOT LIKE '%\{_NEVER_NEGATIVE}' OR balance_minor >= 0", name="overdraft"),
+        {"sqlite_with_rowid": False},
     )
 
     account: str = Field(primary_key=True, sa_type=Text)

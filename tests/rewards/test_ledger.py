@@ -61,6 +61,15 @@ def test_a_reserve_cannot_be_overdrawn() -> None:
         assert ledger.balance("x:reserved", "EUR") == 0
 
 
+def test_the_database_too_refuses_a_reserve_below_nothing() -> None:
+    with transaction():
+        ledger.post(entry("1", goal="x:reserved", amount=100))
+    with pytest.raises(IntegrityError), transaction():
+        session().execute(text("UPDATE ledger_balance SET balance_minor = -1 WHERE account LIKE 'x%'"))
+    with transaction():  # other accounts may
+        session().execute(text("UPDATE ledger_balance SET balance_minor = -1 WHERE account = 'a'"))
+
+
 @pytest.mark.parametrize(
     "movement", [Movement("a", "b", 0, "EUR"), Movement("a", "b", -1, "EUR"), Movement("a", "a", 1, "EUR")]
 )
