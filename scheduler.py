@@ -15,6 +15,7 @@ import announcements
 import reactions
 from core import db, jobs, mail, throttle
 from core.db import transaction
+from core.garbage import settle
 from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
@@ -138,6 +139,7 @@ def main() -> None:
     begin_logging(settings)
     db.connect(settings.database)
     reactions.wire()
+    settle()
     stop = Event()
 
     def stopping(_number: int, _frame: FrameType | None) -> None:

@@ -16,6 +16,7 @@ from bench.figures import Goal, say, say_alone
 from bench.installation import address
 from core import db
 from core.clock import day_since_1970, now_ms
+from core.garbage import settle
 from core.ids import new_id
 from core.settings import Settings, configure
 from migrations.run import upgrade
@@ -130,6 +131,7 @@ def _place(database: str) -> Iterator[Path]:
         every_table()
         upgrade(settings.database)
         db.connect(settings.database)
+        settle()  # as the clock does
         try:
             yield clicks.folder()
         finally:

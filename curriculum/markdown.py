@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import Callable
-from typing import Final
+from functools import cache
+from typing import TYPE_CHECKING, Final
 
-import nh3
-from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
 from markupsafe import Markup, escape
 
 from curriculum.questions import RichText
+
+if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
+    from markdown_it.rules_core import StateCore
 
 _BLOCKS = {"blockquote", "br", "dd", "dl", "dt", "figcaption", "figure", "h2", "h3", "h4", "h5", "h6", "hr", "li"} | {
     "ol", "p", "pre", "ul", "caption", "table", "tbody", "td", "tfoot", "th", "thead", "tr",
@@ -34,7 +36,7 @@ _ONE_PARAGRAPH = re.compile(r"<p>((?:(?!<p>).)*)</p>", re.DOTALL)
 
 def render_markdown(text: str) -> Markup:
     """Markdown (CommonMark and tables) as safe HTML; a first-level heading becomes a second-level one."""
-    return _safe(_markdown.render(text))
+    return _safe(_renderer().render(text))
 
 
 def render_rich(rich: RichText) -> Markup:
@@ -43,7 +45,7 @@ def render_rich(rich: RichText) -> Markup:
         case "plain":
             return Markup("<br>\n").join(escape(rich.text).split("\n"))
         case "markdown":
-            html = _markdown.render(rich.text)
+            html = _renderer().render(rich.text)
         case "moodle":
             html = rich.text.replace("\n", "<br>\n")
         case _:
@@ -54,6 +56,8 @@ def render_rich(rich: RichText) -> Markup:
 
 
 def _safe(html: str) -> Markup:
+    import nh3
+
     clean = nh3.clean(
         html,
         tags=set(TAGS),
@@ -74,18 +78,18 @@ def _attribute(tag: str, name: str, value: str) -> str | None:
     return value
 
 
-def _lower_first_headings(state: StateCore) -> None:
+def _lower_first_headings(state: "StateCore") -> None:
     """The page has its one first-level heading already."""
     for token in state.tokens:
         if token.tag == "h1":
             token.tag = "h2"
 
 
-def _renderer() -> MarkdownIt:
+@cache
+def _renderer() -> "MarkdownIt":
+    from markdown_it import MarkdownIt  # 3 MiB with nh3, which a web process needs only once somebody learns
+
     renderer = MarkdownIt("commonmark").enable("table")
     rule: Callable[[StateCore], None] = _lower_first_headings
     renderer.core.ruler.push("lower_first_headings", rule)
     return renderer
-
-
-_markdown = _renderer()

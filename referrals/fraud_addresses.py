@@ -4,8 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
 
-from disposable_email_domains import blocklist
-
 GOOGLE = frozenset({"gmail.com", "googlemail.com"})
 TAGGED = GOOGLE | {
     "outlook.com", "hotmail.com", "live.com", "msn.com", "icloud.com", "me.com", "mac.com", "proton.me",
@@ -62,5 +60,7 @@ def _dotted(local: str) -> Iterator[str]:
 
 def is_disposable(domain: str) -> bool:
     """Whether a domain, or one above it, gives out throw-away addresses, as a list kept by others says."""
+    from disposable_email_domains import blocklist  # a megabyte, which only the clock needs
+
     labels = domain.strip().lower().rstrip(".").split(".")
     return any(".".join(labels[place:]) in blocklist for place in range(len(labels) - 1))

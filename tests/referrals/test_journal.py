@@ -1,4 +1,3 @@
-import os
 import subprocess
 import sys
 import time
@@ -117,8 +116,8 @@ def test_a_full_segment_makes_room_for_the_next(tmp_path: Path) -> None:
 def test_a_part_that_fitted_counts_as_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written_by = Journal(tmp_path)
     written_by.append(line(1))
-    whole = os.write
-    monkeypatch.setattr(os, "write", lambda file, raw: whole(file, raw[:20]))
+    whole = journal.write
+    monkeypatch.setattr(journal, "write", lambda file, raw: whole(file, raw[:20]))
     with pytest.raises(OSError, match="part"):
         written_by.append(line(2))
     monkeypatch.undo()
