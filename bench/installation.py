@@ -53,7 +53,7 @@ class Installation:
 
 @contextmanager
 def installation(database: str, links: int) -> Iterator[Installation]:
-    """A fresh one on `sqlite` or `postgresql`, with so many links of as many advocates."""
+    """A fresh one on `sqlite` or `postgresql`, with so many links of as many advocates; with 0 it is empty."""
     with (
         TemporaryDirectory(prefix="spokes-bench-", ignore_cleanup_errors=True) as place,
         address(database, place) as url,
@@ -65,7 +65,7 @@ def installation(database: str, links: int) -> Iterator[Installation]:
         upgrade(url)
         db.connect(url)
         try:
-            yield Installation(settings, _filled(links))
+            yield Installation(settings, _filled(links) if links else [])
         finally:
             db.disconnect()
 

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     stripe_api_base: str = ""
     stripe_webhook_secret: str = ""
     stripe_connect_webhook_secret: str = ""
+    stripe_payouts_per_s: int = Field(default=10, ge=1, le=1_000)
     sandbox_stripe_port: int = Field(default=0, ge=0, le=65_535)
     sandbox_shop_port: int = Field(default=0, ge=0, le=65_535)
     api_reads_per_minute: int = Field(default=3_000, ge=0)

@@ -4,9 +4,12 @@ The machine of money.md: claim by conditional UPDATE with a lease and a fencing 
 an answer that nobody got is settled by looking the transfer up, and for 20 h by sending the very same request again.
 """
 
-import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from threading import Event
 
 from sqlalchemy import ColumnElement, and_, case, or_, select, update
 from sqlmodel import col
@@ -14,15 +17,18 @@ from sqlmodel import col
 from advocates.membership import get_membership
 from core.clock import now
 from core.db import session, transaction, update_one
+from core.settings import settings
 from rewards import accounts, payout_outcomes, stripe_gateway
 from rewards.accounts import PayoutAccount
+from rewards.pace import Pace
 from rewards.runs import Payout, PayoutAttempt
 from rewards.stripe_gateway import Refused, StripeError, Transfer, TryLater, Unsure, stripe_amount
 
 LEASE = timedelta(seconds=60)
 RESEND_WITHIN = timedelta(hours=20)
 """a key may be forgotten after 24 h: until then the same one, afterwards never"""
-PACE_PER_S = 10
+SENDERS = 8
+"""at once: enough for the pace while an answer takes less than three quarters of a second"""
 BATCH = 200
 
 
@@ -41,17 +47,37 @@ class Claim:
         return self.payout.group
 
 
+class _TooMuch(Exception):
+    """Stripe asks for less: what it turned away waits already."""
+
+
 def send_due() -> int:
-    """Job: send what is reserved and settle what is unclear, at most 10 payouts a second; answers how many were sent."""
-    sent = 0
+    """Job: send what is reserved and settle what is unclear, at STRIPE_PAYOUTS_PER_S; answers how many were sent.
+
+    Several at a time, because an answer takes longer than the pace allows between two; each is claimed by itself. Once
+    Stripe says that it is too much, no further one is begun: the next run is five seconds away.
+    """
     with transaction(read_only=True):
         due = select(col(Payout.id)).where(_due()).order_by(col(Payout.due_at), col(Payout.id))
         ids = list(session().execute(due.limit(BATCH)).scalars())
-    for payout_id in ids:
-        began = time.monotonic()
-        sent += send_one(payout_id)
-        time.sleep(max(0.0, 1 / PACE_PER_S - (time.monotonic() - began)))
-    return sent
+    pace, too_much = Pace(settings().stripe_payouts_per_s), Event()
+
+    def send_next(payout_id: str) -> bool:
+        pace.wait()
+        try:
+            return not too_much.is_set() and send_one(payout_id)
+        except _TooMuch:
+            too_much.set()
+            return False
+
+    with ThreadPoolExecutor(min(SENDERS, len(ids) or 1), thread_name_prefix="sender") as senders:
+        # Each in this thread's context, as a copy: time is the same for all, transactions are not.
+        return sum(senders.map(lambda context, each: context.run(send_next, each), _contexts(), ids))
+
+
+def _contexts() -> Iterator[Context]:
+    while True:
+        yield copy_context()
 
 
 def _due() -> ColumnElement[bool]:
@@ -75,6 +101,8 @@ def send_one(payout_id: str) -> bool:
     except StripeError as error:  # a question (not a transfer) got no answer: ask again later
         with transaction():
             payout_outcomes.unclear(claim.payout, error.message)
+        if isinstance(error, TryLater):
+            raise _TooMuch from error
         return False
 
 
@@ -167,7 +195,7 @@ def _send(claim: Claim, attempt: PayoutAttempt) -> bool:
     except TryLater as error:
         with transaction():
             payout_outcomes.postpone(claim.payout, error.message)
-        return False
+        raise _TooMuch from error
     except (Refused, Unsure) as error:
         return _doubt(claim, attempt, error)
     return _adopt(claim, attempt, transfer, settled=True)

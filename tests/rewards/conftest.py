@@ -5,7 +5,6 @@ from collections.abc import Iterator
 import pytest
 
 from core.settings import Settings, configure
-from rewards import payout_sender
 from tests.rewards.local_stripe import LocalStripe, serving
 
 
@@ -17,10 +16,11 @@ def stripe_process() -> Iterator[LocalStripe]:
 
 
 @pytest.fixture
-def stripe(stripe_process: LocalStripe, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> LocalStripe:
+def stripe(stripe_process: LocalStripe, settings: Settings) -> LocalStripe:
     """The local Stripe, empty and without faults; the settings lead to it, and nobody waits for the pace."""
     stripe_process.order("reset")
     stripe_process.order("clock", offset_s=0)
-    configure(settings.model_copy(update={"stripe_api_base": stripe_process.url}))
-    monkeypatch.setattr(payout_sender, "PACE_PER_S", 1_000)
+    configure(
+        settings.model_copy(update={"stripe_api_base": stripe_process.url, "stripe_payouts_per_s": 1_000})
+    )
     return stripe_process

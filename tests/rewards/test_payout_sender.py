@@ -1,4 +1,5 @@
 import threading
+import time
 from datetime import datetime, timedelta
 
 import httpx
@@ -9,6 +10,7 @@ from advocates.membership import Membership
 from core.clock import at, now
 from core.db import session, transaction
 from core.outbox import OutboxMessage
+from core.settings import configure, settings
 from hub import actions
 from rewards import (
     accounts,
@@ -206,6 +208,34 @@ def test_a_turned_away_request_is_sent_again_under_the_same_key(payout_id: str, 
     assert state_of(payout_id) == "reserved"
     assert send(minutes=1) == 1
     assert [each.number for each in attempts_of(payout_id)] == [1]
+
+
+def test_once_turned_away_nothing_more_is_begun_in_this_run(
+    cast: Cast, ana: Membership, payout_id: str, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(payout_sender, "SENDERS", 1)
+    for number in range(3):
+        with at(soon(minutes=number + 1)):
+            approved(ana, cast.manager)
+            reserved_payouts(cast.programme, cast.finance)
+    stripe.fault("rate_limit_429")
+    assert send(minutes=5) == 0
+    assert stripe.calls("POST", "/v1/transfers") == 1
+    assert send(minutes=6) == 4
+    assert clean() == []
+
+
+def test_several_at_once_keep_the_pace_together(cast: Cast, ana: Membership, stripe: LocalStripe) -> None:
+    for number in range(8):
+        with at(soon(minutes=number)):
+            approved(ana, cast.manager)
+            reserved_payouts(cast.programme, cast.finance)
+    configure(settings().model_copy(update={"stripe_payouts_per_s": 20}))
+    stripe.fault("slow_commit", times=8, seconds=0.1)
+    began = time.monotonic()
+    assert send(minutes=10) == 8
+    assert time.monotonic() - began >= 7 / 20
+    assert clean() == []
 
 
 def test_a_definitive_no_rejects_and_finance_tries_again(
