@@ -1,6 +1,5 @@
 """What every test stands on: a database of its own (SQLite, or PostgreSQL with SPOKES_TEST_DATABASE=postgresql), the app, the cast."""
 
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ from sqlalchemy.engine import make_url
 
 import reactions
 from core import db, people
+from core.garbage import settle
 from core.settings import Settings, configure
 from tests.api_contract import CheckedClient
 from tests.databases import PostgresServer, hurry
@@ -104,8 +104,7 @@ def app(settings: Settings) -> Flask:
 
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: nobody has to look through it for garbage after every other test."""
-    gc.collect()
-    gc.freeze()
+    settle()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -50,6 +50,10 @@ class LocalStripe:
         """The next `times` requests of this kind go wrong."""
         self.order("faults", kind=kind, times=times, match={"method": method, "path": path}, **more)
 
+    def clear_faults(self) -> None:
+        """All goes well from now on."""
+        assert web.delete(f"{self.url}/_sandbox/faults").is_success
+
     def transfers(self) -> list[dict[str, Any]]:
         """Every transfer there is, the newest first."""
         found: list[dict[str, Any]] = []

@@ -2,6 +2,7 @@
 
 import itertools
 from datetime import datetime, timedelta
+from typing import Any, Protocol
 
 from sqlmodel import col, select
 
@@ -20,7 +21,15 @@ from rewards.rules import RewardRule, Terms
 from rewards.runs import Payout
 from rewards.stripe_gateway import AccountFacts
 from tests.factories import acting
-from tests.rewards.local_stripe import LocalStripe
+
+
+class Ordered(Protocol):
+    """A local Stripe with its controls, in whichever process."""
+
+    def order(self, path: str, **body: object) -> dict[str, Any]:
+        """POST to one of them."""
+        ...
+
 
 LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00+00:00")
 _count = itertools.count(1)
@@ -139,7 +148,7 @@ def ready_account(membership: Membership, stripe_account_id: str = "") -> str:
     return stripe_id
 
 
-def stripe_account(membership: Membership, stripe: LocalStripe, *, onboarded: bool = True) -> str:
+def stripe_account(membership: Membership, stripe: Ordered, *, onboarded: bool = True) -> str:
     """A real account at the local Stripe, read as after onboarding; opens its own transactions."""
     with transaction():
         account = accounts.begin(membership.person_id, "DE")

@@ -1,0 +1,108 @@
+"""kill -9 at every commit and every request of the sender, one after the other: exactly one transfer each.
+
+The killed process is a child of this one, so that nothing has to be loaded again: it runs the job, and is gone at its n-th
+boundary, for every n until it comes to its end.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import stripe as sdk
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from core.clock import at, now
+from core.db import engine, session, transaction
+from rewards import payouts, proof
+from rewards.runs import Payout
+from tests.factories import Cast, make_advocate
+from tests.rewards.conftest import stripe, stripe_process
+from tests.rewards.local_stripe import LocalStripe
+from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
+
+__all__ = ["stripe", "stripe_process"]
+LEAST_BOUNDARIES, MOST_BOUNDARIES = 10, 60
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+@pytest.mark.parametrize("fault", ["", "drop_after_commit", "error_500_after_commit", "refuse"])
+def test_killed_at_any_boundary_a_payout_is_paid_once(cast: Cast, stripe: LocalStripe, fault: str) -> None:
+    """With Stripe as it should be, and when it loses answers or says no, which makes the way longer."""
+    with transaction():
+        percent_rule(cast.programme)
+        member = make_advocate(cast.programme)
+    stripe_account(member, stripe)
+    later, boundaries = now(), 0
+    for boundary in range(1, MOST_BOUNDARIES):
+        later += timedelta(minutes=10)
+        with at(later):
+            approved(member, cast.manager)
+            (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+        later += timedelta(seconds=5)
+        if fault:
+            stripe.fault(fault, times=1)
+        with at(later):
+            killed = _killed_at(boundary, payouts.send_due)
+        stripe.clear_faults()
+        for _ in range(3):  # what was claimed becomes free, what was unclear is looked up
+            later += timedelta(minutes=2)
+            with at(later):
+                payouts.send_due()
+        _paid_once(payout_id, stripe)
+        if not killed:
+            boundaries = boundary - 1
+            break
+    assert boundaries >= LEAST_BOUNDARIES
+    with transaction(read_only=True):
+        assert proof.problems() == []
+
+
+def _killed_at(boundary: int, work: Callable[[], object]) -> bool:
+    """Work in a child that is killed at a boundary; whether it came so far."""
+    child = os.fork()
+    if child == 0:
+        try:
+            engine().dispose(close=False)  # the connections are the parent's
+            _count_to(boundary)
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    return os.WIFSIGNALED(status)
+
+
+def _count_to(boundary: int) -> None:
+    left = [boundary]
+
+    def pass_one(*_about: object) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    event.listen(engine(), "commit", pass_one)
+    event.listen(Session, "after_commit", pass_one)
+    ask = sdk.RequestsClient.request
+
+    def asked(self: sdk.RequestsClient, *words: Any) -> Any:  # noqa: ANN401 - whatever the SDK says
+        pass_one()
+        answer = ask(self, *words)
+        pass_one()
+        return answer
+
+    sdk.RequestsClient.request = asked  # type: ignore[method-assign,assignment]
+
+
+def _paid_once(payout_id: str, stripe: LocalStripe) -> None:
+    with transaction(read_only=True):
+        payout = session().get_one(Payout, payout_id)
+    made = [each for each in stripe.transfers() if each["metadata"]["payout"] == payout_id]
+    if payout.state == "rejected":
+        assert made == []
+        return
+    assert (payout.state, [each["id"] for each in made]) == ("sent", [payout.transfer_id])
