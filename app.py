@@ -55,6 +55,7 @@ DOORS = (
     "rewards.portal",
     "rewards.console",
     "rewards.rules_page",
+    "rewards.reconciliation_page",
     "rewards.api",
     "rewards.webhooks",
 )
@@ -130,6 +131,7 @@ NAVIGATION = {
     "reward.approve": "rewards",
     "reward.approve_second": "rewards",
     "payout.look": "payouts",
+    "reconciliation.look": "payouts",
     "fraud.review": "reviews",
     "appeal.decide": "appeals",
     "webhook.look": "settings",

@@ -22,7 +22,7 @@ from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
 from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
-from rewards import grants, payout_sender, payouts, reviews, stripe_events
+from rewards import grants, payout_sender, payouts, reconciliation, reviews, stripe_events
 
 log = structlog.get_logger()
 THREADS = 8
@@ -59,6 +59,7 @@ SCHEDULE: tuple[Job, ...] = (
     ),
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
+    Job("reconcile", 30, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
     Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),

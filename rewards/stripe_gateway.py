@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -93,6 +94,16 @@ class Transfer:
     currency: str
     attempt: str
     reversed: bool
+    payout_id: str
+    """of ours, as its metadata say; empty for any other transfer"""
+    reversed_amount: int
+    """how much of it was taken back"""
+    at: datetime
+
+    @property
+    def stands(self) -> int:
+        """How much of it was not taken back."""
+        return self.amount - self.reversed_amount
 
 
 def stripe_amount(amount_minor: int, currency: str) -> int:
@@ -231,7 +242,18 @@ def _transfer(body: dict[str, Any]) -> Transfer:
         currency=str(body["currency"]).upper(),
         attempt=str((body.get("metadata") or {}).get("attempt", "")),
         reversed=bool(body.get("reversed")),
+        payout_id=str((body.get("metadata") or {}).get("payout", "")),
+        reversed_amount=int(body.get("amount_reversed") or 0),
+        at=datetime.fromtimestamp(int(body["created"]), UTC),
     )
+
+
+def transfers_since(since: datetime) -> Iterator[Transfer]:
+    """Every transfer from a moment on, the newest first, a page at a time."""
+    with _understood():
+        wanted = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
+        for each in _v1().transfers.list(wanted).auto_paging_iter():
+            yield _transfer(each.to_dict())
 
 
 def balance() -> dict[str, int]:

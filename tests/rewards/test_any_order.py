@@ -112,8 +112,9 @@ class World:
         assert attempt is not None
         amount = stripe_amount(payout.amount_minor, payout.currency)
         done = Transfer(
-            f"tr_{payout.id}", payout.destination, amount, payout.currency, attempt.key, reversed=False
-        )
+            f"tr_{payout.id}", payout.destination, amount, payout.currency, attempt.key, reversed=False,
+            payout_id=payout.id, reversed_amount=0, at=now(),
+        )  # fmt: skip
         for again in (False, True):
             assert payout_outcomes.sent(payout, attempt, done) is not again
 
