@@ -56,6 +56,7 @@ DOORS = (
     "rewards.console",
     "rewards.rules_page",
     "rewards.reconciliation_page",
+    "rewards.statements_page",
     "rewards.api",
     "rewards.webhooks",
 )

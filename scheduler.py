@@ -22,7 +22,15 @@ from core.settings import configure
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
 from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
-from rewards import grants, payout_sender, payouts, reconciliation, reviews, stripe_events
+from rewards import (
+    grants,
+    payout_sender,
+    payouts,
+    reconciliation,
+    reviews,
+    statement_documents,
+    stripe_events,
+)
 
 log = structlog.get_logger()
 THREADS = 8
@@ -58,6 +66,10 @@ SCHEDULE: tuple[Job, ...] = (
         "puts rewards whose hold has passed on the approvers' list",
     ),
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
+    Job(
+        "close-months", 60, statement_documents.close_months, "wants the statements of months that have ended"
+    ),
+    Job("print-statements", 5, statement_documents.print_statements, "prints the statements that are wanted"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
     Job("reconcile", 30, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),

@@ -140,6 +140,12 @@ def accounts_of(membership_id: str) -> tuple[str, str, str, str]:
     return pending(membership_id), payable(membership_id), reserved(membership_id), points(membership_id)
 
 
+def member_of(account: str) -> str | None:
+    """Whose an account is; None when it is no advocate's."""
+    kind, _, rest = account.partition(":")
+    return rest.partition(":")[0] if kind == "advocate" else None
+
+
 def post(entry: Entry) -> bool:
     """Post one transaction; False when its key was posted before. Raises Overdraft, KeyReused."""
     return post_all([entry]) == 1

@@ -20,7 +20,7 @@ from core.settings import settings
 from hub.metrics import value_of
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import accounts, statements, stripe_gateway
+from rewards import accounts, statement_documents, statements, stripe_gateway
 from rewards.accounts import PayoutAccount
 from rewards.periods import next_closing
 from rewards.reward import Reward
@@ -86,6 +86,7 @@ def statement(month: str) -> str:
         programme=get_programme(member.programme_id),
         member=member,
         person=get_person(member.person_id),
+        printed=statement_documents.is_printed(member.id, month),
     )
 
 

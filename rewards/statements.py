@@ -13,7 +13,7 @@ from core.clock import now
 from core.db import session
 from core.errors import NotFound
 from core.money import Money
-from hub.programmes import get_programme
+from hub.programmes import Programme, get_programme
 from rewards import ledger
 from rewards.ledger import LedgerTransaction, Posting
 from rewards.reward import Reward
@@ -124,14 +124,36 @@ def first_day(month: str) -> date:
     return date.fromisoformat(f"{month}-01")
 
 
-def statement(membership: Membership, month: str) -> Statement:
-    """The statement of a month; raises NoSuchMonth."""
+def require_month(membership: Membership, month: str) -> None:
+    """Refuse what is no month since the advocate joined; raises NoSuchMonth."""
     if month not in months_of(membership):
         raise NoSuchMonth
+
+
+def span_of(programme: Programme, month: str) -> tuple[datetime, datetime]:
+    """When a month begins and ends in the programme's zone; half-open."""
     first = first_day(month)
     after = first + timedelta(days=monthrange(first.year, first.month)[1])
-    zone = get_programme(membership.programme_id).zone
-    begin, end = (datetime.combine(each, time.min, tzinfo=zone).astimezone(UTC) for each in (first, after))
+    begins_at, ends_at = (
+        datetime.combine(each, time.min, tzinfo=programme.zone).astimezone(UTC) for each in (first, after)
+    )
+    return begins_at, ends_at
+
+
+def last_ended(programme: Programme, at: datetime) -> str:
+    """The newest month that has ended at a moment, in the programme's zone."""
+    return month_before(f"{at.astimezone(programme.zone):%Y-%m}")
+
+
+def month_before(month: str) -> str:
+    """`2026-12` before `2027-01`."""
+    return f"{first_day(month) - timedelta(days=1):%Y-%m}"
+
+
+def statement(membership: Membership, month: str) -> Statement:
+    """The statement of a month; raises NoSuchMonth."""
+    require_month(membership, month)
+    begin, end = span_of(get_programme(membership.programme_id), month)
     before = _sums_before(membership.id, begin)
     lines = _lines(membership.id, begin, end)
     currencies = sorted(

@@ -1,0 +1,140 @@
+"""Statements as documents: wanted once a month has ended, printed once by a job, kept with their hash, told by mail."""
+
+from datetime import datetime
+
+from sqlalchemy import Text, UniqueConstraint, select, union
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlmodel import Field, SQLModel, col
+
+from advocates.membership import Membership, get_membership
+from core import mail
+from core.clock import now
+from core.columns import key, moment
+from core.db import dialect, run, session, transaction
+from core.ids import new_id
+from core.people import get_person
+from core.printing import Printed, print_wanted
+from hub.programmes import Programme, get_programme
+from rewards import statement_files
+from rewards.ledger import CachedBalance, LedgerTransaction, Posting, member_of
+from rewards.one_by_one import one_by_one
+from rewards.statements import last_ended, month_before, span_of, statement
+
+MOST_MONTHS = 24
+"""so many months are made up for after a long sleep"""
+
+
+class ClosedMonth(SQLModel, table=True):
+    """A month of a programme whose statements are wanted: two clocks want them once."""
+
+    __tablename__ = "closed_month"
+
+    programme_id: str = Field(primary_key=True, foreign_key="programme.id", sa_type=Text)
+    month: str = Field(primary_key=True, sa_type=Text)
+    closed_at: datetime = moment(now)
+
+
+class StatementDocument(SQLModel, table=True):
+    """The statement of an advocate and month: first wanted, then claimed by a job, then there."""
+
+    __tablename__ = "statement_document"
+    __table_args__ = (UniqueConstraint("membership_id", "month"),)
+
+    id: str = key()
+    membership_id: str = Field(foreign_key="membership.id", sa_type=Text)
+    month: str = Field(sa_type=Text)
+    claimed_until: datetime | None = moment(optional=True)
+    file_id: str | None = Field(default=None, foreign_key="stored_file.id", index=True, sa_type=Text)
+
+
+def close_months() -> int:
+    """Job: want the statements of every month that has ended in a programme's zone; answers how many programmes had one.
+
+    Raises as one_by_one does.
+    """
+    with transaction(read_only=True):
+        ids = session().execute(select(col(Programme.id))).scalars().all()
+    return one_by_one(ids, _close)
+
+
+def _close(programme_id: str) -> bool:
+    programme = get_programme(programme_id)
+    return sum(_want(programme, month) for month in _not_closed(programme)) > 0
+
+
+def _not_closed(programme: Programme) -> list[str]:
+    """The months that ended since the last one that was closed, the oldest first; the first time only the newest."""
+    newest = select(col(ClosedMonth.month)).where(col(ClosedMonth.programme_id) == programme.id)
+    known = session().execute(newest.order_by(col(ClosedMonth.month).desc()).limit(1)).scalar()
+    month, missing = last_ended(programme, now()), list[str]()
+    while (known is None or month > known) and len(missing) < MOST_MONTHS:
+        missing.append(month)
+        if known is None:
+            break
+        month = month_before(month)
+    return missing[::-1]
+
+
+def _want(programme: Programme, month: str) -> bool:
+    """Want a statement for everybody with something to tell; False when another clock did."""
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    closed = insert(ClosedMonth).values(programme_id=programme.id, month=month, closed_at=now())
+    if run(closed.on_conflict_do_nothing().execution_options(preserve_rowcount=True)) != 1:
+        return False
+    for member in _with_something(programme, *span_of(programme, month)):
+        wanted = insert(StatementDocument).values(id=new_id(), membership_id=member, month=month)
+        session().execute(wanted.on_conflict_do_nothing())
+    return True
+
+
+def _with_something(programme: Programme, begins_at: datetime, ends_at: datetime) -> list[str]:
+    """The programme's advocates with a posting in a span, or with something owed."""
+    moved = select(col(LedgerTransaction.id)).where(
+        col(LedgerTransaction.posted_at) >= begins_at, col(LedgerTransaction.posted_at) < ends_at
+    )
+    sides = (col(Posting.source), col(Posting.destination))
+    touched = (select(side).where(col(Posting.transaction_id).in_(moved)) for side in sides)
+    owed = select(col(CachedBalance.account)).where(col(CachedBalance.balance_minor) != 0)
+    named = {member_of(each) for each in session().execute(union(*touched, owed)).scalars()}
+    members = select(col(Membership.id)).where(
+        col(Membership.programme_id) == programme.id, col(Membership.joined_at) < ends_at
+    )
+    return sorted(each for each in session().execute(members).scalars() if each in named)
+
+
+def document_of(membership_id: str, month: str) -> StatementDocument | None:
+    """The document of an advocate's month; None when there was nothing to tell, or it has not ended."""
+    wanted = select(StatementDocument).where(
+        col(StatementDocument.membership_id) == membership_id, col(StatementDocument.month) == month
+    )
+    return session().execute(wanted).scalars().first()
+
+
+def is_printed(membership_id: str, month: str) -> bool:
+    """Whether the document of an advocate's month is there."""
+    document = document_of(membership_id, month)
+    return document is not None and document.file_id is not None
+
+
+def print_statements() -> int:
+    """Job: print up to 20 statements that are wanted and claimed by nobody; answers how many were made."""
+    return print_wanted(PRINTED)
+
+
+def _page(wanted: StatementDocument) -> str:
+    member = get_membership(wanted.membership_id)
+    return statement_files.html_of(statement(member, wanted.month), member)
+
+
+def _tell(wanted: StatementDocument) -> None:
+    member = get_membership(wanted.membership_id)
+    person, programme = get_person(member.person_id), get_programme(member.programme_id)
+    month = statement_files.month_in_words(wanted.month)
+    about = {"name": person.name, "programme": programme.name, "month": month, "address": wanted.month}
+    mail.leave("statement_ready", wanted.id, "ready", to=person.email, **about)
+
+
+PRINTED = Printed(
+    StatementDocument, _page, lambda wanted: statement_files.file_name(wanted.month, "pdf"), _tell
+)

@@ -1,0 +1,88 @@
+"""Doors for statements as files: an advocate's own, and those that finance looks at."""
+
+from flask import Blueprint, Response, render_template
+from flask.typing import ResponseReturnValue
+
+from advocates.membership import Membership, get_membership
+from core.access import authorize
+from core.errors import NotFound
+from core.files import get_file
+from core.people import get_person
+from core.spreadsheets import CSV
+from hub.programmes import get_programme
+from rewards import payouts_page, statement_documents, statement_files, statements
+from web.signing_in import advocate, staff
+
+door = Blueprint("rewards_statements", __name__)
+
+
+class NotPrinted(NotFound):
+    """A statement can be downloaded as PDF once its month has ended. It takes a minute then."""
+
+
+@door.get("/portal/rewards/statements/<month>.csv")
+def my_table(month: str) -> ResponseReturnValue:
+    """Every change of a month as a table."""
+    return _table(advocate(), month)
+
+
+@door.get("/portal/rewards/statements/<month>.pdf")
+def my_document(month: str) -> ResponseReturnValue:
+    """The statement as it was printed when the month had ended."""
+    return _document(advocate(), month)
+
+
+@door.get("/console/advocates/<id:membership_id>/statements")
+def months(membership_id: str) -> str:
+    """An advocate's months, for finance."""
+    member = _seen(membership_id)
+    return render_template(
+        "console/rewards/statements.html",
+        member=member,
+        person=get_person(member.person_id),
+        programme=get_programme(member.programme_id),
+        months=[
+            (each, statements.first_day(each), statement_documents.is_printed(member.id, each))
+            for each in statements.months_of(member)
+        ],
+    )
+
+
+@door.get("/console/advocates/<id:membership_id>/statements/<month>.csv")
+def table(membership_id: str, month: str) -> ResponseReturnValue:
+    """The same table, for finance."""
+    return _table(_seen(membership_id), month)
+
+
+@door.get("/console/advocates/<id:membership_id>/statements/<month>.pdf")
+def document(membership_id: str, month: str) -> ResponseReturnValue:
+    """The same document, for finance."""
+    return _document(_seen(membership_id), month)
+
+
+def _seen(membership_id: str) -> Membership:
+    actor, member = staff(payouts_page.SEE), get_membership(membership_id)
+    authorize(actor, payouts_page.SEE, member.unit_id)
+    return member
+
+
+def _table(member: Membership, month: str) -> Response:
+    content = statement_files.as_table(statements.statement(member, month), member)
+    return _answer(content, CSV, statement_files.file_name(month, "csv"))
+
+
+def _document(member: Membership, month: str) -> Response:
+    statements.require_month(member, month)
+    document = statement_documents.document_of(member.id, month)
+    if document is None or document.file_id is None:
+        raise NotPrinted
+    file = get_file(document.file_id)
+    answer = _answer(file.content, file.media_type, file.name)
+    answer.set_etag(file.sha256)
+    return answer
+
+
+def _answer(content: bytes, media_type: str, name: str) -> Response:
+    answer = Response(content, content_type=media_type)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    return answer
