@@ -15,6 +15,8 @@ from core.people import Person, get_person, password_fits
 
 SESSION_DAYS = 14
 SESSION_BYTES = 32
+PROOF_LASTS = timedelta(minutes=15)
+"""so long a password is proof enough for decisions about money"""
 
 
 class SignInSession(SQLModel, table=True):
@@ -29,6 +31,8 @@ class SignInSession(SQLModel, table=True):
     began_at: datetime = moment(now)
     expires_at: datetime = moment()
     ended_at: datetime | None = moment(optional=True)
+    proved_at: datetime | None = moment(optional=True)
+    """when the password was given last"""
 
 
 class WrongSignIn(Invalid):
@@ -70,6 +74,7 @@ def begin_session(person: Person, *, user_agent: str = "") -> str:
         person_id=person.id,
         user_agent=user_agent[:200],
         expires_at=now() + timedelta(days=SESSION_DAYS),
+        proved_at=now(),
     )
     session().add(row)
     session().flush()
@@ -85,6 +90,19 @@ def person_of(secret: str) -> Person | None:
         return None
     person = get_person(row.person_id)
     return person if person.disabled_at is None else None
+
+
+def proved_lately(secret: str) -> bool:
+    """Whether the password was given within the last quarter of an hour."""
+    proved = select(SignInSession.proved_at).where(SignInSession.secret_hash == secret_hash(secret))
+    at = session().exec(proved).first()
+    return at is not None and now() - PROOF_LASTS < at <= now()
+
+
+def note_proof(secret: str) -> None:
+    """The password was given again in this session."""
+    mine = update(SignInSession).where(col(SignInSession.secret_hash) == secret_hash(secret))
+    run(mine.values(proved_at=now()))
 
 
 def sign_out(secret: str) -> None:

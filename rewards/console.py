@@ -23,6 +23,7 @@ from rewards.rewards_page import RewardsQuery
 from rewards.runs import PayoutAttempt
 from web.formats import money
 from web.forms import Form, read_form, read_query
+from web.proving import proves
 from web.signing_in import staff
 
 door = Blueprint("rewards_console", __name__)
@@ -77,6 +78,7 @@ def queue() -> str:
 
 
 @door.post("/console/rewards")
+@proves("reward.see", "approve")
 def decide_many() -> ResponseReturnValue:
     """Approve or deny what was picked: all of it or nothing."""
     actor, bulk = staff(rewards_page.SEE), read_form(Bulk)
@@ -123,6 +125,7 @@ def reward_page(reward_id: str) -> str:
 
 
 @door.post("/console/rewards/<id:reward_id>")
+@proves("reward.see", "approve")
 def decide(reward_id: str) -> ResponseReturnValue:
     """Approve, deny, hold, release or undo one."""
     actor, reward = _seen(reward_id)
@@ -167,6 +170,7 @@ def runs() -> str:
 
 
 @door.post("/console/payouts")
+@proves("payout.run")
 def run_by_hand() -> ResponseReturnValue:
     """Finance pays out what is approved up to now."""
     actor, wanted = staff("payout.run"), read_form(ManualRun)
@@ -232,6 +236,7 @@ def payout_page(payout_id: str) -> str:
 
 
 @door.post("/console/payouts/items/<id:payout_id>")
+@proves("payout.run")
 def act_on_payout(payout_id: str) -> ResponseReturnValue:
     """Finance sends again, or takes the money back."""
     actor, payout = staff(payouts_page.SEE), payout_decisions.get_payout(payout_id)

@@ -26,6 +26,7 @@ from rewards.periods import next_closing
 from rewards.reward import Reward
 from rewards.stripe_gateway import Refused, StripeBusy, StripeError
 from web.forms import Form, read_form, read_query
+from web.proving import proves
 from web.requests import transacts_itself
 from web.signing_in import advocate
 
@@ -111,6 +112,7 @@ def _countries() -> list[tuple[str, str]]:
 
 
 @door.post(ACCOUNT_PAGE)
+@proves()
 @transacts_itself
 def set_up() -> ResponseReturnValue:
     """Make the account at Stripe where there is none, and lead to Stripe's own form."""

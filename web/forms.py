@@ -13,6 +13,8 @@ from core.inputs import Input, InvalidInput, refuse
 
 I = TypeVar("I", bound=Input)  # noqa: E741 - the input's type
 CSRF_FIELD = "csrf_token"
+AGAIN_FIELD = "password_again"
+"""the answer to web/proving.py, which has read it before a view sees the form"""
 
 
 class Form:
@@ -63,7 +65,7 @@ def read_query(model: type[I]) -> I:
 def _read(model: type[I], given: MultiDict[str, str]) -> I:
     values: dict[str, Any] = {}
     for name in given:
-        if name == CSRF_FIELD:
+        if name in {CSRF_FIELD, AGAIN_FIELD}:
             continue
         field = model.model_fields.get(name)
         many = field is not None and get_origin(field.annotation) in {list, tuple, frozenset}

@@ -7,6 +7,7 @@ from flask import Flask, request
 from flask.typing import ResponseReturnValue
 
 from core.db import transaction
+from web.proving import question_before
 
 View = TypeVar("View", bound=Callable[..., Any])
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -18,6 +19,9 @@ class SpokesFlask(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         """Run the view in its transaction; the commit happens before the answer leaves."""
         view = self.view_functions.get(request.endpoint or "")
+        question = question_before(view) if request.method == "POST" else None
+        if question is not None:
+            return question
         if getattr(view, "transacts_itself", False):
             return super().dispatch_request()
         with transaction(read_only=request.method in SAFE and not getattr(view, "writes_on_get", False)):
