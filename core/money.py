@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cache
 
-from babel import Locale, localedata, numbers
+from babel import Locale, numbers
+from iso4217 import Currency
 
 from core.errors import Invalid
 
@@ -49,7 +50,22 @@ class Money:
             return _in_english(self.amount_minor, self.currency)
         if self.currency == POINTS:
             return f"{numbers.format_decimal(self.amount_minor, locale=locale)} points"
-        return numbers.format_currency(self.major, self.currency, locale=locale)
+        return _in_words(self.major, self.currency, locale)
+
+
+def _in_words(major: Decimal, currency: str, locale: str | Locale) -> str:
+    """By the locale's pattern, with the decimals that ISO 4217 gives: CLDR shows some currencies without theirs."""
+    spoken = Locale.parse(locale)
+    return str(
+        _pattern(spoken, decimals(currency)).apply(major, spoken, currency=currency, currency_digits=False)
+    )
+
+
+@cache
+def _pattern(locale: Locale, places: int) -> numbers.NumberPattern:
+    pattern = numbers.parse_pattern(locale.currency_formats["standard"].pattern)
+    pattern.frac_prec = (places, places)
+    return pattern
 
 
 def _in_english(amount_minor: int, currency: str) -> str:
@@ -64,15 +80,15 @@ def _in_english(amount_minor: int, currency: str) -> str:
 def _english(currency: str) -> tuple[str, str, int]:
     """What Babel writes before and after the digits, and how many decimals."""
     places = decimals(currency)
-    said = numbers.format_currency(Decimal(1).scaleb(-places) * 10**places, currency, locale="en")
+    said = _in_words(Decimal(1), currency, "en")
     before, _, after = said.partition("1.".ljust(places + 2, "0") if places else "1")
     return before, after, places
 
 
 @cache
 def decimals(currency: str) -> int:
-    """How many decimals the minor unit of `currency` has (CLDR's table, which follows ISO 4217)."""
-    return 0 if currency == POINTS else numbers.get_currency_precision(require_currency(currency))
+    """How many decimals the minor unit of `currency` has (ISO 4217); raises UnknownCurrency."""
+    return 0 if currency == POINTS else _minor_units()[require_currency(currency)]
 
 
 class TooManyDecimals(Invalid):
@@ -88,15 +104,16 @@ def to_minor(major: Decimal, currency: str) -> int:
 
 
 def require_currency(currency: str) -> str:
-    """`currency` itself when it is a known code; raises UnknownCurrency."""
-    if currency != POINTS and currency not in _known():
+    """`currency` itself when it is money that people pay with; raises UnknownCurrency."""
+    if currency != POINTS and currency not in _minor_units():
         raise UnknownCurrency(details={"currency": currency[:16]})
     return currency
 
 
 @cache
-def _known() -> frozenset[str]:
-    return frozenset(localedata.load("en")["currency_names"])
+def _minor_units() -> dict[str, int]:
+    """Code → decimals of every currency in ISO 4217's list that has a minor unit: not gold, not XXX, not test codes."""
+    return {each.code: each.exponent for each in Currency if each.exponent is not None}
 
 
 def share(amount_minor: int, rate_basis_points: int) -> int:

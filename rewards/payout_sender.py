@@ -22,7 +22,8 @@ from rewards import accounts, payout_outcomes, stripe_gateway
 from rewards.accounts import PayoutAccount
 from rewards.pace import Pace
 from rewards.runs import Payout, PayoutAttempt
-from rewards.stripe_gateway import Refused, StripeError, Transfer, TryLater, Unsure, stripe_amount
+from rewards.stripe_gateway import Refused, StripeError, Transfer, TryLater, Unsure
+from rewards.stripe_units import stripe_amount
 
 LEASE = timedelta(seconds=60)
 RESEND_WITHIN = timedelta(hours=20)

@@ -26,7 +26,7 @@ from rewards.payout_sender import send_due
 from rewards.periods import Period, last_closed
 from rewards.reward import Reward, content_hash
 from rewards.runs import Payout, PayoutAttempt, PayoutRun, PayoutSkip, Reason
-from rewards.stripe_gateway import payable_part
+from rewards.stripe_units import payable_part
 
 __all__ = ["Payout", "PayoutAttempt", "PayoutRun", "PayoutSkip", "prepare", "run_now", "send_due"]
 CHUNK = 500

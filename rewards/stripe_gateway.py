@@ -27,10 +27,6 @@ TIMEOUT_S = 12
 RETRIES = 2
 SKEW_S = 300
 PAGE = 100
-WITH_TWO_ZEROS = frozenset({"ISK", "UGX"})
-"""zero-decimal currencies that Stripe takes with two decimals, always 00 (Stripe, Supported currencies)"""
-STEPS = {"HUF": 100, "TWD": 100, "KWD": 10, "BHD": 10, "JOD": 10, "OMR": 10, "TND": 10}
-"""what a payout's amount has to be a multiple of, in minor units (Stripe, Supported currencies)"""
 _TIMESTAMP = re.compile(r"(?:^|,)\s*t=(\d{1,12})(?:,|$)")
 
 
@@ -104,16 +100,6 @@ class Transfer:
     def stands(self) -> int:
         """How much of it was not taken back."""
         return self.amount - self.reversed_amount
-
-
-def stripe_amount(amount_minor: int, currency: str) -> int:
-    """An amount in the unit that Stripe's API takes."""
-    return amount_minor * 100 if currency in WITH_TWO_ZEROS else amount_minor
-
-
-def payable_part(amount_minor: int, currency: str) -> int:
-    """The largest part of an amount that Stripe pays out in this currency."""
-    return amount_minor - amount_minor % STEPS.get(currency, 1)
 
 
 @cache

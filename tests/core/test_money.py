@@ -30,6 +30,7 @@ NBSP = "\N{NO-BREAK SPACE}"
         (Money(0, "EUR"), "0.00", "€0.00"),
         (Money(1200, "JPY"), "1200", "¥1,200"),
         (Money(1234567, "KWD"), "1234.567", "KWD1,234.567"),
+        (Money(12345, "RSD"), "123.45", "RSD123.45"),
         (Money(350, POINTS), "350", "350 points"),
         (Money(12345, POINTS), "12345", "12,345 points"),
         (Money(2**63 - 1, "EUR"), "92233720368547758.07", "€92,233,720,368,547,758.07"),
@@ -42,16 +43,33 @@ def test_money_is_shown_with_the_decimals_of_its_currency(money: Money, major: s
 
 def test_money_is_shown_as_the_locale_does() -> None:
     assert Money(1234567, "EUR").format("de") == f"12.345,67{NBSP}€"
+    assert Money(-1234567, "RSD").format("de") == f"-12.345,67{NBSP}RSD"
+    assert Money(1234, "JPY").format("de") == f"1.234{NBSP}¥"
 
 
 @pytest.mark.parametrize(
-    ("currency", "places"), [("EUR", 2), ("USD", 2), ("JPY", 0), ("KWD", 3), ("BHD", 3), (POINTS, 0)]
+    ("currency", "places"),
+    [
+        ("EUR", 2),
+        ("USD", 2),
+        ("JPY", 0),
+        ("KWD", 3),
+        ("BHD", 3),
+        ("ISK", 0),
+        ("UGX", 0),
+        (POINTS, 0),
+        ("RSD", 2),
+        ("ALL", 2),
+        ("LBP", 2),
+        ("IQD", 3),
+        ("HUF", 2),
+    ],
 )
 def test_decimals_of_currencies(currency: str, places: int) -> None:
     assert decimals(currency) == places
 
 
-@pytest.mark.parametrize("wrong", ["", "eur", "EURO", "QQQ", "E R", "€", "pts"])
+@pytest.mark.parametrize("wrong", ["", "eur", "EURO", "QQQ", "E R", "€", "pts", "XXX", "XAU", "XTS"])
 def test_unknown_currency_is_refused(wrong: str) -> None:
     with pytest.raises(UnknownCurrency):
         require_currency(wrong)

@@ -14,7 +14,8 @@ from referrals.conversions import Conversion
 from rewards import approvals, grants, payout_decisions, payout_outcomes, payout_sender, payouts, proof
 from rewards.grants import Reward
 from rewards.runs import Payout
-from rewards.stripe_gateway import Transfer, stripe_amount
+from rewards.stripe_gateway import Transfer
+from rewards.stripe_units import stripe_amount
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import percent_rule, points_rule, ready_account, refund, sale, seen
 
