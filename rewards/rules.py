@@ -117,7 +117,7 @@ def change_rule(
 
     Raises NoMoneyHere, WrongTerms, PercentOfNothing, RuleOverlaps, UnknownCurrency.
     """
-    _check(programme, trigger, terms)
+    check_terms(programme, trigger, terms)
     start = valid_from or now()
     before = _newest(programme.id, trigger, terms.pays)
     if before is not None:
@@ -145,7 +145,8 @@ def change_rule(
     return rule
 
 
-def _check(programme: Programme, trigger: Trigger, terms: Terms) -> None:
+def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
+    """Refuse terms that cannot be; raises NoMoneyHere, WrongTerms, PercentOfNothing, UnknownCurrency."""
     if terms.kind == "percent":
         if not 0 < terms.rate_basis_points <= WHOLE or terms.flat is not None:
             raise WrongTerms
@@ -266,6 +267,12 @@ def name(rule: RewardRule | Version) -> str:
 
 def sentence(rule: RewardRule) -> str:
     """What a version says, in words."""
-    if rule.kind == "percent":
-        return f"{percent(rule.rate_basis_points)} of each {rule.trigger}"
-    return f"{Money(rule.amount_minor, rule.currency).format()} for each {rule.trigger}"
+    flat = Money(rule.amount_minor, rule.currency) if rule.kind == "flat" else None
+    return words(Terms(rule.kind, rule.rate_basis_points, flat), rule.trigger)
+
+
+def words(terms: Terms, trigger: Trigger) -> str:
+    """What terms say: `10 % of each sale`, `€2.50 for each lead`."""
+    if terms.flat is None:
+        return f"{percent(terms.rate_basis_points)} of each {trigger}"
+    return f"{terms.flat.format()} for each {trigger}"

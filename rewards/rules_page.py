@@ -14,7 +14,9 @@ from core.inputs import Input, Line
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import rewards_page, rules
+from rewards.rule_effect import effect_of
 from rewards.rules import RewardRule, Terms, Trigger
+from rewards.statements import first_day
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
 
@@ -46,7 +48,9 @@ def rules_page() -> str:
 
 
 class NewVersion(Input):
-    """The next version of a rule."""
+    """The next version of a rule: shown first with what it would have done, then begun."""
+
+    act: Literal["show", "begin"] = "begin"
 
     programme_id: Line
     trigger: Trigger
@@ -57,13 +61,25 @@ class NewVersion(Input):
 
 @door.post("/console/rewards/rules")
 def change_rule() -> ResponseReturnValue:
-    """Begin a new version now; what has been earned stays as it was computed."""
+    """Show what a new version would have done last month, or begin it now; what has been earned stays as it is."""
     actor = staff(MANAGE)
     wanted = read_form(NewVersion)
     programme = get_programme(wanted.programme_id)
     authorize(actor, MANAGE, programme.unit_id)
     terms = _terms(wanted, programme)
     before = [each for each in rules.rules_at(programme.id, wanted.trigger, now()) if each.pays == terms.pays]
+    if wanted.act == "show":
+        effect = effect_of(programme, wanted.trigger, terms)
+        return render_template(
+            "console/rewards/rule_effect.html",
+            programme=programme,
+            wanted=wanted,
+            new=rules.words(terms, wanted.trigger),
+            old=[rules.sentence(each) for each in before],
+            effect=effect,
+            first=first_day(effect.month),
+            form=Form(),
+        )
     made = rules.change_rule(programme, wanted.trigger, terms, by=actor)
     flash(_what_changes(programme, before, made), "good")
     return redirect(f"/console/rewards/rules?programme={programme.id}", 303)

@@ -1,16 +1,19 @@
 """The page of the reward rules: a new version from now on, refused in a sentence, by those who manage the programme."""
 
+from datetime import timedelta
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import col, select
 
 from core.audit import AuditEntry
-from core.clock import now
+from core.clock import at, now
 from core.db import session, transaction
 from hub.programmes import Programme
 from rewards import rules
-from tests.factories import Cast, sign_in
+from tests.factories import Cast, make_advocate, sign_in
+from tests.rewards.stories import percent_rule, sale
 
 PAGE = "/console/rewards/rules"
 
@@ -114,3 +117,39 @@ def test_only_those_who_manage_the_programme_change_its_rules(app: Flask, cast: 
     }
     assert "Change a rule" not in sign_in(app.test_client(), cast.finance).get(PAGE).text
     assert "Makers" not in sign_in(app.test_client(), cast.other_manager).get(PAGE).text
+
+
+def test_before_it_is_saved_it_shows_what_it_would_have_done_last_month(
+    client: FlaskClient, cast: Cast
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+        ana = make_advocate(cast.programme)
+        sale(ana, 12_900)
+        sale(ana, 10_000)
+        sale(ana, 1_000, "JPY")
+        sale(ana, 99_900, when=now() - timedelta(days=40))
+    with at(now() + timedelta(days=31)):
+        sign_in(client, cast.manager)
+        page = client.post(PAGE, data={**typed(cast.programme, value="12.5"), "act": "show"})
+        assert page.status_code == 200
+        for said in ("12.5 % of each sale", "Until now: 10 % of each sale", "Nothing is saved yet"):
+            assert said in page.text, said
+        # 10 % of 129.00 and 100.00, and 12.5 % of them, each rounded half to even; ¥1,000 apart from them.
+        for said in ("€22.90", "€28.62", "€5.72", "¥100", "¥125", "¥25"):
+            assert said in page.text, said
+        assert "€99.90" not in page.text  # a month before
+        assert says(cast.programme) == ["10 % of each sale"]
+        begun = client.post(PAGE, data={**typed(cast.programme, value="12.5"), "act": "begin"})
+        assert begun.status_code == 303
+        assert says(cast.programme) == ["12.5 % of each sale"]
+
+
+def test_what_cannot_be_a_rule_is_refused_before_it_is_shown(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.manager)
+    refused = client.post(PAGE, data={**typed(cast.programme, "certification"), "act": "show"})
+    assert refused.status_code == 422
+    assert "A certification has no amount" in refused.text
+    sign_in(client, cast.other_manager)
+    strange = client.post(PAGE, data={**typed(cast.programme), "act": "show"})
+    assert strange.status_code in {403, 404}
