@@ -82,17 +82,24 @@ def reconcile() -> int:
     listed = list(
         stripe_gateway.transfers_since(since - EDGE)
     )  # no transaction is open while Stripe is asked
-    ours = [each for each in listed if each.payout_id and each.at < until]
+    ours = [each for each in listed if each.payout_id]
+    just_made = {each.payout_id for each in ours if each.at >= until}
     with transaction():
-        payouts = _payouts(
-            {each.payout_id for each in ours},
-            col(Payout.state).in_(GONE) & (col(Payout.sent_at) >= since) & (col(Payout.sent_at) < until),
-        )
+        sent = col(Payout.state).in_(GONE) & (col(Payout.sent_at) >= since) & (col(Payout.sent_at) < until)
+        payouts = _payouts({each.payout_id for each in ours}, sent)
         claimed = session().get_one(Reconciliation, claimed.id)
         claimed.since, claimed.until, claimed.ended_at = since, until, now()
         claimed.transfers, claimed.not_ours = len(listed), sum(not each.payout_id for each in listed)
         session().add(claimed)
-        _store(claimed.id, compare(payouts, ours))
+        # Of a transfer that was made just now we may not know yet; of one that we know both sides are compared.
+        under_way = just_made - {each.id for each in payouts if each.state in PAID}
+        _store(
+            claimed.id,
+            compare(
+                [each for each in payouts if each.id not in under_way],
+                [each for each in ours if each.payout_id not in under_way],
+            ),
+        )
     return 1
 
 

@@ -64,8 +64,17 @@ def test_a_payout_with_its_transfer_differs_by_nothing(sent: str) -> None:
     assert compared() == ([("EUR", 1_290, 1_290)], [])
 
 
-def test_what_was_sent_just_now_is_left_to_the_next_night(sent: str) -> None:
+def test_what_is_under_way_just_now_is_left_to_the_next_night(
+    ana: Membership, payout_id: str, stripe: LocalStripe
+) -> None:
+    destination = stripe.read("accounts")["data"][0]["id"]
+    transfer(stripe, destination, 1_290, **{"metadata[payout]": payout_id})
     assert compared(days=0) == ([], [])
+    assert compared(days=1)[1] == [("unsettled", 0, 1_290)]
+
+
+def test_a_transfer_that_we_know_is_compared_however_new_it_is(sent: str) -> None:
+    assert compared(days=0) == ([("EUR", 1_290, 1_290)], [])
 
 
 def test_a_payout_without_a_transfer_is_missing_until_it_is_there(
