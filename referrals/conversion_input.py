@@ -108,6 +108,12 @@ class NewConversion(Written):
     """what was paid, in minor units; a sale needs it"""
     currency: KnownCurrency | None = None
     """ISO 4217, beside every amount"""
+    tax_minor: Amount | None = None
+    """what of the amount is tax, in minor units, for rules that reward without it"""
+    shipping_minor: Amount | None = None
+    """what of the amount is shipping, without its tax"""
+    discount_minor: Amount | None = None
+    """what was taken off before: the amount is what was paid after it"""
     customer: NewCustomer | None = None
     lines: list[NewLine] = Field(default_factory=list, max_length=MOST_LINES)
     metadata: dict[Short, Value] = Field(default_factory=dict, max_length=MOST_METADATA)
@@ -121,6 +127,10 @@ class NewConversion(Written):
             raise ValueError("amount_minor and currency belong together")
         if self.kind == "sale" and self.amount_minor is None:
             raise ValueError("a sale has an amount_minor and a currency")
+        if self.amount_minor is None and self.discount_minor is not None:
+            raise ValueError("discount_minor belongs to an amount_minor")
+        if (self.tax_minor or 0) + (self.shipping_minor or 0) > (self.amount_minor or 0):
+            raise ValueError("tax_minor and shipping_minor are parts of amount_minor")
         return self
 
 
@@ -136,12 +146,15 @@ class NewRefund(Written):
     occurred_at: Occurred
 
 
+_LATER = ("clicks", "tax_minor", "shipping_minor", "discount_minor")
+"""what was stored before there were these fields keeps its hash: without a value they are no part of it"""
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def content_hash(given: Input) -> str:
     """SHA-256 over the canonical form: the same content in other words (zones, order of fields) has the same."""
     plain: dict[str, Any] = given.model_dump(mode="json")
-    if not plain.get("clicks"):  # what was stored before there was this field keeps its hash
-        plain.pop("clicks", None)
+    for name in _LATER:
+        if not plain.get(name):
+            plain.pop(name, None)
     return hashlib.sha256(_CANONICAL.encode(plain).encode()).hexdigest()

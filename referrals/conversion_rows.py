@@ -36,6 +36,12 @@ class Conversion(SQLModel, table=True):
     amount_minor: int = minor(0)
     currency: str = Field(default="", sa_type=Text)
     """empty for leads without an amount"""
+    tax_minor: int = minor(0)
+    """of the amount"""
+    shipping_minor: int = minor(0)
+    """of the amount"""
+    discount_minor: int = minor(0)
+    """what was taken off before the amount"""
     refunded_minor: int = minor(0)
     """the sum of its refunds, never more than the amount"""
     customer_id: str = Field(default="", sa_type=Text)

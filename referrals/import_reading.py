@@ -19,17 +19,21 @@ from referrals.touches import email_hash
 MOST_ROWS = 10_000
 CONVERSIONS: Mapping[str, bool] = {
     "order": True, "at": True, "amount": False, "currency": False, "kind": False, "click": False, "code": False,
-    "coupon": False, "customer": False, "email": False,
+    "coupon": False, "customer": False, "email": False, "tax": False, "shipping": False, "discount": False,
 }  # fmt: skip
 REFUNDS: Mapping[str, bool] = {
     "refund": True, "order": True, "at": True, "amount": True, "currency": True, "reason": False,
 }  # fmt: skip
+PARTS = ("tax", "shipping", "discount")
 COLUMNS: Mapping[ImportKind, Mapping[str, bool]] = {"conversions": CONVERSIONS, "refunds": REFUNDS}
 """kind → column → whether it is required"""
 NAMES = {
     "external_id": "order",
     "occurred_at": "at",
     "amount_minor": "amount",
+    "tax_minor": "tax",
+    "shipping_minor": "shipping",
+    "discount_minor": "discount",
     "conversion_external_id": "order",
 }
 """the API's words in the words of the file, for sentences"""
@@ -107,6 +111,7 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
             "amount_minor": amount,
             "currency": given["currency"].upper() if amount is not None else None,
             "customer": customer or None,
+            **{f"{each}_minor": _minor(given.get(each), given.get("currency")) for each in PARTS},
         }
     )
 

@@ -17,7 +17,7 @@ from referrals.conversion_input import NewConversion, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Kind
 from referrals.known import Before, Brought, Known
 from referrals.tokens import ClickFacts
-from referrals.won import Share, Won
+from referrals.won import Share, Won, bought_of
 
 
 class ConversionDiffers(Conflict):
@@ -86,6 +86,9 @@ class NewRow:
     day: int
     amount_minor: int
     currency: str
+    tax_minor: int
+    shipping_minor: int
+    discount_minor: int
     customer_id: str
     email_sha256: str
     lines: list[dict[str, Any]]
@@ -173,6 +176,9 @@ def _row(arrival: Arrival, key: str, received_at: datetime, decided: Attribution
         day=day_number(new.occurred_at),
         amount_minor=new.amount_minor or 0,
         currency=new.currency or "",
+        tax_minor=new.tax_minor or 0,
+        shipping_minor=new.shipping_minor or 0,
+        discount_minor=new.discount_minor or 0,
         customer_id=arrival.customer_id,
         email_sha256=(new.customer and new.customer.email_sha256) or "",
         lines=[line.model_dump(mode="json") for line in new.lines],
@@ -222,7 +228,10 @@ def _shares(row: NewRow) -> tuple[Share, ...]:
 
 def _won(row: NewRow) -> Won:
     whose = (str(row.programme_id), str(row.earning_unit_id))
-    return Won(row.id, row.kind, *whose, row.occurred_at, row.amount_minor, row.currency, _shares(row))
+    bought = bought_of(row)
+    return Won(
+        row.id, row.kind, *whose, row.occurred_at, row.amount_minor, row.currency, _shares(row), bought
+    )
 
 
 def _gains(row: NewRow) -> list[Gain]:

@@ -1,9 +1,10 @@
 """What somebody won, as those who act on it need it: the conversion's facts, and each advocate's share."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 from sqlmodel import col, select
 
@@ -23,6 +24,36 @@ class Share:
 
 
 @dataclass(frozen=True)
+class Bought:
+    """What was bought, by whom, as rules look at it."""
+
+    tax_minor: int = 0
+    shipping_minor: int = 0
+    discount_minor: int = 0
+    lines: Sequence[Mapping[str, Any]] = ()
+    """sku and amount_minor of each"""
+    customer: tuple[str, str] = ("", "")
+    """the unit whose shop knows them, and its id of them; empty for guests"""
+
+
+class _Told(Protocol):
+    """A conversion, stored or about to be."""
+
+    unit_id: str
+    customer_id: str
+    tax_minor: int
+    shipping_minor: int
+    discount_minor: int
+    lines: list[dict[str, Any]]
+
+
+def bought_of(told: _Told) -> Bought:
+    """What a conversion says of it."""
+    customer = (told.unit_id, told.customer_id) if told.customer_id else ("", "")
+    return Bought(told.tax_minor, told.shipping_minor, told.discount_minor, told.lines, customer)
+
+
+@dataclass(frozen=True)
 class Won:
     """A lead or sale that somebody won; `currency` is empty where no amount is involved."""
 
@@ -35,6 +66,7 @@ class Won:
     currency: str
     shares: tuple[Share, ...]
     """in the order of the candidates; of most conversions there is one"""
+    bought: Bought = Bought()
 
 
 def won_of(conversion_ids: Sequence[str]) -> list[Won]:
@@ -54,6 +86,7 @@ def won_of(conversion_ids: Sequence[str]) -> list[Won]:
             each.amount_minor,
             each.currency,
             tuple(shares[each.id]) if each.shared else (Share(member.id, WHOLE, each.amount_minor),),
+            bought_of(each),
         )
         for each, member in rows
     ]

@@ -1,7 +1,7 @@
 """Rewards are granted for facts, and wait out their hold."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -16,11 +16,14 @@ from core.db import session, transaction, update_one
 from core.ids import new_ids
 from core.money import POINTS, Money
 from core.reading import Reading, among
+from referrals.customers import first_of
 from referrals.split import WHOLE, parts
 from referrals.split import percent as share_percent
 from referrals.won import Share, Won, won_of
 from rewards import reviews
+from rewards.arithmetic import Computed, Fact, aged, reward_for, rules_for
 from rewards.asking import ask_first
+from rewards.caps import within_caps
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
 from rewards.reward import (
@@ -32,7 +35,7 @@ from rewards.reward import (
     get_reward,
     rewards_of_conversion,
 )
-from rewards.rules import Computed, Fact, Version, in_force, reward_for, versions_of
+from rewards.rules import Version, versions_of
 
 __all__ = [
     "Reward",
@@ -85,7 +88,7 @@ def grant_again(conversion_id: str, reassignment_id: str) -> None:
 def _due(won: Won, key: str) -> _Due:
     return _Due(
         key,
-        Fact(won.kind, Money(won.amount_minor, won.currency) if won.currency else None),
+        Fact(won.kind, Money(won.amount_minor, won.currency) if won.currency else None, won.bought),
         won.programme_id,
         won.unit_id,
         won.occurred_at,
@@ -111,18 +114,36 @@ def _grant(dues: Sequence[_Due]) -> None:
     made_at = now()
     rewards = [
         reward
-        for due in dues
-        for rule in in_force(ruled[due.programme_id], due.fact.trigger, due.at)
+        for due in _aged(dues, ruled)
+        for rule in rules_for(ruled[due.programme_id], due.fact, due.at)
         for reward in _rewards(due, rule, made_at)
         if reward.amount_minor > 0
     ]
     known = {key for (key,) in _KNOWN.rows(each.grant_key for each in rewards)}
     new = [each for each in rewards if each.grant_key not in known]
+    rules = {each.id: each for versions in ruled.values() for each in versions}
+    if any(each.conditions.cap_minor for each in rules.values()):
+        new = within_caps(new, rules)
     for reward, key in zip(new, new_ids(len(new)), strict=True):
         reward.id = key
     book_all(new)
     if new:
         events.publish(RewardsGranted(tuple(each.id for each in new)))
+
+
+def _aged(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Sequence[_Due]:
+    """With the month of each customer who bought before, asked only where a rule rewards recurring sales."""
+    asked = {key for key, versions in ruled.items() if any(each.trigger == "recurring" for each in versions)}
+    if not asked:
+        return dues
+    may_recur = [each for each in dues if each.programme_id in asked and each.fact.trigger == "sale"]
+    first = first_of(each.fact.bought.customer for each in may_recur if each.fact.bought.customer[1])
+    return [
+        replace(each, fact=aged(each.fact, each.at, first, ruled[each.programme_id][0].zone))
+        if each.programme_id in asked
+        else each
+        for each in dues
+    ]
 
 
 _KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Reward.grant_key)))
@@ -134,14 +155,15 @@ def _rewards(due: _Due, rule: Version, made_at: datetime) -> Iterator[NewReward]
     if len(due.shares) == 1:
         yield _reward(due, rule, when, due.shares[0], whole, f"{due.key}:{rule.pays}")
         return
-    amounts = parts(whole.amount.amount_minor, [each.weight_basis_points for each in due.shares])
-    for share, minor in zip(due.shares, amounts, strict=True):
+    weights = [each.weight_basis_points for each in due.shares]
+    amounts, bases = parts(whole.amount.amount_minor, weights), parts(whole.base_minor, weights)
+    for share, minor, base in zip(due.shares, amounts, bases, strict=True):
         amount = Money(minor, whole.amount.currency)
         says = (
             f"{whole.arithmetic}; a share of {share_percent(share.weight_basis_points)} = {amount.format()}"
         )
         key = f"{due.key}:{rule.pays}:{share.membership_id}"
-        yield _reward(due, rule, when, share, Computed(amount, says), key)
+        yield _reward(due, rule, when, share, Computed(amount, says, base), key)
 
 
 def _reward(
@@ -158,7 +180,7 @@ def _reward(
         award_id=due.award_id,
         rule_id=rule.id,
         rule_version=rule.version,
-        base_minor=share.amount_minor,
+        base_minor=computed.base_minor,
         rate_basis_points=rule.rate_basis_points,
         currency=computed.amount.currency,
         granted_minor=computed.amount.amount_minor,

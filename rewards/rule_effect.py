@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from heapq import nlargest
+from typing import Literal
 
 from sqlmodel import col, select
 
@@ -14,18 +15,24 @@ from core.money import Money
 from curriculum.certification import Award
 from hub.programmes import Programme
 from referrals.conversion_rows import Conversion
-from rewards.rules import Fact, Terms, Trigger, Version, check_terms, in_force, reward_for, versions_of
+from referrals.customers import first_of
+from referrals.won import bought_of
+from rewards import caps
+from rewards.arithmetic import Fact, aged, reward_for, rules_for
+from rewards.rules import Terms, Trigger, Version, cap_currency, check_terms, versions_of
 from rewards.statements import last_ended, span_of
 
 BIGGEST = 5
 AT_ONCE = 1_000
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True)
 class Happened:
-    """A fact of the month: what it was, when, and how people know it."""
+    """A fact of the month: what it was, whose, when, and how people know it."""
 
     name: str
+    member_id: str
     at: datetime
     fact: Fact
 
@@ -59,24 +66,26 @@ def effect_of(programme: Programme, trigger: Trigger, terms: Terms) -> Effect:
     """What these terms would have given; raises as `change_rule` does for terms that cannot be."""
     check_terms(programme, trigger, terms)
     month = last_ended(programme, now())
-    ruled = versions_of([programme.id])[programme.id]
+    ruled = [each for each in versions_of([programme.id])[programme.id] if each.pays == terms.pays]
     happened = _happened(programme, trigger, *span_of(programme, month))
-    return compare(
-        month,
-        happened,
-        [each for each in ruled if each.pays == terms.pays],
-        _version(programme, trigger, terms),
-    )
+    return compare(month, happened, ruled, _version(programme, trigger, terms))
 
 
 def compare(month: str, happened: Iterable[Happened], ruled: Sequence[Version], new: Version) -> Effect:
-    """The rules in force at each fact beside the new version; purely."""
+    """The rules in force at each fact beside the same with the new version from the beginning; purely.
+
+    Facts come in the order in which they happened, so that caps are used up as they would have been.
+    """
     found = Effect(month)
     sums: dict[str, Change] = {}
     changes: list[Change] = []
+    as_it_was, as_it_would_be = (
+        _Side(ruled),
+        _Side([*(each for each in ruled if each.trigger != new.trigger), new]),
+    )
     for each in happened:
         found.facts += 1
-        for change in _changes(each, ruled, new):
+        for change in _changes(each, as_it_was, as_it_would_be):
             before = sums.get(change.before.currency, Change("", _nothing(change), _nothing(change)))
             sums[change.before.currency] = Change(
                 "", before.before + change.before, before.after + change.after
@@ -90,14 +99,34 @@ def compare(month: str, happened: Iterable[Happened], ruled: Sequence[Version], 
     return found
 
 
-def _changes(happened: Happened, ruled: Sequence[Version], new: Version) -> Iterator[Change]:
-    given = [
-        reward_for(happened.fact, each).amount for each in in_force(ruled, happened.fact.trigger, happened.at)
-    ]
-    would = reward_for(happened.fact, new).amount
-    for currency in sorted({would.currency, *(each.currency for each in given)}):
-        before = sum(each.amount_minor for each in given if each.currency == currency)
-        after = would.amount_minor if would.currency == currency else 0
+class _Side:
+    """What rules give, with what is used of their caps."""
+
+    def __init__(self, rules: Sequence[Version]) -> None:
+        self._rules = rules
+        self._used: dict[tuple[str, ...], int] = {}
+
+    def given(self, happened: Happened) -> list[Money]:
+        """What a fact earns under them."""
+        rules = rules_for(self._rules, happened.fact, happened.at)
+        return [self._capped(reward_for(happened.fact, each).amount, each, happened) for each in rules]
+
+    def _capped(self, amount: Money, rule: Version, happened: Happened) -> Money:
+        scope = caps.scope_of(happened.member_id, amount.currency, happened.at, rule)
+        if scope is None:
+            return amount
+        used = self._used.get(scope, 0)
+        taken = min(amount.amount_minor, caps.left_of(rule, used))
+        self._used[scope] = used + taken
+        return Money(taken, amount.currency)
+
+
+def _changes(happened: Happened, as_it_was: _Side, as_it_would_be: _Side) -> Iterator[Change]:
+    given, would = as_it_was.given(happened), as_it_would_be.given(happened)
+    for currency in sorted({each.currency for each in (*given, *would)}):
+        before, after = (
+            sum(each.amount_minor for each in side if each.currency == currency) for side in (given, would)
+        )
         if before or after:  # a lead without an amount earns a percentage of nothing
             yield Change(happened.name, Money(before, currency), Money(after, currency))
 
@@ -122,18 +151,21 @@ def _version(programme: Programme, trigger: Trigger, terms: Terms) -> Version:
         rate_basis_points=terms.rate_basis_points,
         amount_minor=flat.amount_minor,
         currency=flat.currency,
-        valid_from=now(),
+        valid_from=EVER,
         valid_to=None,
+        conditions=terms.conditions,
+        cap_currency=cap_currency(programme, terms),
         hold_days=programme.hold_days,
+        zone=programme.zone,
     )
 
 
 def _happened(
     programme: Programme, trigger: Trigger, begins_at: datetime, ends_at: datetime
 ) -> Iterator[Happened]:
-    """The facts of a span that somebody won or earned, a thousand rows in memory at a time."""
+    """The facts of a span that somebody won or earned, in their order, a thousand rows in memory at a time."""
     if trigger == "certification":
-        awards = select(Award.verify_id, Award.awarded_at).join(
+        awards = select(Award.verify_id, Award.membership_id, Award.awarded_at).join(
             Membership, col(Membership.id) == col(Award.membership_id)
         )
         mine = awards.where(
@@ -141,17 +173,31 @@ def _happened(
             col(Award.awarded_at) >= begins_at,
             col(Award.awarded_at) < ends_at,
         )
-        for name, at in session().exec(mine.execution_options(yield_per=AT_ONCE)):
-            yield Happened(name, at, Fact("certification"))
+        for row in session().exec(mine.execution_options(yield_per=AT_ONCE)):
+            yield Happened(*row, Fact("certification"))
         return
-    sold = select(
-        Conversion.external_id, Conversion.occurred_at, Conversion.amount_minor, Conversion.currency
-    ).where(
+    kind: Literal["lead", "sale"] = "lead" if trigger == "lead" else "sale"
+    sold = select(Conversion).where(
         Conversion.programme_id == programme.id,
-        Conversion.kind == trigger,
+        Conversion.kind == kind,
         col(Conversion.membership_id).is_not(None),
         col(Conversion.occurred_at) >= begins_at,
         col(Conversion.occurred_at) < ends_at,
     )
-    for name, at, amount, currency in session().exec(sold.execution_options(yield_per=AT_ONCE)):
-        yield Happened(name, at, Fact(trigger, Money(amount, currency) if currency else None))
+    ordered = sold.order_by(col(Conversion.occurred_at), col(Conversion.id))
+    rows = session().exec(ordered.execution_options(yield_per=AT_ONCE))
+    for some in rows.partitions(AT_ONCE):
+        for each in _facts(kind, some, programme):
+            if trigger != "recurring" or each.fact.customer_month:
+                yield each
+
+
+def _facts(
+    kind: Literal["lead", "sale"], rows: Sequence[Conversion], programme: Programme
+) -> Iterator[Happened]:
+    told = [(each, bought_of(each)) for each in rows]
+    first = first_of(bought.customer for _, bought in told if bought.customer[1])
+    for each, bought in told:
+        amount = Money(each.amount_minor, each.currency) if each.currency else None
+        fact = aged(Fact(kind, amount, bought), each.occurred_at, first, programme.zone)
+        yield Happened(each.external_id, str(each.membership_id), each.occurred_at, fact)

@@ -1,12 +1,12 @@
-"""Reward rules: versioned data per programme, and the pure arithmetic that turns a fact into a reward."""
+"""Reward rules: versioned data per programme, each version in force from a moment until the next one."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import CheckConstraint, Text, UniqueConstraint, or_
+from sqlalchemy import JSON, CheckConstraint, Text, UniqueConstraint, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
@@ -16,11 +16,13 @@ from core.clock import now
 from core.columns import key, minor, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
-from core.money import POINTS, Money, require_currency, share
+from core.money import POINTS, Money, require_currency
 from core.reading import Columns, Reading, among
 from hub.programmes import Programme
+from rewards.conditions import NONE, Conditions, percent, read, sentences, written
 
-Trigger = Literal["lead", "sale", "certification"]
+Trigger = Literal["lead", "sale", "recurring", "certification"]
+"""recurring: a sale to somebody who bought before, where there is such a rule; else it is a sale like any other"""
 Kind = Literal["percent", "flat"]
 Pays = Literal["money", "points"]
 WHOLE = 10_000
@@ -58,6 +60,10 @@ class RewardRule(SQLModel, table=True):
     valid_from: datetime = moment()
     valid_to: datetime | None = moment(optional=True)
     made_by: str = Field(default="", sa_type=Text)
+    conditions: dict[str, Any] = Field(default_factory=dict, sa_type=JSON)
+    """see rewards/conditions.py"""
+    cap_currency: str = Field(default="", sa_type=Text)
+    """of the cap among the conditions"""
 
 
 @dataclass(frozen=True)
@@ -67,27 +73,12 @@ class Terms:
     kind: Kind
     rate_basis_points: int = 0
     flat: Money | None = None
+    conditions: Conditions = NONE
 
     @property
     def pays(self) -> Pays:
         """Points or money."""
         return "points" if self.flat is not None and self.flat.currency == POINTS else "money"
-
-
-@dataclass(frozen=True)
-class Fact:
-    """What happened, as a rule sees it; `base` is None where no amount is involved."""
-
-    trigger: Trigger
-    base: Money | None = None
-
-
-@dataclass(frozen=True)
-class Computed:
-    """A reward's amount and how it came about, as a sentence."""
-
-    amount: Money
-    arithmetic: str
 
 
 class NoMoneyHere(Invalid):
@@ -100,6 +91,10 @@ class WrongTerms(Invalid):
 
 class PercentOfNothing(Invalid):
     """A certification has no amount that a percentage could be taken of: choose a flat reward."""
+
+
+class ConditionsDoNotFit(Invalid):
+    """Rates of products and a base without tax, shipping or discount go with a percentage; months with recurring sales."""
 
 
 class RuleOverlaps(Conflict):
@@ -115,7 +110,7 @@ def change_rule(
 ) -> RewardRule:
     """Begin a new version (from `valid_from`, else now) and end the one before it.
 
-    Raises NoMoneyHere, WrongTerms, PercentOfNothing, RuleOverlaps, UnknownCurrency.
+    Raises NoMoneyHere, WrongTerms, PercentOfNothing, ConditionsDoNotFit, RuleOverlaps, UnknownCurrency.
     """
     check_terms(programme, trigger, terms)
     start = valid_from or now()
@@ -137,6 +132,8 @@ def change_rule(
         currency=flat.currency,
         valid_from=start,
         made_by=by.id,
+        conditions=written(terms.conditions),
+        cap_currency=cap_currency(programme, terms),
     )
     session().add(rule)
     session().flush()
@@ -145,10 +142,29 @@ def change_rule(
     return rule
 
 
+def cap_currency(programme: Programme, terms: Terms) -> str:
+    """In what a cap counts: points, or the currency of the programme; empty without a cap."""
+    if not terms.conditions.cap_minor:
+        return ""
+    return POINTS if terms.pays == "points" else programme.currency
+
+
 def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
-    """Refuse terms that cannot be; raises NoMoneyHere, WrongTerms, PercentOfNothing, UnknownCurrency."""
+    """Refuse terms that cannot be.
+
+    Raises NoMoneyHere, WrongTerms, PercentOfNothing, ConditionsDoNotFit,
+    UnknownCurrency.
+    """
+    asked = terms.conditions
+    least = 0 if any(each.rate_basis_points for each in asked.products) else 1
+    if (terms.kind == "flat" and (asked.products or asked.without)) or (
+        trigger != "recurring" and asked.first_months
+    ):
+        raise ConditionsDoNotFit
+    if asked.cap_minor > MOST_MINOR:
+        raise WrongTerms
     if terms.kind == "percent":
-        if not 0 < terms.rate_basis_points <= WHOLE or terms.flat is not None:
+        if not least <= terms.rate_basis_points <= WHOLE or terms.flat is not None:
             raise WrongTerms
         if trigger == "certification":
             raise PercentOfNothing
@@ -193,15 +209,23 @@ class Version:
     currency: str
     valid_from: datetime
     valid_to: datetime | None
+    conditions: Conditions
+    cap_currency: str
     hold_days: int
+    zone: ZoneInfo
 
 
 def versions_of(programme_ids: Iterable[str]) -> dict[str, list[Version]]:
     """Programme → every version of every rule, for `in_force`; those that pay money first."""
     found: dict[str, list[Version]] = {each: [] for each in programme_ids}
     for row in _VERSIONS.rows(found):
-        found[row[1]].append(Version(*row))
+        found[row[1]].append(_version(row))
     return found
+
+
+def _version(row: Sequence[Any]) -> Version:
+    conditions, cap_currency, hold_days, zone = row[-4:]
+    return Version(*(*row[:-4], read(conditions), cap_currency, hold_days, ZoneInfo(zone)))
 
 
 def in_force(versions: Iterable[Version], trigger: Trigger, at: datetime) -> list[Version]:
@@ -218,7 +242,8 @@ def _versions() -> Columns:
         *(col(RewardRule.id), col(RewardRule.programme_id), col(RewardRule.trigger), col(RewardRule.pays)),
         *(col(RewardRule.version), col(RewardRule.kind), col(RewardRule.rate_basis_points)),
         *(col(RewardRule.amount_minor), col(RewardRule.currency), col(RewardRule.valid_from)),
-        *(col(RewardRule.valid_to), col(Programme.hold_days)),
+        *(col(RewardRule.valid_to), col(RewardRule.conditions), col(RewardRule.cap_currency)),
+        *(col(Programme.hold_days), col(Programme.time_zone)),
     )
     versions = select_columns(*columns).join(Programme, col(Programme.id) == col(RewardRule.programme_id))
     return versions.where(among(RewardRule.programme_id)).order_by(col(RewardRule.pays))
@@ -242,24 +267,6 @@ def get_rule(rule_id: str) -> RewardRule:
     return rule
 
 
-def reward_for(fact: Fact, rule: RewardRule | Version) -> Computed:
-    """The reward of a fact under a rule: percentages rounded half to even, once (money.md, Reward rules)."""
-    if rule.kind == "flat":
-        flat = Money(rule.amount_minor, rule.currency)
-        return Computed(flat, f"{flat.format()} for each {rule.trigger} ({name(rule)})")
-    base = fact.base or Money(0, POINTS)
-    earned = Money(share(base.amount_minor, rule.rate_basis_points), base.currency)
-    return Computed(
-        earned, f"{percent(rule.rate_basis_points)} of {base.format()} = {earned.format()} ({name(rule)})"
-    )
-
-
-def percent(rate_basis_points: int) -> str:
-    """`10 %`, `12.5 %`."""
-    plain = f"{(Decimal(rate_basis_points) / 100):f}"
-    return f"{plain.rstrip('0').rstrip('.') if '.' in plain else plain} %"
-
-
 def name(rule: RewardRule | Version) -> str:
     """How a version is called: `sale rule, version 2`."""
     return f"{rule.trigger} rule, version {rule.version}"
@@ -268,11 +275,17 @@ def name(rule: RewardRule | Version) -> str:
 def sentence(rule: RewardRule) -> str:
     """What a version says, in words."""
     flat = Money(rule.amount_minor, rule.currency) if rule.kind == "flat" else None
-    return words(Terms(rule.kind, rule.rate_basis_points, flat), rule.trigger)
+    terms = Terms(rule.kind, rule.rate_basis_points, flat, read(rule.conditions))
+    return words(terms, rule.trigger, rule.cap_currency)
 
 
-def words(terms: Terms, trigger: Trigger) -> str:
-    """What terms say: `10 % of each sale`, `€2.50 for each lead`."""
-    if terms.flat is None:
-        return f"{percent(terms.rate_basis_points)} of each {trigger}"
-    return f"{terms.flat.format()} for each {trigger}"
+def words(terms: Terms, trigger: Trigger, in_currency: str) -> str:
+    """What terms say: `10 % of each sale; without tax`, `€2.50 for each lead`; a cap in this currency."""
+    asked, called = terms.conditions, "recurring sale" if trigger == "recurring" else trigger
+    capped = Money(asked.cap_minor, in_currency).format() if asked.cap_minor else ""
+    earned = (
+        f"{percent(terms.rate_basis_points)} of each {called}"
+        if terms.flat is None
+        else f"{terms.flat.format()} for each {called}"
+    )
+    return "; ".join([earned, *sentences(asked, capped)])

@@ -1,5 +1,6 @@
 """Doors for staff: what earns how much, since when, and the next version of it."""
 
+import re
 from decimal import Decimal
 from typing import Literal
 
@@ -10,10 +11,13 @@ from pydantic import Field
 
 from core.access import authorize
 from core.clock import now
-from core.inputs import Input, Line
+from core.errors import Invalid
+from core.inputs import PRINTABLE, Input, Line, Paragraphs
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import rewards_page, rules
+from rewards.conditions import MOST_MONTHS, CapPeriod, Conditions, Part, ProductRate
+from rewards.explanations import name_of
 from rewards.rule_effect import effect_of
 from rewards.rules import RewardRule, Terms, Trigger
 from rewards.statements import first_day
@@ -23,6 +27,7 @@ from web.signing_in import staff
 door = Blueprint("rewards_rules", __name__)
 
 MANAGE = "programme.manage"
+RATE = re.compile(r"\d{1,3}(\.\d{1,2})?")
 
 
 class RulesQuery(Input):
@@ -42,6 +47,7 @@ def rules_page() -> str:
         held=[(each, rules.rules_of(each.id)) for each in programmes],
         managed=managed,
         says=rules.sentence,
+        who=name_of,
         at=now(),
         form=Form({"programme_id": query.programme, "trigger": ["sale"], "pays": ["percent"]}),
     )
@@ -51,12 +57,24 @@ class NewVersion(Input):
     """The next version of a rule: shown first with what it would have done, then begun."""
 
     act: Literal["show", "begin"] = "begin"
-
     programme_id: Line
     trigger: Trigger
     pays: Literal["percent", "money", "points"]
     value: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
     """percent, a sum in the programme's currency (main unit), or points"""
+    products: Paragraphs = ""
+    """a line for each: a SKU, or a beginning of SKUs and a star, and its percentage"""
+    without: list[Part] = Field(default_factory=list, max_length=3)
+    first_months: int = Field(default=0, ge=0, le=MOST_MONTHS)
+    cap: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
+    """the most in a period, in the main unit of what is paid"""
+    cap_period: CapPeriod = "month"
+
+    @property
+    def typed(self) -> list[tuple[str, object]]:
+        """Field and value, to be posted again."""
+        single = [(name, value) for name, value in self if name not in {"act", "without"} and value]
+        return [*single, *(("without", each) for each in self.without)]
 
 
 @door.post("/console/rewards/rules")
@@ -74,7 +92,7 @@ def change_rule() -> ResponseReturnValue:
             "console/rewards/rule_effect.html",
             programme=programme,
             wanted=wanted,
-            new=rules.words(terms, wanted.trigger),
+            new=rules.words(terms, wanted.trigger, rules.cap_currency(programme, terms)),
             old=[rules.sentence(each) for each in before],
             effect=effect,
             first=first_day(effect.month),
@@ -86,13 +104,35 @@ def change_rule() -> ResponseReturnValue:
 
 
 def _terms(wanted: NewVersion, programme: Programme) -> Terms:
-    if wanted.pays == "percent":
-        basis_points = wanted.value * 100
-        if basis_points != basis_points.to_integral_value():
-            raise rules.WrongTerms
-        return Terms("percent", rate_basis_points=int(basis_points))
     currency = POINTS if wanted.pays == "points" else programme.currency
-    return Terms("flat", flat=Money(to_minor(wanted.value, currency), currency))
+    asked = Conditions(
+        products=tuple(_product(each) for each in wanted.products.splitlines() if each.strip()),
+        without=tuple(wanted.without),
+        first_months=wanted.first_months,
+        cap_minor=to_minor(wanted.cap, currency),
+        cap_period=wanted.cap_period,
+    )
+    if wanted.pays == "percent":
+        return Terms("percent", rate_basis_points=_basis_points(wanted.value), conditions=asked)
+    return Terms("flat", flat=Money(to_minor(wanted.value, currency), currency), conditions=asked)
+
+
+def _basis_points(percentage: Decimal) -> int:
+    basis_points = percentage * 100
+    if basis_points != basis_points.to_integral_value():
+        raise rules.WrongTerms
+    return int(basis_points)
+
+
+class WrongProduct(Invalid):
+    """Write a line for each product: its SKU, or the beginning of SKUs and a star, and its percentage, like PRO-* 20."""
+
+
+def _product(line: str) -> ProductRate:
+    sku, _space, rate = line.strip().rpartition(" ")
+    if not RATE.fullmatch(rate.removesuffix("%")) or not PRINTABLE.fullmatch(sku.strip()):
+        raise WrongProduct
+    return ProductRate(sku.strip(), _basis_points(Decimal(rate.removesuffix("%"))))
 
 
 def _what_changes(programme: Programme, before: list[RewardRule], made: RewardRule) -> str:

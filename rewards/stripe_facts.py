@@ -44,6 +44,7 @@ class Paid:
     currency: str
     amount_minor: int
     """what was bought: without tax and shipping, after discounts"""
+    discount_minor: int = 0
     payment_intent: str = ""
     customer: str = ""
     """Stripe's id; empty for guests"""
@@ -86,6 +87,7 @@ def of_checkout(session: Body, payment_intent: str) -> Paid:
         at=_moment(session["created"]),
         currency=currency,
         amount_minor=max(0, minor_of(net, currency)),
+        discount_minor=max(0, minor_of(totals.get("amount_discount") or 0, currency)),
         payment_intent=payment_intent,
         customer=id_of(session.get("customer")),
         email=str(person.get("email") or session.get("customer_email") or ""),
@@ -103,6 +105,7 @@ def of_invoice(invoice: Body) -> Paid:
     net = (invoice["total"] - taxes if without is None else without) - _shipping(
         invoice.get("shipping_cost"), invoice
     )
+    discounted = sum(each["amount"] for each in invoice.get("total_discount_amounts") or ())
     own = invoice.get("metadata") or {}
     subscribed = _told(_subscription(invoice).get("metadata") or {}, "")
     return Paid(
@@ -110,6 +113,7 @@ def of_invoice(invoice: Body) -> Paid:
         at=_moment((invoice.get("status_transitions") or {}).get("paid_at") or invoice["created"]),
         currency=currency,
         amount_minor=max(0, minor_of(net, currency)),
+        discount_minor=max(0, minor_of(discounted, currency)),
         payment_intent=payment_of(invoice),
         customer=id_of(invoice.get("customer")),
         email=str(invoice.get("customer_email") or ""),

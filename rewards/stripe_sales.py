@@ -177,6 +177,7 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
             "coupon": coupon,
             "amount_minor": paid.amount_minor,
             "currency": paid.currency,
+            "discount_minor": paid.discount_minor or None,
             "customer": _customer(paid, earlier),
             "lines": list(paid.lines),
             "metadata": _evidence(paid, charged),

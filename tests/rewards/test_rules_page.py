@@ -153,3 +153,73 @@ def test_what_cannot_be_a_rule_is_refused_before_it_is_shown(client: FlaskClient
     sign_in(client, cast.other_manager)
     strange = client.post(PAGE, data={**typed(cast.programme), "act": "show"})
     assert strange.status_code in {403, 404}
+
+
+def test_conditions_are_written_on_the_page_shown_in_their_effect_and_begun_as_they_were_shown(
+    client: FlaskClient, cast: Cast
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+        ana = make_advocate(cast.programme)
+        for sku, minor in (("PRO-1", 10_000), ("BOOK", 10_000), ("BOOK", 10_000)):
+            sale(ana, minor).lines = [{"sku": sku, "amount_minor": minor}]
+    asked = {
+        **typed(cast.programme, value="10"), "products": "PRO-* 20\r\nBOOK 5%", "without": "tax",
+        "cap": "22.50", "cap_period": "year", "first_months": "",
+    }  # fmt: skip
+    said = "10 % of each sale; 20 % for PRO-*; 5 % for BOOK; without tax; at most €22.50 a year"
+    with at(now() + timedelta(days=31)):
+        sign_in(client, cast.manager)
+        page = client.post(PAGE, data={**asked, "act": "show"})
+        # 20.00, 5.00, 5.00 in the order of the sales, of which the cap leaves 22.50; it was 30.00.
+        for shown in (said, "€30.00", "€22.50", "\nPRO-* 20\r\nBOOK 5%</textarea>"):
+            assert shown in page.text, shown
+        assert says(cast.programme) == ["10 % of each sale"]
+        assert client.post(PAGE, data={**asked, "act": "begin"}).status_code == 303
+        assert says(cast.programme) == [said]
+        assert "Mara North" in client.get(PAGE).text
+
+
+def test_a_recurring_rule_is_shown_with_what_it_would_have_changed_of_sales(
+    client: FlaskClient, cast: Cast
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+        ana = make_advocate(cast.programme)
+        for ago in (2, 1):
+            sale(ana, 10_000, when=now() - timedelta(hours=ago)).customer_id = "c-1"
+    with at(now() + timedelta(days=31)):
+        sign_in(client, cast.manager)
+        asked = {**typed(cast.programme, "recurring", value="4"), "first_months": "12", "act": "show"}
+        page = client.post(PAGE, data=asked)
+    for shown in (
+        "4 % of each recurring sale; in a customer&#39;s first 12 months",
+        "€10.00",
+        "€4.00",
+        "-€6.00",
+    ):
+        assert shown in page.text, shown
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        ({"products": "PRO-*"}, "Write a line for each product"),
+        ({"products": "PRO-* NaN"}, "Write a line for each product"),
+        ({"products": "PRO-* 101"}, "A product&#39;s rate is between"),
+        ({"products": "A 1\nA 2"}, "each product is named once"),
+        ({"first_months": "3"}, "months with recurring sales"),
+        ({"first_months": "121"}, "f-first_months-error"),
+        ({"without": "sugar"}, "f-without"),
+        ({"cap": "0.001"}, "more decimals than its currency"),
+        ({"cap_period": "day"}, "f-cap_period-error"),
+        ({"pays": "points", "value": "5", "without": "tax"}, "go with a percentage"),
+    ],
+)
+def test_conditions_that_cannot_be_are_refused_in_a_sentence(
+    client: FlaskClient, cast: Cast, more: dict[str, str], sentence: str
+) -> None:
+    answer = sign_in(client, cast.manager).post(PAGE, data={**typed(cast.programme), **more})
+    assert answer.status_code == 422
+    assert sentence in answer.text
+    assert says(cast.programme) == []

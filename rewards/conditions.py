@@ -1,0 +1,119 @@
+"""What a rule asks beyond its rate: rates of products, what the base is without, a customer's first months, a cap."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any, Literal, get_args
+from zoneinfo import ZoneInfo
+
+from core.errors import Invalid
+
+Part = Literal["tax", "shipping", "discount"]
+CapPeriod = Literal["month", "quarter", "year"]
+WHOLE = 10_000
+MOST_PRODUCTS, MOST_MONTHS, LONGEST_SKU = 50, 120, 200
+MONTHS_OF_QUARTER, MONTHS_OF_YEAR = 3, 12
+
+
+class WrongConditions(Invalid):
+    """A product's rate is between 0 and 100 %, each product is named once, and months and caps are above zero."""
+
+
+@dataclass(frozen=True)
+class ProductRate:
+    """The rate of a product: its SKU, or a beginning of SKUs and a star, like `PRO-*`."""
+
+    sku: str
+    rate_basis_points: int
+
+    def covers(self, sku: str) -> bool:
+        """Whether a line with this SKU has this rate."""
+        return sku.startswith(self.sku[:-1]) if self.sku.endswith("*") else sku == self.sku
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """All of them; a rule without any rewards the whole amount at one rate, always."""
+
+    products: tuple[ProductRate, ...] = ()
+    """the first that covers a line is its rate; what none covers has the rule's own"""
+    without: tuple[Part, ...] = ()
+    """tax and shipping are taken out of the base; without the discount means: as if it had not been given"""
+    first_months: int = 0
+    """of a customer, from their first conversion that was somebody's; 0 for ever"""
+    cap_minor: int = 0
+    """the most that an advocate earns by the rule in a period, in the currency of the programme or in points"""
+    cap_period: CapPeriod = "month"
+
+    def __post_init__(self) -> None:
+        """Refuse what means nothing; raises WrongConditions."""
+        skus = [each.sku for each in self.products]
+        rates = all(0 <= each.rate_basis_points <= WHOLE for each in self.products)
+        named = all(0 < len(each) <= LONGEST_SKU for each in skus) and len(set(skus)) == len(skus)
+        few = len(skus) <= MOST_PRODUCTS and 0 <= self.first_months <= MOST_MONTHS
+        known = set(self.without) <= set(get_args(Part)) and self.cap_period in get_args(CapPeriod)
+        if not (rates and named and few and known) or self.cap_minor < 0:
+            raise WrongConditions
+
+    def rate_of(self, sku: str) -> ProductRate | None:
+        """The rate of a line, None where it has the rule's own."""
+        return next((each for each in self.products if each.covers(sku)), None)
+
+
+def written(conditions: Conditions) -> dict[str, Any]:
+    """As it is kept: only what is not as usual."""
+    usual = asdict(Conditions())
+    said = {name: value for name, value in asdict(conditions).items() if value != usual[name]}
+    return {
+        name: [list(each.values()) for each in value] if name == "products" else value
+        for name, value in said.items()
+    }
+
+
+def read(kept: Mapping[str, Any]) -> Conditions:
+    """What was written."""
+    if not kept:
+        return NONE
+    products = tuple(ProductRate(sku, rate) for sku, rate in kept.get("products", ()))
+    return Conditions(**{**kept, "products": products, "without": tuple(kept.get("without", ()))})
+
+
+NONE = Conditions()
+
+
+def cap_period_of(conditions: Conditions, at: datetime, zone: ZoneInfo) -> str:
+    """The period of a cap that a moment is in, where the programme is: `2026-11`, `2026-Q4`, `2026`."""
+    local = at.astimezone(zone)
+    if conditions.cap_period == "month":
+        return f"{local:%Y-%m}"
+    if conditions.cap_period == "quarter":
+        return f"{local.year}-Q{(local.month - 1) // MONTHS_OF_QUARTER + 1}"
+    return str(local.year)
+
+
+def month_of_customer(first: datetime, at: datetime, zone: ZoneInfo) -> int:
+    """1 in the month that begins with a customer's first conversion, 2 from the same day of the next month on.
+
+    A month that is too short for the day turns on its last one's end: after 31 January the second begins on 1 March.
+    """
+    begun, local = first.astimezone(zone), at.astimezone(zone)
+    whole = (local.year - begun.year) * MONTHS_OF_YEAR + local.month - begun.month
+    before_the_day = (local.day, local.time()) < (begun.day, begun.time())
+    return max(1, whole + (0 if before_the_day else 1))
+
+
+def sentences(conditions: Conditions, says_cap: str) -> Sequence[str]:
+    """Each in words; `says_cap` is the sum of the cap for people."""
+    said = [f"{percent(each.rate_basis_points)} for {each.sku}" for each in conditions.products]
+    said += [f"without {each}" if each != "discount" else "before discount" for each in conditions.without]
+    if conditions.first_months:
+        said.append(f"in a customer's first {conditions.first_months} months")
+    if conditions.cap_minor:
+        said.append(f"at most {says_cap} a {conditions.cap_period}")
+    return said
+
+
+def percent(rate_basis_points: int) -> str:
+    """`10 %`, `12.5 %`."""
+    whole, rest = divmod(rate_basis_points, 100)
+    return f"{whole}.{rest:02d}".rstrip("0") + " %" if rest else f"{whole} %"
