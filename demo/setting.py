@@ -13,6 +13,7 @@ from hub.policies import publish_policy
 from hub.programmes import Programme, create_programme
 from hub.roles import Role, give_role, staff_actor
 from hub.units import Unit, create_unit, find_hub
+from rewards.conditions import Conditions, ProductRate
 from rewards.rules import Terms, change_rule
 
 STAFF: tuple[tuple[str, str, Role, str], ...] = (
@@ -115,7 +116,10 @@ def _makers(unit: Unit, people: dict[str, Person]) -> Programme:
         ),
         by=COMMAND,
     )
-    change_rule(programme, "sale", Terms("percent", rate_basis_points=1_000), by=COMMAND)
+    better_on_beans = Conditions((ProductRate("BEANS", 1_500),), without=("tax", "shipping"))
+    first_year = Conditions(first_months=12, cap_minor=500_000)
+    change_rule(programme, "sale", Terms("percent", 1_000, conditions=better_on_beans), by=COMMAND)
+    change_rule(programme, "recurring", Terms("percent", 1_000, conditions=first_year), by=COMMAND)
     change_rule(programme, "sale", Terms("flat", flat=Money(50, POINTS)), by=COMMAND)
     _learning_points(programme)
     return programme
