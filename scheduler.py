@@ -67,11 +67,14 @@ SCHEDULE: tuple[Job, ...] = (
     ),
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job(
-        "close-months", 60, statement_documents.close_months, "wants the statements of months that have ended"
+        "close-months",
+        10,
+        statement_documents.close_months,
+        "tells of the statements of months that have ended",
     ),
-    Job("print-statements", 5, statement_documents.print_statements, "prints the statements that are wanted"),
+    Job("print-statements", 2, statement_documents.print_statements, "prints the statements that are wanted"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
-    Job("reconcile", 30, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
+    Job("reconcile", 5, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
     Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),

@@ -87,7 +87,8 @@ def statement(month: str) -> str:
         programme=get_programme(member.programme_id),
         member=member,
         person=get_person(member.person_id),
-        printed=statement_documents.is_printed(member.id, month),
+        document=statement_documents.standing_of(member, month),
+        form=Form(),
     )
 
 

@@ -1,6 +1,7 @@
-"""Statements as documents: wanted once a month has ended, printed once by a job, kept with their hash, told by mail."""
+"""When a month has ended its statements are told by mail; whoever wants one on paper gets it printed once, kept with its hash."""
 
 from datetime import datetime
+from typing import Literal
 
 from sqlalchemy import Text, UniqueConstraint, select, union
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -12,6 +13,7 @@ from core import mail
 from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, run, session, transaction
+from core.errors import Conflict
 from core.ids import new_id
 from core.people import get_person
 from core.printing import Printed, print_wanted
@@ -19,14 +21,15 @@ from hub.programmes import Programme, get_programme
 from rewards import statement_files
 from rewards.ledger import CachedBalance, LedgerTransaction, Posting, member_of
 from rewards.one_by_one import one_by_one
-from rewards.statements import last_ended, month_before, span_of, statement
+from rewards.statements import last_ended, month_before, require_month, span_of, statement
 
+Standing = Literal["running", "unasked", "wanted", "printed"]
 MOST_MONTHS = 24
 """so many months are made up for after a long sleep"""
 
 
 class ClosedMonth(SQLModel, table=True):
-    """A month of a programme whose statements are wanted: two clocks want them once."""
+    """A month of a programme whose statements were told: two clocks tell them once."""
 
     __tablename__ = "closed_month"
 
@@ -36,7 +39,7 @@ class ClosedMonth(SQLModel, table=True):
 
 
 class StatementDocument(SQLModel, table=True):
-    """The statement of an advocate and month: first wanted, then claimed by a job, then there."""
+    """The printed statement of an advocate and month: first wanted, then claimed by a job, then there."""
 
     __tablename__ = "statement_document"
     __table_args__ = (UniqueConstraint("membership_id", "month"),)
@@ -48,8 +51,12 @@ class StatementDocument(SQLModel, table=True):
     file_id: str | None = Field(default=None, foreign_key="stored_file.id", index=True, sa_type=Text)
 
 
+class NotEnded(Conflict):
+    """A statement can be printed once its month has ended."""
+
+
 def close_months() -> int:
-    """Job: want the statements of every month that has ended in a programme's zone; answers how many programmes had one.
+    """Job: tell of the statements of every month that has ended in a programme's zone; answers how many programmes had one.
 
     Raises as one_by_one does.
     """
@@ -60,7 +67,7 @@ def close_months() -> int:
 
 def _close(programme_id: str) -> bool:
     programme = get_programme(programme_id)
-    return sum(_want(programme, month) for month in _not_closed(programme)) > 0
+    return sum(_tell_all(programme, month) for month in _not_closed(programme)) > 0
 
 
 def _not_closed(programme: Programme) -> list[str]:
@@ -76,15 +83,16 @@ def _not_closed(programme: Programme) -> list[str]:
     return missing[::-1]
 
 
-def _want(programme: Programme, month: str) -> bool:
-    """Want a statement for everybody with something to tell; False when another clock did."""
+def _tell_all(programme: Programme, month: str) -> bool:
+    """Tell everybody with something to tell; False when another clock did."""
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
     closed = insert(ClosedMonth).values(programme_id=programme.id, month=month, closed_at=now())
     if run(closed.on_conflict_do_nothing().execution_options(preserve_rowcount=True)) != 1:
         return False
+    about = {"programme": programme.name, "month": statement_files.month_in_words(month), "address": month}
     for member in _with_something(programme, *span_of(programme, month)):
-        wanted = insert(StatementDocument).values(id=new_id(), membership_id=member, month=month)
-        session().execute(wanted.on_conflict_do_nothing())
+        person = get_person(get_membership(member).person_id)
+        mail.leave("statement_ready", member, month, to=person.email, name=person.name, **about)
     return True
 
 
@@ -104,17 +112,31 @@ def _with_something(programme: Programme, begins_at: datetime, ends_at: datetime
 
 
 def document_of(membership_id: str, month: str) -> StatementDocument | None:
-    """The document of an advocate's month; None when there was nothing to tell, or it has not ended."""
+    """The document of an advocate's month; None when nobody wanted one."""
     wanted = select(StatementDocument).where(
         col(StatementDocument.membership_id) == membership_id, col(StatementDocument.month) == month
     )
     return session().execute(wanted).scalars().first()
 
 
-def is_printed(membership_id: str, month: str) -> bool:
-    """Whether the document of an advocate's month is there."""
-    document = document_of(membership_id, month)
-    return document is not None and document.file_id is not None
+def want(member: Membership, month: str) -> None:
+    """Have a month's statement printed; wanted before, it is that one. Raises NoSuchMonth, NotEnded."""
+    require_month(member, month)
+    if month > last_ended(get_programme(member.programme_id), now()):
+        raise NotEnded
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    wanted = insert(StatementDocument).values(id=new_id(), membership_id=member.id, month=month)
+    session().execute(wanted.on_conflict_do_nothing())
+
+
+def standing_of(member: Membership, month: str) -> Standing:
+    """Where the document of a month stands."""
+    if month > last_ended(get_programme(member.programme_id), now()):
+        return "running"
+    document = document_of(member.id, month)
+    if document is None:
+        return "unasked"
+    return "wanted" if document.file_id is None else "printed"
 
 
 def print_statements() -> int:
@@ -127,14 +149,4 @@ def _page(wanted: StatementDocument) -> str:
     return statement_files.html_of(statement(member, wanted.month), member)
 
 
-def _tell(wanted: StatementDocument) -> None:
-    member = get_membership(wanted.membership_id)
-    person, programme = get_person(member.person_id), get_programme(member.programme_id)
-    month = statement_files.month_in_words(wanted.month)
-    about = {"name": person.name, "programme": programme.name, "month": month, "address": wanted.month}
-    mail.leave("statement_ready", wanted.id, "ready", to=person.email, **about)
-
-
-PRINTED = Printed(
-    StatementDocument, _page, lambda wanted: statement_files.file_name(wanted.month, "pdf"), _tell
-)
+PRINTED = Printed(StatementDocument, _page, lambda wanted: statement_files.file_name(wanted.month, "pdf"))

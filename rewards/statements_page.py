@@ -1,23 +1,33 @@
 """Doors for statements as files: an advocate's own, and those that finance looks at."""
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from pydantic import Field
 
 from advocates.membership import Membership, get_membership
 from core.access import authorize
 from core.errors import NotFound
 from core.files import get_file
+from core.inputs import Input
 from core.people import get_person
 from core.spreadsheets import CSV
 from hub.programmes import get_programme
 from rewards import payouts_page, statement_documents, statement_files, statements
+from web.forms import read_form
 from web.signing_in import advocate, staff
 
 door = Blueprint("rewards_statements", __name__)
 
 
+class WantedMonth(Input):
+    """Which month to print."""
+
+    month: str = Field(max_length=7)
+
+
 class NotPrinted(NotFound):
-    """A statement can be downloaded as PDF once its month has ended. It takes a minute then."""
+    """This statement was not printed yet. Please ask for it on its page."""
 
 
 @door.get("/portal/rewards/statements/<month>.csv")
@@ -32,6 +42,14 @@ def my_document(month: str) -> ResponseReturnValue:
     return _document(advocate(), month)
 
 
+@door.post("/portal/rewards/statements/<month>")
+def have_mine_printed(month: str) -> ResponseReturnValue:
+    """Ask for the document; the clock prints it."""
+    statement_documents.want(advocate(), month)
+    flash(_("Your statement is being printed. It is here in a moment."), "wait")
+    return redirect(f"/portal/rewards/statements/{month}", 303)
+
+
 @door.get("/console/advocates/<id:membership_id>/statements")
 def months(membership_id: str) -> str:
     """An advocate's months, for finance."""
@@ -42,10 +60,19 @@ def months(membership_id: str) -> str:
         person=get_person(member.person_id),
         programme=get_programme(member.programme_id),
         months=[
-            (each, statements.first_day(each), statement_documents.is_printed(member.id, each))
+            (each, statements.first_day(each), statement_documents.standing_of(member, each))
             for each in statements.months_of(member)
         ],
     )
+
+
+@door.post("/console/advocates/<id:membership_id>/statements")
+def have_printed(membership_id: str) -> ResponseReturnValue:
+    """Ask for an advocate's document."""
+    member = _seen(membership_id)
+    statement_documents.want(member, read_form(WantedMonth).month)
+    flash(_("The statement is being printed. It is here in a moment."), "wait")
+    return redirect(f"/console/advocates/{member.id}/statements", 303)
 
 
 @door.get("/console/advocates/<id:membership_id>/statements/<month>.csv")

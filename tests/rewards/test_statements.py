@@ -18,7 +18,7 @@ from core.people import get_person
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
 from rewards import grants, ledger, statement_documents, statement_files, statements
-from rewards.statement_documents import StatementDocument, close_months, print_statements
+from rewards.statement_documents import NotEnded, close_months, print_statements, want
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate, sign_in
 from tests.rewards.stories import approved, percent_rule, refund
@@ -50,9 +50,11 @@ def month_of(member: Membership, when: datetime | None = None) -> str:
     return f"{(when or now()).astimezone(zone):%Y-%m}"
 
 
-def documents() -> list[StatementDocument]:
+def told() -> list[str]:
+    """The months that Ana was told of by mail."""
     with transaction(read_only=True):
-        return list(session().exec(select(StatementDocument)).all())
+        mails = session().exec(select(OutboxMessage).where(OutboxMessage.kind == "mail")).all()
+        return sorted(each.step.removeprefix("statement_ready:") for each in mails)
 
 
 def printed(month: str, member: Membership) -> str:
@@ -75,27 +77,36 @@ def twice_at_once(job: Callable[[], int], moment: datetime) -> int:
     return sum(each for each in at_once(then, then) if isinstance(each, int))
 
 
-def test_a_month_that_ended_is_printed_once_for_those_with_something_to_tell(
+def test_a_month_that_ended_is_told_once_to_those_with_something_to_tell(
     cast: Cast, ana: Membership, earned: str
 ) -> None:
     with transaction():
-        idle = make_advocate(cast.programme, "Idle")
+        make_advocate(cast.programme, "Idle")
     close_months()
-    assert documents() == []  # it has not ended
+    assert told() == []  # it has not ended
     later = now() + NEXT_MONTH
     with at(later):
         assert twice_at_once(close_months, later) == 2  # programmes
-        assert [(each.membership_id, each.month) for each in documents()] == [(ana.id, earned)]
-        assert twice_at_once(print_statements, later) == 1
-        assert print_statements() == 0
-        text = printed(earned, ana)
-    assert idle.id not in text
-    for said in ("Ana Advocate, number 1", "10 % of €129.00 = €12.90", "earned", "taken back", "JPY", "¥123"):
-        assert said in text, said
+    assert told() == [earned]
     with transaction(read_only=True):
         mail = session().exec(select(OutboxMessage)).one()
     assert mail.content["subject"].startswith("Your statement of ")
     assert f"/portal/rewards/statements/{earned}" in mail.content["text"]
+
+
+def test_a_statement_is_printed_once_with_every_line_explained(ana: Membership, earned: str) -> None:
+    with pytest.raises(NotEnded), transaction():
+        want(ana, earned)
+    later = now() + NEXT_MONTH
+    with at(later):
+        for _ in range(2):
+            with transaction():
+                want(ana, earned)
+        assert twice_at_once(print_statements, later) == 1
+        assert print_statements() == 0
+        text = printed(earned, ana)
+    for said in ("Ana Advocate, number 1", "10 % of €129.00 = €12.90", "earned", "taken back", "JPY", "¥123"):
+        assert said in text, said
 
 
 def test_months_that_ended_while_the_clock_slept_are_made_up_for(ana: Membership, earned: str) -> None:
@@ -104,12 +115,10 @@ def test_months_that_ended_while_the_clock_slept_are_made_up_for(ana: Membership
     later = now() + timedelta(days=100)
     with at(later):
         close_months()
-        wanted = sorted(each.month for each in documents())
         with transaction(read_only=True):
             last = statements.last_ended(get_programme(ana.programme_id), later)
-    assert wanted[0] == earned
-    assert wanted[-1] == last
-    assert len(wanted) in {3, 4}  # what is owed is told every month, though nothing changed
+    assert (told()[0], told()[-1]) == (earned, last)
+    assert len(told()) in {3, 4}  # what is owed is told every month, though nothing changed
 
 
 def test_opening_and_every_line_are_closing_and_closing_is_what_the_ledger_holds(
@@ -140,23 +149,27 @@ def test_an_advocate_downloads_their_own_and_finance_everybodys_of_the_unit(
     answer = client.get(f"{mine}.csv")
     assert (answer.status_code, answer.mimetype) == (200, "text/csv")
     assert client.get(f"{mine}.pdf").status_code == 404
-    assert ".pdf" not in client.get(mine).text
+    assert client.post(mine).status_code == 409  # it has not ended
     with at(now() + NEXT_MONTH):
-        close_months()
+        sign_in(client, person)
+        assert "Print as PDF" in client.get(mine).text
+        assert client.post(mine).status_code == 303
+        assert "being printed" in client.get(mine).text
         print_statements()
-    answer = client.get(f"{mine}.pdf")
-    assert (answer.status_code, answer.mimetype, answer.data[:5]) == (200, "application/pdf", b"%PDF-")
-    assert f"{mine}.pdf" in client.get(mine).text
-    assert client.get("/portal/rewards/statements/1999-01.pdf").status_code == 404
-    assert client.get("/portal/rewards/statements/nonsense.csv").status_code == 404
-    sign_in(client, cast.finance)
-    assert f"{theirs}/{earned}.pdf" in client.get(theirs).text
-    assert client.get(f"{theirs}/{earned}.csv").status_code == 200
-    assert client.get(f"{theirs}/{earned}.pdf").data[:5] == b"%PDF-"
-    for nobody in (cast.other_manager, cast.marketing, cast.stranger):
-        sign_in(client, nobody)
-        for path in (theirs, f"{theirs}/{earned}.csv", f"{theirs}/{earned}.pdf"):
-            assert client.get(path).status_code in {403, 404}, (nobody.name, path)
+        answer = client.get(f"{mine}.pdf")
+        assert (answer.status_code, answer.mimetype, answer.data[:5]) == (200, "application/pdf", b"%PDF-")
+        assert f"{mine}.pdf" in client.get(mine).text
+        assert client.get("/portal/rewards/statements/1999-01.pdf").status_code == 404
+        assert client.get("/portal/rewards/statements/nonsense.csv").status_code == 404
+        sign_in(client, cast.finance)
+        assert f"{theirs}/{earned}.pdf" in client.get(theirs).text
+        assert client.get(f"{theirs}/{earned}.csv").status_code == 200
+        assert client.get(f"{theirs}/{earned}.pdf").data[:5] == b"%PDF-"
+        for nobody in (cast.other_manager, cast.marketing, cast.stranger):
+            sign_in(client, nobody)
+            for path in (theirs, f"{theirs}/{earned}.csv", f"{theirs}/{earned}.pdf"):
+                assert client.get(path).status_code in {403, 404}, (nobody.name, path)
+            assert client.post(theirs, data={"month": earned}).status_code in {403, 404}
 
 
 def test_a_month_ends_at_local_midnight(cast: Cast) -> None:
