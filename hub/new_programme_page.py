@@ -14,7 +14,7 @@ from core.inputs import Currency, Email, Input, InvalidInput, Line, Paragraphs, 
 from core.money import Money, to_minor
 from core.people import Person, find_person
 from hub import units
-from hub.programmes import Compensation, Programme, Schedule, create_programme
+from hub.programmes import AttributionRule, Compensation, Programme, Schedule, create_programme
 from hub.roles import staff_actor
 from web.forms import Form, read_form
 from web.signing_in import staff
@@ -29,6 +29,8 @@ USUAL = {
     "currency": "EUR",
     "compensation": ["recognition"],
     "minimum_age": 18,
+    "attribution_rule": "last_touch",
+    "attribution_days": 30,
     "hold_days": 30,
     "payout_schedule": "monthly",
     "payout_day": 1,
@@ -47,6 +49,8 @@ class NewProgramme(Input):
     currency: Currency
     compensation: Compensation
     minimum_age: int = Field(ge=13, le=99)
+    attribution_rule: AttributionRule
+    attribution_days: int = Field(ge=1, le=365)
     hold_days: int = Field(ge=0, le=365)
     payout_schedule: Schedule
     payout_day: int = Field(ge=1, le=31)

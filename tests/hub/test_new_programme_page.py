@@ -27,6 +27,8 @@ def typed(cast: Cast, **changes: str) -> dict[str, str]:
         "currency": "EUR",
         "compensation": "cash",
         "minimum_age": "16",
+        "attribution_rule": "split",
+        "attribution_days": "45",
         "hold_days": "14",
         "payout_schedule": "weekly",
         "payout_day": "5",
@@ -54,6 +56,7 @@ def test_manager_founds_a_programme_of_their_unit(client: FlaskClient, cast: Cas
     assert (made.unit_id, made.name, made.time_zone) == (cast.north.id, "Bakers' Circle", "Europe/Vienna")
     assert (made.compensation, made.currency, made.minimum_age, made.hold_days) == ("cash", "EUR", 16, 14)
     assert (made.payout_schedule, made.payout_day, made.payout_minimum_minor) == ("weekly", 5, 2_050)
+    assert (made.attribution_rule, made.attribution_days) == ("split", 45)
     assert made.four_eyes_above_minor == 100_000
     assert not made.open_to_applications, "nobody applies before its policies and rules are written"
     assert made.home_url == "https://bakers.example/"
@@ -93,6 +96,8 @@ def typed_for(unit_id: str) -> dict[str, str]:
         "currency": "EUR",
         "compensation": "recognition",
         "minimum_age": "18",
+        "attribution_rule": "last_touch",
+        "attribution_days": "30",
         "hold_days": "30",
         "payout_schedule": "monthly",
         "payout_day": "1",
@@ -112,6 +117,9 @@ def typed_for(unit_id: str) -> dict[str, str]:
         ("compensation", "gold", "f-compensation-error"),
         ("minimum_age", "3", "f-minimum_age-error"),
         ("hold_days", "-1", "f-hold_days-error"),
+        ("attribution_rule", "luck", "f-attribution_rule-error"),
+        ("attribution_days", "0", "f-attribution_days-error"),
+        ("attribution_days", "366", "f-attribution_days-error"),
         ("payout_day", "8", "payout day is a day"),
         ("payout_minimum", "0.001", "more decimals than its currency"),
         ("payout_minimum", "NaN", "f-payout_minimum-error"),
