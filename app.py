@@ -41,6 +41,7 @@ DOORS = (
     "referrals.public",
     "referrals.portal",
     "referrals.links_page",
+    "referrals.new_link_page",
     "referrals.campaign_page",
     "referrals.import_page",
     "referrals.kit_page",

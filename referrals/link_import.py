@@ -69,6 +69,10 @@ class NothingToImport(Conflict):
     """Every link of this table is there already."""
 
 
+class LinkIsThere(Conflict):
+    """This link is there already."""
+
+
 def dry_run(programme: Programme, text: str) -> Report:
     """What an import of this table into a programme would do now; writes nothing. Raises what read_rows does."""
     read = read_rows(text)
@@ -95,6 +99,16 @@ def import_links(programme: Programme, text: str, *, digest: str, by: Actor) -> 
     details = {"links": len(opened), "sha256": hashlib.sha256(plain(text).encode()).hexdigest()}
     audit.record(by, "links.imported", "programme", programme.id, unit_id=programme.unit_id, details=details)
     return opened
+
+
+def open_row(programme: Programme, row: LinkRow, *, by: Actor) -> Link:
+    """Open the one link that a row asks for; raises LinkIsThere, and as a refusal what an import says of the row."""
+    version = next_version()  # locks: what is judged from here on stays so
+    known = _known(programme, [row])
+    there = _there(row, known)
+    if there is not None:
+        raise LinkIsThere(there)
+    return open_all(programme, [_new(row, known)], by=by, version=version)[0]
 
 
 def report_file(report: Report) -> bytes:
