@@ -25,8 +25,16 @@ def _leave(template: str, application: Application, **values: object) -> None:
 
 
 def send_receipt(application: Application) -> None:
-    """We have it, this is what you sent, and by then you have an answer."""
-    _leave("application_receipt", application, why=application.why, channels=application.channels)
+    """We have it, and by then you have an answer.
+
+    Anybody can type anybody's address, so the mail carries nothing of what was typed: its link shows it.
+    """
+    _leave("application_receipt", application)
+
+
+def send_already_open(application: Application) -> None:
+    """Somebody sent the form again with this address; the application that is open stays as it is."""
+    _leave("application_already_open", application)
 
 
 def send_question(application: Application, question: str) -> None:

@@ -36,7 +36,7 @@ from hub.programmes import Programme, ProgrammeNotFound, find_programme
 __all__ = [
     "OPEN", "STATES", "Application", "ApplicationAccepted", "ApplicationChange", "ApplicationNotFound",
     "ApplicationSubmitted", "IllegalChange", "NewApplication", "Particulars", "accept", "answer", "ask_info",
-    "decline", "get_application", "history", "submit", "take_up", "waitlist", "withdraw",
+    "decline", "get_application", "history", "receive", "submit", "take_up", "waitlist", "withdraw",
 ]  # fmt: skip
 
 REVIEW = "application.review"
@@ -143,6 +143,21 @@ def submit(new: NewApplication, *, person_id: str | None = None) -> Application:
     mails.send_receipt(application)
     publish(ApplicationSubmitted(application.id))
     return application
+
+
+def receive(new: NewApplication, *, person_id: str | None = None) -> None:
+    """Take what a visitor sent; whether this address has an open application is told by mail, to its owner alone.
+
+    Raises ProgrammeNotFound, ApplicationsClosed.
+    """
+    programme = find_programme(new.programme)
+    before = None
+    if programme is not None and programme.open_to_applications:
+        before = find_open(programme.id, new.email)
+    if before is None:
+        submit(new, person_id=person_id)
+    else:
+        mails.send_already_open(before)
 
 
 def _store(new: NewApplication, programme: Programme, person_id: str | None) -> Application:

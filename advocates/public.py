@@ -70,7 +70,7 @@ def _count(email: str) -> None:
 def _store(new: NewApplication) -> None:
     with transaction():
         person_id = current_user.actor.person_id if current_user.is_authenticated else None
-        applications.submit(new, person_id=person_id)
+        applications.receive(new, person_id=person_id)
 
 
 @door.get(f"{SLUG}/thanks")

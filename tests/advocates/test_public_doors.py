@@ -7,7 +7,7 @@ from advocates import applications
 from advocates.applications import Application
 from core.db import session, transaction
 from hub.programmes import Programme
-from tests.advocates.stories import FORM, mails_to, make_application, private_link
+from tests.advocates.stories import FORM, mails_to, make_application, private_link, text_of
 from tests.factories import Cast, acting, sign_in
 
 
@@ -70,20 +70,34 @@ def test_a_refused_form_keeps_what_was_typed_and_stores_nothing(client: FlaskCli
     assert stored() == []
 
 
-def test_the_same_address_twice_is_a_conflict_that_says_nothing_of_accounts(
+def test_the_answer_is_the_same_whatever_is_known_of_an_address_and_the_mail_tells(
     client: FlaskClient, cast: Cast
 ) -> None:
     with transaction():
         make_application()
-    page = client.post("/apply/makers", data=FORM)
-    assert page.status_code == 409
-    assert "There is already an open application" in page.text
+    again = client.post("/apply/makers", data={**FORM, "name": "Buy Now", "why": "https://spam.example"})
     with_account = client.post("/apply/makers", data={**FORM, "email": cast.stranger.email})
     without = client.post("/apply/makers", data={**FORM, "email": "nobody@example.org"})
-    assert (with_account.status_code, with_account.headers["Location"]) == (
-        without.status_code,
-        without.headers["Location"],
-    )
+    answers = {
+        (each.status_code, each.headers["Location"], each.text) for each in (again, with_account, without)
+    }
+    assert len(answers) == 1
+    assert [each.why for each in stored() if each.email == "ines@example.org"] == [FORM["why"]]
+    _receipt, told = mails_to("ines@example.org")
+    assert told["Subject"] == "You have applied to Makers already"
+    for part in ("plain", "html"):
+        assert "spam" not in text_of(told, part)
+        assert "Buy Now" not in text_of(told, part)
+    assert "mended bicycles" in client.get(private_link(told)).text
+
+
+def test_a_closed_programme_mails_nobody_and_says_so_to_everybody(client: FlaskClient, cast: Cast) -> None:
+    with transaction():
+        make_application()
+        session().get_one(Programme, cast.programme.id).open_to_applications = False
+    for email in (FORM["email"], "nobody@example.org"):
+        assert client.post("/apply/makers", data={**FORM, "email": email}).status_code == 409
+    assert len(mails_to("ines@example.org")) == 1
 
 
 def test_a_robot_that_fills_the_hidden_field_gets_the_same_page_and_leaves_nothing(
@@ -103,7 +117,7 @@ def test_fields_that_are_not_in_the_form_change_nothing(client: FlaskClient, cas
 
 def test_tries_are_counted_per_address_whatever_comes_of_them(client: FlaskClient, cast: Cast) -> None:
     codes = [client.post("/apply/makers", data=FORM).status_code for _ in range(7)]
-    assert codes == [303, 409, 409, 409, 409, 429, 429]
+    assert codes == [303, 303, 303, 303, 303, 429, 429]
 
 
 def test_programmes_and_links_that_are_not_there(client: FlaskClient, cast: Cast) -> None:
