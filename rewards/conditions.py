@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
 from core.errors import Invalid
+from core.money import Money
 
 Part = Literal["tax", "shipping", "discount"]
 CapPeriod = Literal["month", "quarter", "year"]
@@ -16,7 +17,7 @@ MONTHS_OF_QUARTER, MONTHS_OF_YEAR = 3, 12
 
 
 class WrongConditions(Invalid):
-    """A product's rate is between 0 and 100 %, each product is named once, and months and caps are above zero."""
+    """Rates are up to 100 %, each product is named once, caps are positive, and the customer gets one thing at most."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,10 @@ class Conditions:
     cap_minor: int = 0
     """the most that an advocate earns by the rule in a period, in the currency of the programme or in points"""
     cap_period: CapPeriod = "month"
+    customer_coupon: str = ""
+    """what the referred customer gets, once: a coupon, or a credit"""
+    customer_credit_minor: int = 0
+    customer_currency: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what means nothing; raises WrongConditions."""
@@ -52,8 +57,17 @@ class Conditions:
         named = all(0 < len(each) <= LONGEST_SKU for each in skus) and len(set(skus)) == len(skus)
         few = len(skus) <= MOST_PRODUCTS and 0 <= self.first_months <= MOST_MONTHS
         known = set(self.without) <= set(get_args(Part)) and self.cap_period in get_args(CapPeriod)
-        if not (rates and named and few and known) or self.cap_minor < 0:
+        one_gift = not (self.customer_coupon and self.customer_credit_minor)
+        if (
+            not (rates and named and few and known and one_gift)
+            or min(self.cap_minor, self.customer_credit_minor) < 0
+        ):
             raise WrongConditions
+
+    @property
+    def gives_customer(self) -> bool:
+        """Whether the customer gets something, too."""
+        return bool(self.customer_coupon or self.customer_credit_minor)
 
     def rate_of(self, sku: str) -> ProductRate | None:
         """The rate of a line, None where it has the rule's own."""
@@ -110,6 +124,11 @@ def sentences(conditions: Conditions, says_cap: str) -> Sequence[str]:
         said.append(f"in a customer's first {conditions.first_months} months")
     if conditions.cap_minor:
         said.append(f"at most {says_cap} a {conditions.cap_period}")
+    if conditions.customer_coupon:
+        said.append(f"the customer gets the coupon {conditions.customer_coupon}")
+    if conditions.customer_credit_minor:
+        credit = Money(conditions.customer_credit_minor, conditions.customer_currency).format()
+        said.append(f"the customer gets a credit of {credit}")
     return said
 
 

@@ -15,6 +15,7 @@ from referrals.conversions import AttributionCandidate, Conversion, candidates_o
 from referrals.fraud_cases import FraudCase, find_case
 from rewards import rules
 from rewards.approvals import needs_second, waits_for_second
+from rewards.customer_rewards import CustomerReward, find_given
 from rewards.reward import Reward, RewardReversal
 from rewards.rules import RewardRule
 from rewards.runs import Payout, PayoutRun
@@ -49,6 +50,8 @@ class Explanation:
     waits_for_second: bool
     case: FraudCase | None
     """signs of fraud, and what became of their review"""
+    customer_reward: CustomerReward | None
+    """what the customer got for it"""
     payout: Payout | None
     run: PayoutRun | None
 
@@ -76,6 +79,7 @@ def explain(reward: Reward) -> Explanation:
         needs_second=reward.kind == "earned" and needs_second(reward, programme),
         waits_for_second=waits_for_second(reward),
         case=find_case(conversion.id, membership.id) if conversion else None,
+        customer_reward=find_given(conversion.id) if conversion else None,
         payout=payout,
         run=session().get(PayoutRun, payout.run_id) if payout else None,
     )

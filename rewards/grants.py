@@ -24,6 +24,7 @@ from rewards import reviews
 from rewards.arithmetic import Computed, Fact, aged, reward_for, rules_for
 from rewards.asking import ask_first
 from rewards.caps import within_caps
+from rewards.customer_rewards import Referred, give
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
 from rewards.reward import (
@@ -66,6 +67,13 @@ class _Due:
     shares: tuple[Share, ...]
     conversion_id: str | None = None
     award_id: str | None = None
+
+    @property
+    def referred(self) -> Referred | None:
+        """Whose customer may get something, too; None where there is no conversion."""
+        if self.conversion_id is None:
+            return None
+        return Referred(self.conversion_id, self.programme_id, self.unit_id, self.fact.bought.customer)
 
 
 def grant_for_conversion(conversion_id: str) -> list[Reward]:
@@ -112,18 +120,21 @@ def _grant(dues: Sequence[_Due]) -> None:
     """Book what was not granted before; an amount too small to owe, a percentage of a few cents, is left out."""
     ruled = versions_of({each.programme_id for each in dues})
     made_at = now()
-    rewards = [
-        reward
+    ruling = [
+        (due, rule)
         for due in _aged(dues, ruled)
         for rule in rules_for(ruled[due.programme_id], due.fact, due.at)
-        for reward in _rewards(due, rule, made_at)
-        if reward.amount_minor > 0
+    ]
+    rewards = [
+        reward for due, rule in ruling for reward in _rewards(due, rule, made_at) if reward.amount_minor > 0
     ]
     known = {key for (key,) in _KNOWN.rows(each.grant_key for each in rewards)}
     new = [each for each in rewards if each.grant_key not in known]
     rules = {each.id: each for versions in ruled.values() for each in versions}
     if any(each.conditions.cap_minor for each in rules.values()):
         new = within_caps(new, rules)
+    if any(each.conditions.gives_customer for each in rules.values()):
+        give((referred, rule) for due, rule in ruling if (referred := due.referred) is not None)
     for reward, key in zip(new, new_ids(len(new)), strict=True):
         reward.id = key
     book_all(new)

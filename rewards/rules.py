@@ -94,7 +94,7 @@ class PercentOfNothing(Invalid):
 
 
 class ConditionsDoNotFit(Invalid):
-    """Rates of products and a base without tax, shipping or discount go with a percentage; months with recurring sales."""
+    """Products and what is left out need a percentage, months a recurring sale, a gift a lead or a sale."""
 
 
 class RuleOverlaps(Conflict):
@@ -158,10 +158,11 @@ def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
     asked = terms.conditions
     least = 0 if any(each.rate_basis_points for each in asked.products) else 1
     if (terms.kind == "flat" and (asked.products or asked.without)) or (
-        trigger != "recurring" and asked.first_months
+        (trigger != "recurring" and asked.first_months)
+        or (trigger not in {"lead", "sale"} and asked.gives_customer)
     ):
         raise ConditionsDoNotFit
-    if asked.cap_minor > MOST_MINOR:
+    if max(asked.cap_minor, asked.customer_credit_minor) > MOST_MINOR:
         raise WrongTerms
     if terms.kind == "percent":
         if not least <= terms.rate_basis_points <= WHOLE or terms.flat is not None:

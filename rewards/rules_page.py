@@ -12,7 +12,7 @@ from pydantic import Field
 from core.access import authorize
 from core.clock import now
 from core.errors import Invalid
-from core.inputs import PRINTABLE, Input, Line, Paragraphs
+from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import rewards_page, rules
@@ -69,6 +69,8 @@ class NewVersion(Input):
     cap: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
     """the most in a period, in the main unit of what is paid"""
     cap_period: CapPeriod = "month"
+    customer_coupon: Key | None = None
+    customer_credit: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
 
     @property
     def typed(self) -> list[tuple[str, object]]:
@@ -111,6 +113,9 @@ def _terms(wanted: NewVersion, programme: Programme) -> Terms:
         first_months=wanted.first_months,
         cap_minor=to_minor(wanted.cap, currency),
         cap_period=wanted.cap_period,
+        customer_coupon=wanted.customer_coupon or "",
+        customer_credit_minor=to_minor(wanted.customer_credit, programme.currency),
+        customer_currency=programme.currency if wanted.customer_credit else "",
     )
     if wanted.pays == "percent":
         return Terms("percent", rate_basis_points=_basis_points(wanted.value), conditions=asked)

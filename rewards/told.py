@@ -21,6 +21,7 @@ from referrals.conversion_input import NewConversion
 from referrals.conversions import Conversion, get_conversion
 from referrals.known import Before
 from referrals.recording import Arrival, ConversionDiffers, NewRow
+from rewards.customer_rewards import CustomerReward
 from rewards.reward import Reward
 
 Told = tuple[str, int] | SpokesError
@@ -39,12 +40,24 @@ class ToldReward(Answer):
     arithmetic: str
 
 
+class ToldCustomerReward(Answer):
+    """What the customer gets, for the shop to hand over: a coupon, or a credit."""
+
+    coupon: str
+    """empty for a credit"""
+    amount_minor: int
+    """of a credit, else 0"""
+    currency: str
+
+
 class ToldConversion(ShownConversion):
     """A stored conversion with what it earned: money before points."""
 
     reward: ToldReward | None
     """the first of `rewards`"""
     rewards: list[ToldReward]
+    customer_reward: ToldCustomerReward | None = None
+    """given once: null for a customer who got something before, and where no rule gives anything"""
 
 
 class ToldLine(ToldConversion):
@@ -100,10 +113,14 @@ def _told(decided: NewRow | Before | ConversionDiffers, said: Mapping[str, str],
 
 def _said(rows: Sequence[Conversion | NewRow], units: frozenset[str]) -> dict[str, str]:
     """Conversion → it with its attribution and rewards, as far as a reader of these units may know, as JSON."""
-    shown, rewards = answers.show_conversions(rows, units), _rewards([each.id for each in rows], units)
+    keys = [each.id for each in rows]
+    shown, rewards, given = answers.show_conversions(rows, units), _rewards(keys, units), _given(keys, units)
     return {
         key: ToldConversion(
-            **vars(each), reward=rewards[key][0] if rewards[key] else None, rewards=rewards[key]
+            **vars(each),
+            reward=rewards[key][0] if rewards[key] else None,
+            rewards=rewards[key],
+            customer_reward=given.get(key),
         ).model_dump_json()
         for key, each in shown.items()
     }
@@ -116,6 +133,25 @@ def _rewards(conversion_ids: Sequence[str], units: frozenset[str]) -> dict[str, 
         if unit_id in units:
             found[conversion_id].append(ToldReward(**dict(zip(names, values, strict=True))))
     return found
+
+
+def _given(conversion_ids: Sequence[str], units: frozenset[str]) -> dict[str, ToldCustomerReward]:
+    return {
+        conversion_id: ToldCustomerReward(coupon=coupon, amount_minor=minor, currency=currency)
+        for conversion_id, unit_id, coupon, minor, currency in _GIVEN.rows(conversion_ids)
+        if unit_id in units
+    }
+
+
+def _given_to_customers() -> Columns:
+    columns: tuple[Any, ...] = (
+        *(col(CustomerReward.conversion_id), col(CustomerReward.unit_id), col(CustomerReward.coupon)),
+        *(col(CustomerReward.amount_minor), col(CustomerReward.currency)),
+    )
+    return select_columns(*columns).where(among(CustomerReward.conversion_id))
+
+
+_GIVEN = Reading(_given_to_customers)
 
 
 def _granted() -> Columns:

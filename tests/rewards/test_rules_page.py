@@ -206,14 +206,17 @@ def test_a_recurring_rule_is_shown_with_what_it_would_have_changed_of_sales(
     [
         ({"products": "PRO-*"}, "Write a line for each product"),
         ({"products": "PRO-* NaN"}, "Write a line for each product"),
-        ({"products": "PRO-* 101"}, "A product&#39;s rate is between"),
+        ({"products": "PRO-* 101"}, "Rates are up to 100 %"),
         ({"products": "A 1\nA 2"}, "each product is named once"),
-        ({"first_months": "3"}, "months with recurring sales"),
+        ({"first_months": "3"}, "months a recurring sale"),
         ({"first_months": "121"}, "f-first_months-error"),
         ({"without": "sugar"}, "f-without"),
         ({"cap": "0.001"}, "more decimals than its currency"),
+        ({"customer_coupon": "A", "customer_credit": "1"}, "one thing at most"),
+        ({"customer_coupon": "A B"}, "f-customer_coupon-error"),
+        ({"trigger": "recurring", "customer_credit": "1"}, "a gift a lead or a sale"),
         ({"cap_period": "day"}, "f-cap_period-error"),
-        ({"pays": "points", "value": "5", "without": "tax"}, "go with a percentage"),
+        ({"pays": "points", "value": "5", "without": "tax"}, "need a percentage"),
     ],
 )
 def test_conditions_that_cannot_be_are_refused_in_a_sentence(
