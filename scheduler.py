@@ -24,6 +24,7 @@ from hub import deliveries, endpoints, webhook_sender
 from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
 from rewards import (
     grants,
+    missed_events,
     payout_sender,
     payouts,
     reconciliation,
@@ -76,6 +77,7 @@ SCHEDULE: tuple[Job, ...] = (
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
     Job("reconcile", 5, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
+    Job("fetch-missed-events", 3600, missed_events.fetch_missed, "fetches what Stripe told us in vain"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
     Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),
     Job(

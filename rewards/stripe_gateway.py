@@ -6,7 +6,7 @@ now), Unsure (nobody can tell: a lost answer, a 5xx, a key in use).
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -268,6 +268,14 @@ def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:
     if not all(_is_word(event.get(name)) for name in ("id", "type")):
         raise WebhookRefused
     return event
+
+
+def events_since(since: datetime, kinds: Sequence[str]) -> Iterator[Body]:
+    """The platform's events of these kinds from a moment on, the newest first, a page at a time."""
+    with _understood():
+        wanted = {"created": {"gte": int(since.timestamp())}, "types": list(kinds), "limit": PAGE}
+        for each in _v1().events.list(wanted).auto_paging_iter():
+            yield each.to_dict()
 
 
 def read_checkout(session_id: str) -> Body:
