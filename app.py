@@ -137,6 +137,7 @@ NAVIGATION = {
     "fraud.review": "reviews",
     "appeal.decide": "appeals",
     "webhook.look": "settings",
+    "proof.look": "settings",
 }
 """which entry of the console's menu counts which kind of waiting things"""
 

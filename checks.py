@@ -1,15 +1,17 @@
-"""What `bin/spokes check` proves: each line is a promise and the function that looks for what breaks it."""
+"""What `bin/spokes check` proves, and the clock every night: each line is a promise and the function that looks for what breaks it."""
 
 from collections.abc import Callable
 from datetime import timedelta
 
 from sqlmodel import col, select
 
-from core import audit
+from core import audit, proofs
+from core.access import CLOCK
 from core.clock import now
-from core.db import session
+from core.db import session, transaction
 from core.outbox import OutboxMessage
-from hub import endpoints, metrics
+from hub import actions, endpoints, metrics
+from hub.units import find_hub
 from referrals import link_proof
 from referrals.imports import stuck_imports
 from referrals.refunds import stuck_refunds
@@ -18,6 +20,8 @@ from rewards.runs import Payout
 from rewards.stripe_events import StripeEvent
 
 STUCK_AFTER = timedelta(hours=24)
+LOOK = "proof.look"
+LOOK_WITHIN_DAYS = 1
 
 
 def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
@@ -34,6 +38,27 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("no event of Stripe's is left lying", _stuck_events),
         ("every stored secret can be opened", endpoints.unopenable),
     )
+
+
+def prove() -> int:
+    """Job: prove everything once a day (UTC); answers how many promises are broken. The hub's admins are asked to look."""
+    with transaction():
+        day = proofs.claim_today()
+    if day is None:
+        return 0
+    with transaction(read_only=True):
+        found = {promise: look() for promise, look in problems()}
+    broken = {promise: sentences for promise, sentences in found.items() if sentences}
+    with transaction():
+        proofs.keep(day, broken)
+        hub = find_hub()
+        if hub is not None and broken:
+            summary = f"The nightly proof found what must not be: not {', not '.join(sorted(broken))}."
+            due = actions.due_in(LOOK_WITHIN_DAYS)
+            actions.ask(LOOK, hub.id, hub.id, right="settings.see", summary=summary[:500], due_at=due)
+        elif hub is not None:
+            actions.done(LOOK, hub.id, by=CLOCK)
+    return len(broken)
 
 
 def _stuck_mails() -> list[str]:

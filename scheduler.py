@@ -12,6 +12,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 import announcements
+import checks
 import reactions
 from core import db, jobs, mail, throttle
 from core.db import transaction
@@ -78,6 +79,7 @@ SCHEDULE: tuple[Job, ...] = (
     Job("reconcile", 5, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
     Job("fetch-missed-events", 3600, missed_events.fetch_missed, "fetches what Stripe told us in vain"),
+    Job("prove", 600, checks.prove, "proves the books, once a day"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
     Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),
     Job(

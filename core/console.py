@@ -6,7 +6,7 @@ from flask_babel import gettext as _
 from pydantic import Field
 from sqlmodel import col, select
 
-from core import audit, mail, outbox
+from core import audit, mail, outbox, proofs
 from core.audit import AuditEntry
 from core.db import session
 from core.errors import NotFound
@@ -101,5 +101,9 @@ def jobs() -> str:
     traces = session().exec(select(JobTrace).order_by(col(JobTrace.name))).all()
     lost = losses(folder())
     return render_template(
-        "console/core/jobs.html", traces=traces, lost=lost[:MOST_LOSSES], lost_sum=sum(x.clicks for x in lost)
+        "console/core/jobs.html",
+        traces=traces,
+        lost=lost[:MOST_LOSSES],
+        lost_sum=sum(x.clicks for x in lost),
+        proof=proofs.newest(),
     )

@@ -31,6 +31,7 @@ ACTION_ADDRESSES = {
     "reward.approve": "/console/rewards/{}",
     "reward.approve_second": "/console/rewards/{}",
     "payout.look": "/console/payouts/items/{}",
+    "proof.look": "/console/jobs#books",
     "reconciliation.look": "/console/payouts/reconciliation",
     "fraud.review": "/console/reviews/{}",
     "appeal.decide": "/console/appeals/{}",
