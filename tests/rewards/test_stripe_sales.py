@@ -9,6 +9,7 @@ import pytest
 from sqlmodel import col, select
 
 from advocates.membership import Membership
+from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.ids import new_id
@@ -18,12 +19,14 @@ from referrals import conversions
 from referrals.conversions import Conversion, Refund
 from referrals.tokens import sign, signing_key
 from rewards import stripe_events
+from rewards.conditions import Conditions
 from rewards.reward import rewards_of_conversion
+from rewards.rules import Terms, change_rule
 from tests.at_once import at_once
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import percent_rule
+from tests.rewards.stories import LONG_AGO, percent_rule
 
 _events = itertools.count(1)
 
@@ -159,7 +162,7 @@ def test_a_promotion_code_that_is_an_advocates_coupon_names_them(
     )
     told("checkout.session.completed", shop.sells(10_000, code=code, sent={"allow_promotion_codes": "true"}))
     (sale,) = every()
-    assert (sale.membership_id, sale.amount_minor) == (member.id, 9_000)
+    assert (sale.membership_id, sale.amount_minor, sale.discount_minor) == (member.id, 9_000, 1_000)
 
 
 def test_the_base_is_without_tax_and_shipping(ana: Membership, shop: Shop) -> None:
@@ -322,6 +325,22 @@ def test_a_subscription_is_one_order_at_first_and_a_sale_of_the_known_customer_e
     (_, second) = every()
     assert (second.external_id, second.membership_id, second.amount_minor) == (renewal["id"], ana.id, 900)
     assert second.reason == "won: known customer, first brought by ana"
+
+
+def test_a_renewal_is_a_recurring_sale_in_the_customers_first_months(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe
+) -> None:
+    with transaction():
+        terms = Terms("percent", rate_basis_points=500, conditions=Conditions(first_months=12))
+        change_rule(cast.programme, "recurring", terms, by=COMMAND, valid_from=LONG_AGO)
+    paid = shop.sells(900, recurring=True, sent={"metadata[spk]": token(), "metadata[order_id]": "S-1"})
+    told("checkout.session.completed", paid)
+    with transaction():  # the local Stripe renews within the same second
+        (first,) = session().exec(select(Conversion)).all()
+        first.occurred_at -= timedelta(days=31)
+    told("invoice.paid", stripe.order(f"subscriptions/{paid['subscription']}/renew"))
+    first, second = every()
+    assert (earned(first), earned(second)) == (90, 45)
 
 
 @pytest.mark.parametrize("first", ["api", "stripe"])
