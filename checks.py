@@ -28,7 +28,7 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
     """Promise and proof, in the order in which they are printed; each proof answers what is wrong, as sentences."""
     return (
         ("the scoreboard equals the facts", metrics.differences),
-        ("the tallies and days of links equal their clicks", link_proof.differences),
+        ("the tallies, days and referrers of links equal their clicks", link_proof.differences),
         ("the ledger balances and agrees with rewards and payouts", proof.problems),
         ("the audit log is whole", lambda: [f"entry {seq} does not fit" for seq in audit.broken_links()]),
         ("no mail is stuck", _stuck_mails),

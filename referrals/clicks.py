@@ -19,8 +19,8 @@ from core.rollups import grow, table_of
 from core.settings import settings
 from hub import metrics
 from hub.metrics import Gain
-from referrals import journal, link_days, lost_clicks
-from referrals.journal_lines import COLUMNS, Piece, Whose, id_of, whose
+from referrals import journal, link_days, link_referrers, lost_clicks
+from referrals.journal_lines import COLUMNS, Piece, Whose, by_referrer, id_of, whose
 
 log = structlog.get_logger()
 
@@ -146,6 +146,7 @@ def store(records: Sequence[bytes]) -> int:
         fresh = _unknown(records)
         _insert(fresh)
     _add_up(whose(fresh))
+    link_referrers.add(by_referrer(fresh))
     return len(fresh)
 
 

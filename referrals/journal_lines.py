@@ -40,6 +40,9 @@ COLUMNS = ClickRecord._fields
 _TABS = len(COLUMNS) - 1
 _ID = 26
 _WHOSE = slice(_ID + 1 + 13 + 1, _ID + 1 + 13 + 1 + 3 * (_ID + 1) + 8 + 1 + 1 + 1 + 1)
+_LINK = slice(_WHOSE.start, _WHOSE.start + _ID)
+_COUNTED = _WHOSE.stop - 3
+_AS_COUNTED = ord("1")
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,18 @@ def whose(records: Sequence[bytes]) -> dict[Whose, int]:
     The piece ends with the first letter of the device, which tells phones and tablets from the rest.
     """
     return {_whose(piece): number for piece, number in Counter(each[_WHOSE] for each in records).items()}
+
+
+def by_referrer(records: Sequence[bytes]) -> dict[tuple[str, str], int]:
+    """(link, host) → its counted clicks that a host sent; those without a referrer are left out."""
+    pieces = Counter(
+        [
+            each[_LINK] + host
+            for each in records
+            if (host := each.rsplit(b"\t", 2)[1]) and each[_COUNTED] == _AS_COUNTED
+        ]
+    )
+    return {(piece[:_ID].decode(), piece[_ID:].decode()): number for piece, number in pieces.items()}
 
 
 def _whose(piece: bytes) -> Whose:

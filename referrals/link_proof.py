@@ -1,4 +1,4 @@
-"""The proof that what is kept of links beside the clicks equals the clicks: tallies and days, summed again."""
+"""The proof that what is kept of links beside the clicks equals the clicks: tallies, days and referrers, summed again."""
 
 from typing import Any
 
@@ -9,17 +9,23 @@ from sqlmodel import col, select
 from core.db import session
 from referrals.clicks import Click, LinkTally
 from referrals.link_days import HANDHELD, LinkDay
+from referrals.link_referrers import LinkReferrer
 
 
 def differences() -> list[str]:
-    """Every link whose tally or day differs from its counted clicks, as sentences; none is the proof."""
+    """Every link whose tally, day or referrer differs from its counted clicks, as sentences; none is the proof."""
     facts = _facts()
     days = {(row.link_id, row.day): (row.clicks, row.handheld) for row in session().exec(select(LinkDay))}
     tallies = {row.link_id: row.clicks for row in session().exec(select(LinkTally))}
     sums: dict[str, int] = {}
     for (link, _day), (clicks, _handheld) in facts.items():
         sums[link] = sums.get(link, 0) + clicks
-    return _compare("day", facts, days, (0, 0)) + _compare("tally", sums, tallies, 0)
+    sent = {(row.link_id, row.host): row.clicks for row in session().exec(select(LinkReferrer))}
+    return [
+        *_compare("day", facts, days, (0, 0)),
+        *_compare("tally", sums, tallies, 0),
+        *_compare("referrer", _sent(), sent, 0),
+    ]
 
 
 def _facts() -> dict[tuple[str, int], tuple[int, int]]:
@@ -28,6 +34,14 @@ def _facts() -> dict[tuple[str, int], tuple[int, int]]:
     counted = select_columns(col(Click.link_id), col(Click.day), func.count(), handheld)
     grouped = counted.where(col(Click.counted).is_(True)).group_by(col(Click.link_id), col(Click.day))
     return {(link, day): (int(clicks), int(held)) for link, day, clicks, held in session().execute(grouped)}
+
+
+def _sent() -> dict[tuple[str, str], int]:
+    """(link, host) → the counted clicks that the host sent."""
+    counted = select_columns(col(Click.link_id), col(Click.referrer_host), func.count())
+    named = counted.where(col(Click.counted).is_(True), col(Click.referrer_host) != "")
+    grouped = named.group_by(col(Click.link_id), col(Click.referrer_host))
+    return {(link, host): int(clicks) for link, host, clicks in session().execute(grouped)}
 
 
 def _compare(table: str, expected: dict[Any, Any], stored: dict[Any, Any], nothing: object) -> list[str]:

@@ -18,6 +18,7 @@ from referrals.link_changes import change_link
 from referrals.link_figures import SPANS, figures_of
 from referrals.link_figures_page import SpanQuery, charts_of
 from referrals.link_list import LinksQuery
+from referrals.link_referrers import sources_of
 from referrals.links import Link, LinkNotFound, address_of
 from referrals.links_input import StaffLinkChange, as_typed, last_day_of, terms_in
 from referrals.owners import owners_of
@@ -66,6 +67,7 @@ def show_link(link_id: str) -> str:
     actor = staff("link.see")
     link, query = _seen(link_id, actor, "link.see"), read_query(SpanQuery)
     programme, found = get_programme(link.programme_id), figures_of(link.id, int(query.days))
+    brought = brought_by([link.id])[link.id]
     return render_template(
         "console/referrals/link.html",
         link=link,
@@ -73,7 +75,8 @@ def show_link(link_id: str) -> str:
         owner_of=owners_of([link.membership_id], actor.units_for("link.see")),
         address=address_of(link),
         last_day=last_day_of,
-        brought=brought_by([link.id])[link.id],
+        brought=brought,
+        sources=sources_of(link.id, brought.clicks),
         found=found,
         charts=charts_of(found),
         span=int(query.days),

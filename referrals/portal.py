@@ -14,6 +14,7 @@ from referrals.answers import brought_by
 from referrals.link_changes import change_link
 from referrals.link_figures import SPANS, figures_of
 from referrals.link_figures_page import SpanQuery, charts_of
+from referrals.link_referrers import sources_of
 from referrals.links import Link, LinkNotFound, address_of
 from referrals.links_input import LinkChange, NewLink, as_typed, last_day_of, terms_in
 from referrals.qr_page import picture_of
@@ -71,13 +72,15 @@ def my_link(link_id: str) -> str:
     """One link: what it brought by day, its QR code, and what can be changed of it."""
     link, query = _mine(link_id), read_query(SpanQuery)
     programme, found = get_programme(link.programme_id), figures_of(link.id, int(query.days))
+    brought = brought_by([link.id])[link.id]
     return render_template(
         "portal/referrals/link.html",
         link=link,
         programme=programme,
         address=address_of(link),
         last_day=last_day_of,
-        brought=brought_by([link.id])[link.id],
+        brought=brought,
+        sources=sources_of(link.id, brought.clicks),
         found=found,
         charts=charts_of(found),
         span=int(query.days),

@@ -1,4 +1,4 @@
-"""The migration that came with days and look-alikes, over rows that were there before it."""
+"""The migration that came with days and look-alikes, and the one with referrers, over rows that were there before it."""
 
 from pathlib import Path
 
@@ -12,11 +12,11 @@ LINK = (
 )
 CLICK = (
     "INSERT INTO click (id, link_id, code, membership_id, unit_id, occurred_ms, day, counted, flags, visitor_hash,"
-    " device, referrer_host) VALUES (:id, 'a', 'lilo', 'm', 'u', 0, :day, :counted, '', '', :device, '')"
+    " device, referrer_host) VALUES (:id, 'a', 'lilo', 'm', 'u', 0, :day, :counted, '', '', :device, :host)"
 )
 
 
-def test_links_and_clicks_from_before_get_their_shapes_and_days(tmp_path: Path) -> None:
+def test_links_and_clicks_from_before_get_their_shapes_days_and_referrers(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'old.sqlite'}"
     upgrade(url, "0001")
     engine = create_engine(url)
@@ -26,12 +26,20 @@ def test_links_and_clicks_from_before_get_their_shapes_and_days(tmp_path: Path) 
         for number, (day, counted, device) in enumerate(
             [(20261101, 1, "mobile"), (20261101, 1, "desktop"), (20261102, 1, ""), (20261102, 0, "bot")]
         ):
-            clicked = {"id": f"{number}", "day": day, "counted": counted, "device": device}
+            clicked = {
+                "id": f"{number}",
+                "day": day,
+                "counted": counted,
+                "device": device,
+                "host": "news.example" if day == 20261101 else "",
+            }
             connection.execute(text(CLICK), clicked)
     upgrade(url)
     with engine.connect() as connection:
         shapes = connection.execute(text("SELECT code_shape FROM link ORDER BY id")).scalars().all()
         days = connection.execute(text("SELECT * FROM link_day ORDER BY day")).all()
+        hosts = connection.execute(text("SELECT * FROM link_referrer")).all()
     engine.dispose()
     assert shapes == ["lllo", "lllo b", "ana"]
     assert [tuple(each) for each in days] == [("a", 20261101, 2, 1), ("a", 20261102, 1, 0)]
+    assert [tuple(each) for each in hosts] == [("a", "news.example", 2)]
