@@ -18,7 +18,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.people import get_person
 from hub import actions
 from hub.units import all_units, reach
-from referrals import fraud_cases, reassignment
+from referrals import appeal_mails, fraud_cases, reassignment
 from referrals.conversion_rows import AttributionCandidate, Conversion
 
 State = Literal["open", "granted", "rejected"]
@@ -195,6 +195,9 @@ def _settle(asked: Appeal, state: State, by: Actor, reason: str) -> None:
     session().refresh(asked)
     actions.done(DECIDE, asked.id, by=by)
     audit.record(by, f"appeal.{state}", "appeal", asked.id, unit_id=asked.unit_id, details={"reason": reason})
+    appeal_mails.send_decided(
+        asked.id, asked.membership_id, asked.conversion_id, granted=state == "granted", reason=reason
+    )
 
 
 def find_appeal(conversion_id: str, membership_id: str) -> Appeal | None:

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core import db
 from core.access import COMMAND, Actor
 from core.clock import now
 from core.errors import Forbidden, NotFound, SpokesError
+from core.outbox import OutboxMessage
 from core.people import get_person
 from hub import actions, metrics
 from hub.roles import give_role
@@ -177,6 +178,25 @@ def test_rejecting_leaves_everything_and_answers(cast: Cast, two: tuple[Membersh
     assert scores(ana) == (1, 12_900, 7)
     with pytest.raises(AlreadyDecided):
         answer(cast, asked)
+
+
+@pytest.mark.parametrize(("act", "told"), [("grant", "It is yours now"), ("reject", "It stays as it was")])
+def test_who_appealed_is_told_the_answer_once_by_mail_and_nobody_else_is(
+    cast: Cast, two: tuple[Membership, Membership], act: str, told: str
+) -> None:
+    _ana, bo = two
+    order = lost(cast)
+    asked = ask(bo, order)
+    answer(cast, asked, act, reason="We looked at both.")
+    with pytest.raises(AlreadyDecided):
+        answer(cast, asked, act)
+    with db.transaction(read_only=True) as session:
+        [left] = session.exec(select(OutboxMessage).where(col(OutboxMessage.step).startswith("appeal"))).all()
+        assert left.recipient == get_person(bo.person_id).email
+    for part in ("text", "html"):
+        assert told in left.content[part]
+        assert "We looked at both." in left.content[part]
+        assert f"/portal/conversions/{order}" in left.content[part]
 
 
 def test_two_answers_at_once_are_one(cast: Cast, two: tuple[Membership, Membership]) -> None:
