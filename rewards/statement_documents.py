@@ -66,34 +66,38 @@ def close_months() -> int:
 
 
 def _close(programme_id: str) -> bool:
+    """Close what has ended since the month that was closed last; the first time nobody is told of a past month."""
     programme = get_programme(programme_id)
-    return sum(_tell_all(programme, month) for month in _not_closed(programme)) > 0
+    ended, known = last_ended(programme, now()), _closed_last(programme)
+    if known is None:
+        return _close_month(programme, ended)
+    missing = [ended]
+    while missing[-1] > known and len(missing) < MOST_MONTHS:
+        missing.append(month_before(missing[-1]))
+    closed = [each for each in reversed(missing) if each > known and _close_month(programme, each)]
+    for month in closed:
+        _tell_all(programme, month)
+    return bool(closed)
 
 
-def _not_closed(programme: Programme) -> list[str]:
-    """The months that ended since the last one that was closed, the oldest first; the first time only the newest."""
+def _closed_last(programme: Programme) -> str | None:
     newest = select(col(ClosedMonth.month)).where(col(ClosedMonth.programme_id) == programme.id)
-    known = session().execute(newest.order_by(col(ClosedMonth.month).desc()).limit(1)).scalar()
-    month, missing = last_ended(programme, now()), list[str]()
-    while (known is None or month > known) and len(missing) < MOST_MONTHS:
-        missing.append(month)
-        if known is None:
-            break
-        month = month_before(month)
-    return missing[::-1]
+    return session().execute(newest.order_by(col(ClosedMonth.month).desc()).limit(1)).scalar()
 
 
-def _tell_all(programme: Programme, month: str) -> bool:
-    """Tell everybody with something to tell; False when another clock did."""
+def _close_month(programme: Programme, month: str) -> bool:
+    """Write down that a month is closed; False when another clock did."""
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
     closed = insert(ClosedMonth).values(programme_id=programme.id, month=month, closed_at=now())
-    if run(closed.on_conflict_do_nothing().execution_options(preserve_rowcount=True)) != 1:
-        return False
+    return run(closed.on_conflict_do_nothing().execution_options(preserve_rowcount=True)) == 1
+
+
+def _tell_all(programme: Programme, month: str) -> None:
+    """Tell everybody with something to tell."""
     about = {"programme": programme.name, "month": statement_files.month_in_words(month), "address": month}
     for member in _with_something(programme, *span_of(programme, month)):
         person = get_person(get_membership(member).person_id)
         mail.leave("statement_ready", member, month, to=person.email, name=person.name, **about)
-    return True
 
 
 def _with_something(programme: Programme, begins_at: datetime, ends_at: datetime) -> list[str]:
