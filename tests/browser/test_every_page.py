@@ -66,9 +66,16 @@ def found(
     return find_pages(service, app, people, letters)
 
 
+ELSEWHERE = {
+    "/r/<code>",  # in front of Flask
+    "/portal/rewards/statements/<month>.pdf",  # linked once it was printed: test_money.py follows it
+    "/console/advocates/<id:membership_id>/statements/<month>.pdf",  # as above
+}
+
+
 def test_every_page_can_be_reached_by_links(app: Flask, found: Found) -> None:
     unreached = {rule.rule for rule in page_rules(app) if rule.endpoint not in found.endpoints}
-    assert not unreached - {"/r/<code>"}, f"no link leads to {sorted(unreached)}"
+    assert not unreached - ELSEWHERE, f"no link leads to {sorted(unreached)}"
 
 
 @pytest.mark.parametrize("face", FACES)
