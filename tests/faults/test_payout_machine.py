@@ -5,7 +5,6 @@ sent is there, and what is reserved is owed. At the end of each story all is set
 """
 
 import os
-from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import get_args
@@ -38,7 +37,7 @@ from tests.sandbox.here import StripeHere
 
 STEPS = int(os.environ.get("SPOKES_TEST_PAYOUT_STEPS", "0"))
 """0: twelve thousand on SQLite and eight on PostgreSQL"""
-STEPS_A_STORY = 250
+STEPS_A_STORY = 400
 MOST_PAYOUTS, MOST_SWAPS = 8, 3
 OFTEN, SOMETIMES = (
     ("send", "crash", "two senders", "fault"),
@@ -64,7 +63,7 @@ class PayoutMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.at, self.payouts, self.boundaries_left, self.swaps = PayoutMachine.latest, 0, 0, 0
-        self.mine: Sequence[Payout] = ()
+        self.touched, self.mine = True, tuple[Payout, ...]()
         self.stripe.order("reset")
         self.stripe.at_boundary = self._boundary
         self._pass(timedelta(days=1))
@@ -85,6 +84,7 @@ class PayoutMachine(RuleBasedStateMachine):
     def step(self, act: str, hours: float, boundary: int, kind: faults.Kind, *, yes: bool) -> None:
         """One thing after the other; beyond twenty hours a key is not trusted, beyond a day it is forgotten."""
         self._pass(timedelta(hours=hours))
+        self.touched = act not in {"fault", "no look-up"}
         if act == "send":
             self._send()
         elif act == "crash":
@@ -161,9 +161,11 @@ class PayoutMachine(RuleBasedStateMachine):
     def check(self) -> None:
         """No double payment, none lost, and the reserve is what is owed."""
         PayoutMachine.steps += 1
+        if not self.touched:  # a fault that waits changes nothing yet
+            return
         with transaction(read_only=True):
             found = select(Payout).where(col(Payout.membership_id) == self.member.id)
-            self.mine = session().execute(found).scalars().all()
+            self.mine = tuple(session().execute(found).scalars())
             owed = sum(each.amount_minor for each in self.mine if each.state in OWED)
             assert ledger.balance(ledger.reserved(self.member.id), "EUR") == owed
         for each in self.mine:
@@ -181,6 +183,7 @@ class PayoutMachine(RuleBasedStateMachine):
         for _ in range(12):
             self._pass(timedelta(hours=27))
             self._send()
+            self.touched = True
             self.check()
             if all(each.state in {"sent", "taken_back"} for each in self.mine):
                 return
@@ -272,6 +275,8 @@ def test_a_sender_that_asks_again_without_looking_is_caught(
     cast: Cast, stripe: StripeHere, monkeypatch: pytest.MonkeyPatch, trusts_keys_for: timedelta
 ) -> None:
     """With a new key each time, or with one for ever: the model can fail."""
+    if dialect() != "sqlite":
+        pytest.skip("that the model can fail is shown once")
     monkeypatch.setattr(payout_sender, "_find", no_look_up)
     monkeypatch.setattr(payout_sender, "RESEND_WITHIN", trusts_keys_for)
     with pytest.raises(AssertionError, match="paid twice"):
