@@ -19,6 +19,7 @@ from core.clock import at, now
 from core.db import engine, session, transaction
 from rewards import payouts, proof
 from rewards.runs import Payout
+from tests.conftest import ON_POSTGRESQL
 from tests.factories import Cast, make_advocate
 from tests.rewards.conftest import stripe, stripe_process
 from tests.rewards.local_stripe import LocalStripe
@@ -28,8 +29,11 @@ __all__ = ["stripe", "stripe_process"]
 LEAST_BOUNDARIES, MOST_BOUNDARIES = 10, 60
 
 
+SITUATIONS = ["", "drop_after_commit", "error_500_after_commit", "refuse"]
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
-@pytest.mark.parametrize("fault", ["", "drop_after_commit", "error_500_after_commit", "refuse"])
+@pytest.mark.parametrize("fault", SITUATIONS[:2] if ON_POSTGRESQL else SITUATIONS)
 def test_killed_at_any_boundary_a_payout_is_paid_once(cast: Cast, stripe: LocalStripe, fault: str) -> None:
     """With Stripe as it should be, and when it loses answers or says no, which makes the way longer."""
     with transaction():
