@@ -13,12 +13,12 @@ from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 from sqlalchemy import JSON, Table
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import TypeEngine
 from sqlmodel import SQLModel
 
+from core import driver
 from core.columns import UtcDateTime
-from core.db import dialect, engine, session
+from core.db import dialect, engine
 
 FEW = 8
 """rows for which COPY is not worth its beginning and end"""
@@ -47,18 +47,17 @@ def store(model: type[SQLModel], rows: Sequence[Any]) -> None:
     if dialect() == "postgresql" and len(rows) > FEW:
         _copy(way.copy, values)
     else:
-        session().connection().exec_driver_sql(way.insert, values)
+        driver.run_many(way.insert, values)
 
 
 def store_new(model: type[SQLModel], rows: Sequence[Any]) -> int:
     """The same without rows that conflict with one that is there; answers how many were new."""
     if not rows:
         return 0
-    way, connection = _way_of(model, rows), session().connection()
+    way = _way_of(model, rows)
     if dialect() == "postgresql":
-        given = tuple(list(values) for values in _bound(way, rows))
-        return connection.exec_driver_sql(way.insert_new, given).rowcount
-    return connection.exec_driver_sql(way.insert_new, list(zip(*_bound(way, rows), strict=True))).rowcount
+        return driver.run_once(way.insert_new, [list(values) for values in _bound(way, rows)])
+    return driver.run_many(way.insert_new, list(zip(*_bound(way, rows), strict=True)))
 
 
 def set_json(model: type[SQLModel], column: str, texts: Mapping[str, str]) -> None:
@@ -71,10 +70,10 @@ def set_json(model: type[SQLModel], column: str, texts: Mapping[str, str]) -> No
             f'UPDATE "{name}" SET "{column}" = given.said::json '  # noqa: S608 - our own tables' words
             f'FROM unnest(%s::text[], %s::text[]) AS given(id, said) WHERE "{name}".id = given.id'
         )
-        session().connection().exec_driver_sql(statement, (list(texts), list(texts.values())))
+        driver.run_once(statement, [list(texts), list(texts.values())])
         return
     statement = f'UPDATE "{name}" SET "{column}" = ? WHERE id = ?'  # noqa: S608 - as above
-    session().connection().exec_driver_sql(statement, [(said, key) for key, said in texts.items()])
+    driver.run_many(statement, [(said, key) for key, said in texts.items()])
 
 
 def _way_of(model: type[SQLModel], rows: Sequence[Any]) -> _Way:
@@ -137,12 +136,10 @@ def _moment(value: datetime | None) -> str | None:
 
 
 def _copy(statement: str, rows: Values) -> None:
-    driver = cast("Any", session().connection().connection.dbapi_connection)
-    broken = cast("Any", engine().dialect.dbapi).Error
-    with driver.cursor() as cursor:
-        try:
-            with cursor.copy(statement) as copy:
-                for row in rows:
-                    copy.write_row(row)
-        except broken as error:
-            raise DBAPIError.instance(statement, None, error, broken, dialect=engine().dialect) from error
+    with (
+        driver.raised_as_usual(statement),
+        driver.connection().cursor() as cursor,
+        cursor.copy(statement) as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -34,30 +34,36 @@ SQLITE = (
     "wal_autocheckpoint=4000",  # pages, 16 MiB: by itself every thousandth page written waits for the disk three times
 )
 
-_engine: Engine | None = None
+_engines: tuple[Engine, Engine] | None = None
+"""for writing, and for reading only; of PostgreSQL they are the same"""
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
 _before_commit: list[Hook] = []
 
 
 def connect(url: str) -> Engine:
-    """Make the engine for `url` (SQLite or PostgreSQL) the one everybody uses; another's connections are closed."""
-    global _engine  # noqa: PLW0603 - one process, one engine
-    wanted = _engine_for(url)
-    if _engine is not wanted:
+    """Make the database at `url` (SQLite or PostgreSQL) the one everybody uses; another's connections are closed."""
+    global _engines  # noqa: PLW0603 - one process, one database
+    wanted = _engines_for(url)
+    if _engines is not wanted:
         disconnect()
-        _engine = wanted
-    return wanted
+        _engines = wanted
+    return wanted[0]
 
 
 @cache
-def _engine_for(url: str) -> Engine:
-    """An address has one engine for good: the statements it compiled are kept when its connections are closed."""
-    made = create_engine(make_url(url), **_engine_options(url))
-    if made.dialect.name == "sqlite":
-        event.listen(made, "connect", _prepare_sqlite)
-        event.listen(made, "reset", _leave_nothing_open)
-    event.listen(made, "begin", _begin)
-    return made
+def _engines_for(url: str) -> tuple[Engine, Engine]:
+    """An address has its engines for good: the statements they compiled are kept when their connections are closed."""
+    writing = create_engine(make_url(url), **_engine_options(url))
+    event.listen(writing, "begin", _begin)
+    if writing.dialect.name != "sqlite":
+        return writing, writing
+    # Connections of their own: to switch one between reading and writing makes SQLite prepare every statement again.
+    reading = create_engine(make_url(url), **_engine_options(url))
+    event.listen(reading, "begin", _begin_reading)
+    for each, last_word in (writing, "query_only=OFF"), (reading, "query_only=ON"):
+        event.listen(each, "connect", partial(_prepare_sqlite, last_word))
+        event.listen(each, "reset", _leave_nothing_open)
+    return writing, reading
 
 
 def _engine_options(url: str) -> dict[str, Any]:
@@ -72,18 +78,24 @@ def _engine_options(url: str) -> dict[str, Any]:
 
 
 def disconnect() -> None:
-    """Close every connection of the engine; harmless when there is none."""
-    global _engine  # noqa: PLW0603 - as above
-    if _engine is not None:
-        _engine.dispose()
-        _engine = None
+    """Close every connection to the database; harmless when there is none."""
+    global _engines  # noqa: PLW0603 - as above
+    if _engines is not None:
+        for each in _engines:
+            each.dispose()
+        _engines = None
 
 
 def engine() -> Engine:
-    """The engine everybody uses."""
-    if _engine is None:
+    """The engine that everybody writes with."""
+    if _engines is None:
         raise RuntimeError("connect() was not called: there is no database yet")
-    return _engine
+    return _engines[0]
+
+
+def engines() -> tuple[Engine, ...]:
+    """Every engine that transactions use: for writing and, of SQLite, for reading only."""
+    return (engine(),) if _engines is None or _engines[1] is _engines[0] else _engines
 
 
 def session() -> Session:
@@ -107,7 +119,7 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
     """
     if in_transaction():
         raise RuntimeError("a transaction is already open: verbs never open their own")
-    with Session(engine(), expire_on_commit=False) as current:
+    with Session(engines()[-1 if read_only else 0], expire_on_commit=False) as current:
         current.connection(execution_options={"read_only": read_only})
         token = _current.set(current)
         try:
@@ -155,9 +167,9 @@ def dialect() -> str:
     return engine().dialect.name
 
 
-def _prepare_sqlite(connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
+def _prepare_sqlite(last_word: str, connection: Any, _record: object) -> None:  # noqa: ANN401 - the driver's own connection
     connection.isolation_level = None  # we say BEGIN ourselves, below
-    for pragma in SQLITE:
+    for pragma in (*SQLITE, last_word):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -168,10 +180,12 @@ def _leave_nothing_open(connection: Any, _record: object, _state: object) -> Non
 
 
 def _begin(connection: Connection) -> None:
-    read_only = bool(connection.get_execution_options().get("read_only"))
     if connection.dialect.name == "sqlite":
         # IMMEDIATE: a writer waits at its start for the lock instead of failing in its middle.
-        connection.exec_driver_sql(f"PRAGMA query_only={'ON' if read_only else 'OFF'}")
-        connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-    elif read_only:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    elif connection.get_execution_options().get("read_only"):
         connection.execute(text("SET TRANSACTION READ ONLY"))
+
+
+def _begin_reading(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")

@@ -7,15 +7,16 @@ Reading is written like any other SELECT, with `among` for a list of values, and
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from json import dumps
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import BindParameter, ColumnElement, Dialect, Select, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import Boolean, TypeEngine
 
+from core import driver
 from core.columns import UtcDateTime
-from core.db import dialect, engine, session
+from core.db import dialect, engine
 
 CHUNK = 1_000
 Plain = Callable[[Any], Any] | None
@@ -71,11 +72,7 @@ class Reading:
         statement, order, plain = self._ready.get(name) or self._prepare(name)
         if name == "sqlite":
             given = {key: _for_sqlite(value) for key, value in given.items()}
-        driver = cast("Any", session().connection().connection.dbapi_connection)
-        cursor = driver.cursor()
-        cursor.execute(statement, [given[each] for each in order] if order is not None else given)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        cursor.close()
+        rows = driver.fetch(statement, [given[each] for each in order] if order is not None else given)
         if not rows or not any(plain):
             return rows
         columns = zip(*rows, strict=True)

@@ -11,7 +11,8 @@ from typing import Any, cast
 from sqlalchemy import Table
 from sqlmodel import SQLModel
 
-from core.db import dialect, session
+from core import driver
+from core.db import dialect
 
 Row = tuple[Any, ...]
 
@@ -29,12 +30,12 @@ def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
     """
     if not rows:
         return
-    connection, postgresql = session().connection(), dialect() == "postgresql"
+    postgresql = dialect() == "postgresql"
     statement = _statement(table, sums, postgresql=postgresql)
     if postgresql:
-        connection.exec_driver_sql(statement, tuple(list(values) for values in zip(*rows, strict=True)))
+        driver.run_once(statement, [list(values) for values in zip(*rows, strict=True)])
     else:
-        connection.exec_driver_sql(statement, list(rows))
+        driver.run_many(statement, rows)
 
 
 @cache

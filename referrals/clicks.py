@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import structlog
 from sqlalchemy import BigInteger, Integer, Select, Text, delete, literal, update
@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
+from core import driver
 from core.db import dialect, run, session, transaction, update_one
 from core.rollups import grow, table_of
 from core.settings import settings
@@ -214,22 +215,21 @@ def _all_inserted(records: Sequence[bytes]) -> bool:
 
 def _insert(records: Sequence[bytes]) -> bool:
     """Insert as the databases do it fastest: lines as they are into PostgreSQL, tuples without end into SQLite."""
-    driver = cast("Any", session().connection().connection.driver_connection)
     if dialect() == "postgresql":
-        _copy(driver, records)
+        _copy(records)
         return True
     lines = b"\n".join(records).decode().split("\n") if records else []
     # The numbers among the texts become numbers by their columns' affinity.
-    if driver.executemany(_INSERT, map(str.split, lines, repeat("\t"))).rowcount != len(records):
+    if driver.connection().executemany(_INSERT, map(str.split, lines, repeat("\t"))).rowcount != len(records):
         raise _SomeKnown
     return True
 
 
-def _copy(driver: Any, records: Sequence[bytes]) -> None:  # noqa: ANN401 - psycopg's connection
+def _copy(records: Sequence[bytes]) -> None:
     from psycopg.errors import UniqueViolation  # 8 MiB in every process; here it is loaded already
 
     try:
-        with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+        with driver.connection().cursor() as cursor, cursor.copy(_COPY) as copy:
             copy.write(b"".join(each + b"\n" for each in records))
     except UniqueViolation:
         raise _SomeKnown from None

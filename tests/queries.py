@@ -16,8 +16,10 @@ def counted() -> Iterator[list[str]]:
     def note(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
         sent.append(statement)
 
-    event.listen(db.engine(), "before_cursor_execute", note)
+    for engine in db.engines():
+        event.listen(engine, "before_cursor_execute", note)
     try:
         yield sent
     finally:
-        event.remove(db.engine(), "before_cursor_execute", note)
+        for engine in db.engines():
+            event.remove(engine, "before_cursor_execute", note)

@@ -64,7 +64,8 @@ def ingest() -> None:
 
 def child(word: str, listener: socket.socket, settings: Settings) -> None:
     """What a forked process does."""
-    db.engine().dispose(close=False)  # the parent's connections are the parent's
+    for engine in db.engines():
+        engine.dispose(close=False)  # the parent's connections are the parent's
     if word == "web":
         serve(listener, settings)
     ingest()

@@ -16,7 +16,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from core.clock import at, now
-from core.db import engine, session, transaction
+from core.db import engine, engines, session, transaction
 from rewards import payouts, proof
 from rewards.runs import Payout
 from tests.conftest import ON_POSTGRESQL
@@ -70,7 +70,8 @@ def _killed_at(boundary: int, work: Callable[[], object]) -> bool:
     child = os.fork()
     if child == 0:
         try:
-            engine().dispose(close=False)  # the connections are the parent's
+            for each in engines():
+                each.dispose(close=False)  # the connections are the parent's
             _count_to(boundary)
             work()
             os._exit(0)

@@ -95,10 +95,11 @@ def test_strange_addresses_are_not_found(small: Flask, path: str) -> None:
 
 
 def test_all_connections_in_use_is_busy_not_broken(small: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    pool = db.engine().pool
+    reading = db.engines()[-1]
+    pool = reading.pool
     for name, value in {"_timeout": 0.05, "_max_overflow": 0}.items():
         monkeypatch.setattr(pool, name, value)
-    taken = [db.engine().connect() for _ in range(pool.size())]  # type: ignore[attr-defined]  # a queue has a size
+    taken = [reading.connect() for _ in range(pool.size())]  # type: ignore[attr-defined]  # a queue has a size
     try:
         answer = small.test_client().get("/person")
     finally:
