@@ -17,7 +17,7 @@ from core.settings import CLOCK_FILE, Settings, SettingsRefused, configure
 from migrations.run import is_in_use
 
 ROOT = Path(__file__).parent
-BLOCKING_THREADS = 4  # one slow view must not stall redirects
+BLOCKING_THREADS = 8  # one slow view must not stall redirects
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 RESTART_AFTER_S = 1.0

@@ -4,15 +4,17 @@ import hashlib
 import hmac
 import secrets
 from datetime import datetime, timedelta
-from typing import Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 from sqlalchemy import JSON, Text, bindparam, update
-from sqlmodel import Field, SQLModel, col, select
+from sqlalchemy import select as select_columns
+from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
 from core.columns import key, moment
 from core.db import run, session
 from core.errors import Invalid, SpokesError
+from core.reading import Columns, Reading
 from core.settings import settings
 
 Scope = Literal[
@@ -45,7 +47,25 @@ class ApiKey(SQLModel, table=True):
     last_used_at: datetime | None = moment(optional=True)
 
 
-_OF_PREFIX = select(ApiKey).where(col(ApiKey.prefix) == bindparam("prefix"))
+class HeldKey(NamedTuple):
+    """A key that somebody holds: what is asked of it with every request."""
+
+    id: str
+    name: str
+    unit_id: str
+    scopes: list[str]
+    digest: str
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+
+def _of_prefix() -> Columns:
+    columns: list[Any] = [getattr(ApiKey, each) for each in HeldKey._fields]
+    return select_columns(*columns).where(col(ApiKey.prefix) == bindparam("prefix"))
+
+
+_OF_PREFIX = Reading(_of_prefix)
 
 
 class WrongKey(SpokesError):
@@ -76,19 +96,22 @@ def create_api_key(name: str, scopes: list[str], unit_id: str, *, expires_at: da
     return secret
 
 
-def key_of(secret: str) -> ApiKey:
-    """The key row of a secret, compared in constant time; raises WrongKey."""
-    row: ApiKey | None = session().execute(_OF_PREFIX, {"prefix": secret[:PREFIX_LENGTH]}).scalars().first()
-    if row is None or not hmac.compare_digest(row.digest, _digest(secret)):
+def key_of(secret: str) -> HeldKey:
+    """The key of a secret, compared in constant time; raises WrongKey."""
+    found = _OF_PREFIX.all(prefix=secret[:PREFIX_LENGTH])
+    if not found:
         raise WrongKey
-    if row.revoked_at is not None or (row.expires_at is not None and row.expires_at <= now()):
+    held = HeldKey(*found[0])
+    if not hmac.compare_digest(held.digest, _digest(secret)):
         raise WrongKey
-    return row
+    if held.revoked_at is not None or (held.expires_at is not None and held.expires_at <= now()):
+        raise WrongKey
+    return held
 
 
-def needs_touch(row: ApiKey) -> bool:
+def needs_touch(key: HeldKey) -> bool:
     """Whether the key's last use is due to be written again (hourly, so reading stays reading)."""
-    return row.last_used_at is None or row.last_used_at < now() - USED_AGAIN_AFTER
+    return key.last_used_at is None or key.last_used_at < now() - USED_AGAIN_AFTER
 
 
 def touch(key_id: str) -> None:

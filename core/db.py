@@ -34,6 +34,9 @@ SQLITE = (
     "wal_autocheckpoint=4000",  # pages, 16 MiB: by itself every thousandth page written waits for the disk three times
 )
 
+STATEMENTS = 1_000
+"""prepared ones that a connection keeps"""
+
 _engines: tuple[Engine, Engine] | None = None
 """for writing, and for reading only; of PostgreSQL they are the same"""
 _current: ContextVar[Session | None] = ContextVar("session", default=None)
@@ -68,7 +71,12 @@ def _engines_for(url: str) -> tuple[Engine, Engine]:
 
 def _engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": 10, "check_same_thread": False}}
+        return {
+            # The one that was used last is used next: it knows its statements, and its pages are still right.
+            "pool_size": 20,
+            "pool_use_lifo": True,
+            "connect_args": {"timeout": 10, "check_same_thread": False, "cached_statements": STATEMENTS},
+        }
     return {
         "pool_pre_ping": True,
         "pool_size": 10,

@@ -11,12 +11,15 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
-from sqlmodel import select
+from sqlalchemy import bindparam
+from sqlalchemy import select as select_columns
+from sqlmodel import col
 
 from core import outbox
 from core.clock import now
 from core.db import before_commit, fresh_look, session
 from core.outbox import OutboxMessage
+from core.reading import Reading
 from hub.endpoints import WEBHOOK, WebhookEndpoint, wants
 from hub.units import all_units, reach
 
@@ -80,11 +83,15 @@ class _Taker:
 
 
 def _takers(happened: set[str]) -> list[_Taker]:
-    on = select(WebhookEndpoint.id, WebhookEndpoint.unit_id, WebhookEndpoint.types).where(
-        WebhookEndpoint.state == "enabled"
-    )
-    every = [_Taker(id_, unit_id, frozenset(types)) for id_, unit_id, types in session().exec(on)]
+    every = [_Taker(id_, unit_id, frozenset(types)) for id_, unit_id, types in _ENABLED.all(state="enabled")]
     return [each for each in every if any(wants(each.types, name) for name in happened)]
+
+
+_ENABLED = Reading(
+    lambda: select_columns(
+        col(WebhookEndpoint.id), col(WebhookEndpoint.unit_id), col(WebhookEndpoint.types)
+    ).where(col(WebhookEndpoint.state) == bindparam("state"))
+)
 
 
 def _messages(facts: Sequence[Fact], takers: Sequence[_Taker]) -> Iterator[OutboxMessage]:

@@ -10,7 +10,7 @@ from sqlmodel import Field, SQLModel, col, or_, select
 
 from core import audit
 from core.access import Actor
-from core.api_keys import ApiKey
+from core.api_keys import HeldKey
 from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import session
@@ -124,7 +124,7 @@ def _rights(grants: Iterable[RoleGrant]) -> dict[str, frozenset[str]]:
     return {action: frozenset(where) for action, where in rights.items()}
 
 
-def key_actor(key: ApiKey) -> Actor:
+def key_actor(key: HeldKey) -> Actor:
     """An API key as an actor: its scopes are its actions, in its unit and below."""
     reached = reach(key.unit_id)
     return Actor("key", key.id, key.name, dict.fromkeys(key.scopes, reached))

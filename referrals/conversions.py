@@ -76,10 +76,10 @@ def get_conversion(conversion_id: str) -> Conversion:
 
 def candidates_of(conversion_ids: Sequence[str]) -> dict[str, list[AttributionCandidate]]:
     """Conversion → its candidates, in the order in which they were given."""
-    wanted = select(AttributionCandidate).where(col(AttributionCandidate.conversion_id).in_(conversion_ids))
     found: dict[str, list[AttributionCandidate]] = {each: [] for each in conversion_ids}
     if not found:
         return found
+    wanted = select(AttributionCandidate).where(col(AttributionCandidate.conversion_id).in_(conversion_ids))
     for row in session().exec(wanted.order_by(col(AttributionCandidate.position))):
         found[row.conversion_id].append(row)
     return found

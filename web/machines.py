@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from core import api_keys
 from core.access import Actor, authorize_anywhere
-from core.api_keys import ApiKey, WrongKey
+from core.api_keys import HeldKey, WrongKey
 from core.db import transaction
 from core.errors import TooManyAttempts
 from core.paging import Page
@@ -45,7 +45,7 @@ def unit_of_caller() -> str:
     return str(g.unit_of_caller)
 
 
-def _key() -> ApiKey:
+def _key() -> HeldKey:
     """The key that was sent. Wrong ones are counted by address, and a right one from there still passes."""
     kind, _, secret = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not secret:
