@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal
 
-from sqlalchemy import JSON, Text, delete, update
+from sqlalchemy import JSON, ColumnElement, Text, and_, case, cast, delete, or_, update
 from sqlmodel import Field, SQLModel, col, select
 
 from core import audit
@@ -152,6 +152,25 @@ def standing(account: PayoutAccount | None) -> Standing:
     if account.transfers == "active" and account.payouts_enabled and not account.disabled_reason:
         return "ready"
     return "restricted" if account.disabled_reason or account.due else "checking"
+
+
+def standing_in_sql() -> ColumnElement[str]:
+    """The same of a row of PayoutAccount, or of the empty one of an outer join, inside a SELECT."""
+    account = PayoutAccount
+    may_be_paid = and_(
+        col(account.transfers) == "active",
+        col(account.payouts_enabled).is_(True),
+        col(account.disabled_reason) == "",
+    )
+    is_asked = or_(col(account.disabled_reason) != "", cast(col(account.due), Text) != "[]")
+    return case(
+        (col(account.stripe_account_id).is_(None), "none"),
+        (col(account.gone_at).is_not(None), "gone"),
+        (col(account.details_submitted).is_(False), "unfinished"),
+        (may_be_paid, "ready"),
+        (is_asked, "restricted"),
+        else_="checking",
+    )
 
 
 WHY_NOT: dict[Standing, str] = {

@@ -192,7 +192,7 @@ def preview(programme_id: str) -> str:
         "console/rewards/preview.html",
         programme=programme,
         found=found,
-        people=payouts_page.people_of({owed.membership_id for owed, _skip in found.rows}),
+        people=payouts_page.people_of({owed.membership_id for owed in found.rows}),
         may_run=actor.may("payout.run", programme.unit_id),
         form=Form(),
     )

@@ -9,7 +9,7 @@ from sqlmodel import col
 from core.db import session
 from core.money import POINTS, Money
 from hub.programmes import Programme
-from rewards.payouts import Owed, Skip, decide, owed_in
+from rewards.owed import Owed, first_owed
 from rewards.reward import Reward
 
 SHOWN = 500
@@ -20,7 +20,7 @@ SHOWN = 500
 class Preview:
     """The first rows, and over all of them: what is approved per currency, and how many rows there are."""
 
-    rows: Sequence[tuple[Owed, Skip | None]]
+    rows: Sequence[Owed]
     totals: Sequence[Money]
     count: int
 
@@ -40,7 +40,7 @@ def preview(programme: Programme) -> Preview:
     )
     sums = list(session().execute(grouped))
     return Preview(
-        rows=[(owed, decide(owed, programme)) for owed in owed_in(waiting, limit=SHOWN)],
+        rows=first_owed(waiting, programme, limit=SHOWN),
         totals=[Money(int(amount), currency) for currency, amount, _members in sums],
         count=sum(members for _currency, _amount, members in sums),
     )

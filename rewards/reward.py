@@ -92,11 +92,28 @@ class Reward(SQLModel, table=True):
 # Only rows that have one: an index full of nothing is what a planner without statistics would read from end to end.
 for _name, _each in (
     ("parent_id", col(Reward.parent_id)),
-    ("run_id", col(Reward.run_id)),
     ("payout_id", col(Reward.payout_id)),
 ):
     _there = _each.is_not(None)
     Index(f"ix_reward_{_name}", _each, sqlite_where=_there, postgresql_where=_there)
+
+
+Index(
+    "ix_reward_run_id",
+    col(Reward.run_id),
+    col(Reward.membership_id),
+    sqlite_where=col(Reward.run_id).is_not(None),
+    postgresql_where=col(Reward.run_id).is_not(None),
+)
+# What waits for a payout, by advocate: a run takes it in pieces.
+_waits = (col(Reward.state) == "approved") & col(Reward.run_id).is_(None)
+Index(
+    "ix_reward_payable",
+    col(Reward.programme_id),
+    col(Reward.membership_id),
+    sqlite_where=_waits,
+    postgresql_where=_waits,
+)
 
 
 class RewardReversal(SQLModel, table=True):

@@ -66,6 +66,10 @@ class PayoutRun(SQLModel, table=True):
     """lines approved before this moment belong to it"""
     made_at: datetime = moment(now)
     made_by: str = Field(default="clock", sa_type=Text)
+    upto: str = Field(default="", sa_column_kwargs={"server_default": ""}, sa_type=Text)
+    """the last membership whose lines were taken: a run is closed step by step"""
+    closed_at: datetime | None = moment(optional=True)
+    """when every line of its period was taken"""
 
 
 class Payout(SQLModel, table=True):

@@ -29,8 +29,13 @@ def stripe_amount(amount_minor: int, currency: str) -> int:
 
 def payable_part(amount_minor: int, currency: str) -> int:
     """The largest part of an amount that Stripe pays out in this currency."""
+    return amount_minor - amount_minor % payable_step(currency)
+
+
+def payable_step(currency: str) -> int:
+    """What Stripe's payouts in this currency are multiples of, in our minor units."""
     coarser = int(10 ** max(0, decimals(currency) - _stripe_decimals(currency)))
-    return amount_minor - amount_minor % max(coarser, STEPS.get(currency, 1))
+    return max(coarser, STEPS.get(currency, 1))
 
 
 def _stripe_decimals(currency: str) -> int:

@@ -1,32 +1,25 @@
 """kill -9 at every commit and every request of the sender, one after the other: exactly one transfer each.
 
-The killed process is a child of this one, so that nothing has to be loaded again: it runs the job, and is gone at its n-th
-boundary, for every n until it comes to its end.
+The child runs the job, and is gone at its n-th boundary, for every n until it comes to its end.
 """
 
-import os
-import signal
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-import stripe as sdk
-from sqlalchemy import event
-from sqlalchemy.orm import Session
 
 from core.clock import at, now
-from core.db import engine, engines, session, transaction
+from core.db import session, transaction
 from rewards import payouts, proof
 from rewards.runs import Payout
 from tests.conftest import ON_POSTGRESQL
 from tests.factories import Cast, make_advocate
+from tests.faults.kills import killed_at
 from tests.rewards.conftest import stripe, stripe_process
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
 __all__ = ["stripe", "stripe_process"]
-LEAST_BOUNDARIES, MOST_BOUNDARIES = 10, 60
+LEAST_BOUNDARIES, MOST_BOUNDARIES = 8, 60
 
 
 SITUATIONS = ["", "drop_after_commit", "error_500_after_commit", "refuse"]
@@ -50,7 +43,7 @@ def test_killed_at_any_boundary_a_payout_is_paid_once(cast: Cast, stripe: LocalS
         if fault:
             stripe.fault(fault, times=1)
         with at(later):
-            killed = _killed_at(boundary, payouts.send_due)
+            killed = killed_at(boundary, payouts.send_due)
         stripe.clear_faults()
         for _ in range(3):  # what was claimed becomes free, what was unclear is looked up
             later += timedelta(minutes=2)
@@ -63,44 +56,6 @@ def test_killed_at_any_boundary_a_payout_is_paid_once(cast: Cast, stripe: LocalS
     assert boundaries >= LEAST_BOUNDARIES
     with transaction(read_only=True):
         assert proof.problems() == []
-
-
-def _killed_at(boundary: int, work: Callable[[], object]) -> bool:
-    """Work in a child that is killed at a boundary; whether it came so far."""
-    child = os.fork()
-    if child == 0:
-        try:
-            for each in engines():
-                each.dispose(close=False)  # the connections are the parent's
-            _count_to(boundary)
-            work()
-            os._exit(0)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
-    return os.WIFSIGNALED(status)
-
-
-def _count_to(boundary: int) -> None:
-    left = [boundary]
-
-    def pass_one(*_about: object) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    event.listen(engine(), "commit", pass_one)
-    event.listen(Session, "after_commit", pass_one)
-    ask = sdk.RequestsClient.request
-
-    def asked(self: sdk.RequestsClient, *words: Any) -> Any:  # noqa: ANN401 - whatever the SDK says
-        pass_one()
-        answer = ask(self, *words)
-        pass_one()
-        return answer
-
-    sdk.RequestsClient.request = asked  # type: ignore[method-assign,assignment]
 
 
 def _paid_once(payout_id: str, stripe: LocalStripe) -> None:

@@ -106,7 +106,7 @@ def test_below_the_minimum_is_carried_and_said(cast: Cast, ana: Membership) -> N
         payouts.prepare()
     paid, (skip,) = made_run()
     assert (paid, skip.reason) == ([], "below_minimum")
-    assert skip.sentence == "€12.90 is below the minimum of €20.00: carried over."
+    assert skip.sentence == "Below the minimum of €20.00: carried over."
     approved(ana, cast.manager)
     with at(next_month() + timedelta(days=32)):
         payouts.prepare()
@@ -161,7 +161,7 @@ def test_finance_can_pay_by_hand_and_others_cannot(cast: Cast, ana: Membership) 
         with pytest.raises(refusal), transaction():
             payouts.run_now(cast.programme, by=acting(person))
     with transaction():
-        assert [skip for _, skip in payout_preview.preview(cast.programme).rows] == [None]
+        assert [each.skip for each in payout_preview.preview(cast.programme).rows] == [None]
         made = payouts.run_now(cast.programme, by=acting(cast.finance))
         assert isinstance(made, PayoutRun)
         assert made.made_by == cast.finance.id
@@ -195,14 +195,14 @@ def test_a_programme_whose_run_fails_stops_no_other_and_the_job_says_so(
     cast: Cast, ana: Membership, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     approved(ana, cast.manager)
-    step = payouts._prepare_one  # noqa: SLF001 - what fails is the step itself
+    step = payouts._begin_due  # noqa: SLF001 - what fails is the step itself
 
     def fails_elsewhere(programme_id: str) -> bool:
         if programme_id != cast.programme.id:
             raise PayoutNotFound
         return step(programme_id)
 
-    monkeypatch.setattr(payouts, "_prepare_one", fails_elsewhere)
+    monkeypatch.setattr(payouts, "_begin_due", fails_elsewhere)
     with at(next_month()), pytest.raises(PayoutNotFound):
         payouts.prepare()
     (payout,), _ = made_run()

@@ -1,0 +1,120 @@
+"""What approved lines owe each advocate in each currency, and why somebody would not be paid: one SELECT for a run and its preview."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select
+from sqlmodel import col
+
+from advocates.membership import Membership
+from core.db import session
+from core.money import Money
+from hub.programmes import Programme
+from rewards import accounts
+from rewards.accounts import PayoutAccount
+from rewards.reward import Reward
+from rewards.runs import Reason
+from rewards.stripe_units import payable_step
+
+
+class Skip(NamedTuple):
+    """Why somebody gets nothing this time."""
+
+    reason: Reason
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Owed:
+    """What an advocate is owed in a currency, and why it is not paid out, if so."""
+
+    membership_id: str
+    currency: str
+    amount_minor: int
+    lines: int
+    skip: Skip | None
+
+    @property
+    def money(self) -> Money:
+        """The sum."""
+        return Money(self.amount_minor, self.currency)
+
+
+PAID = "paid"
+
+
+def verdicts(programme: Programme) -> Mapping[str, Skip]:
+    """Each verdict that keeps somebody from being paid, as a reason and a sentence."""
+    least = Money(programme.payout_minimum_minor, programme.currency).format()
+    more = "More was taken back than is owed; the next rewards offset it."
+    said: dict[str, Skip] = {
+        "negative": Skip("negative", more),
+        "nothing": Skip("nothing_left", "There is nothing left to pay out."),
+        "small": Skip("below_minimum", f"Below the minimum of {least}: carried over."),
+    }
+    for standing, sentence in accounts.WHY_NOT.items():
+        nowhere = standing in {"none", "unfinished"}
+        said[standing] = Skip("no_account" if nowhere else "account_restricted", sentence)
+    return said
+
+
+def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
+    """Of the lines that fulfil a condition: member_id, unit_id, currency, amount, payable, lines, destination, verdict.
+
+    `payable` is the largest part that the currency pays out; the minimum speaks of the programme's currency only.
+    """
+    summed = (
+        select(
+            col(Reward.membership_id).label("member_id"),
+            col(Reward.currency).label("currency"),
+            cast(func.sum(col(Reward.amount_minor)), BigInteger).label("amount"),
+            func.count().label("lines"),
+        )
+        .where(lines)
+        .group_by(col(Reward.membership_id), col(Reward.currency))
+        .subquery()
+    )
+    of = summed.c
+    payable = of.amount - of.amount % _step(of.currency, lines)
+    small = (of.currency == programme.currency) & (of.amount < programme.payout_minimum_minor)
+    verdict = case(
+        (of.amount < 0, "negative"),
+        (payable <= 0, "nothing"),
+        (small, "small"),
+        (accounts.standing_in_sql() == "ready", PAID),
+        else_=accounts.standing_in_sql(),
+    )
+    return (
+        select(
+            of.member_id,
+            col(Membership.unit_id).label("unit_id"),
+            of.currency,
+            of.amount,
+            payable.label("payable"),
+            of.lines,
+            func.coalesce(col(PayoutAccount.stripe_account_id), "").label("destination"),
+            verdict.label("verdict"),
+        )
+        .join(Membership, col(Membership.id) == of.member_id)
+        .outerjoin(PayoutAccount, col(PayoutAccount.person_id) == col(Membership.person_id))
+        .subquery()
+    )
+
+
+def first_owed(lines: ColumnElement[bool], programme: Programme, *, limit: int) -> Sequence[Owed]:
+    """The first so many, by advocate."""
+    of, said = owed_in(lines, programme).c, verdicts(programme)
+    wanted = select(of.member_id, of.currency, of.amount, of.lines, of.verdict)
+    rows = session().execute(wanted.order_by(of.member_id, of.currency).limit(limit))
+    return [
+        Owed(member, currency, int(amount), count, None if verdict == PAID else said[verdict])
+        for member, currency, amount, count, verdict in rows
+    ]
+
+
+def _step(currency: ColumnElement[str], lines: ColumnElement[bool]) -> ColumnElement[int]:
+    """What a payout in a row's currency has to be a multiple of."""
+    met = session().execute(select(col(Reward.currency)).where(lines).distinct()).scalars()
+    steps = {each: step for each in met if (step := payable_step(each)) > 1}
+    return case(steps, value=currency, else_=1) if steps else literal(1)

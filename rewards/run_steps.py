@@ -1,0 +1,207 @@
+"""A run is closed in steps of some thousand advocates, each its own transaction: what breaks off goes on where it was.
+
+In a step everything is a statement over all of its advocates. The step moves the run's mark first, so that two clocks
+never take the same one, then claims the lines, so that two runs never take the same line.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Subquery, case, func, insert, literal, select, update
+from sqlmodel import col
+
+from core import audit
+from core.access import CLOCK, Actor
+from core.clock import day_number, now
+from core.columns import UtcDateTime
+from core.db import run, session, update_one
+from core.ids_in_sql import FreshId
+from core.money import POINTS, Money
+from core.rollups import table_of
+from hub.programmes import Programme, get_programme
+from rewards import ledger
+from rewards.ledger_selected import Selected, account_of, post_selected
+from rewards.owed import PAID, owed_in, verdicts
+from rewards.reward import Reward, content_hash
+from rewards.runs import Payout, PayoutRun, PayoutSkip
+
+ADVOCATES = 5_000
+"""of a step"""
+
+
+@dataclass(frozen=True)
+class _Step:
+    """The advocates of a run after one, up to another."""
+
+    made: PayoutRun
+    programme: Programme
+    after: str
+    upto: str
+    at: datetime
+
+    def has(self, member_id: Any) -> ColumnElement[bool]:  # noqa: ANN401 - a column
+        """Whether a membership is in it."""
+        return (col(member_id) > self.after) & (col(member_id) <= self.upto)
+
+    @property
+    def lines(self) -> ColumnElement[bool]:
+        """Those that it has claimed."""
+        return (col(Reward.run_id) == self.made.id) & self.has(Reward.membership_id)
+
+
+def take_step(made: PayoutRun, *, by: Actor) -> bool:
+    """Pay the next advocates of a run that is being closed; False when another clock does, or it is closed."""
+    after, (upto, many) = made.upto, _next(made)
+    marks: dict[str, Any] = {"upto": upto} if many == ADVOCATES else {"upto": upto, "closed_at": now()}
+    unmoved = (col(PayoutRun.upto) == after) & col(PayoutRun.closed_at).is_(None)
+    here = update(PayoutRun).where(col(PayoutRun.id) == made.id, unmoved).values(**marks)
+    if not update_one(here.execution_options(synchronize_session=False)):
+        return False
+    if many:
+        _pay(_Step(made, get_programme(made.programme_id), after, upto, now()))
+    session().expire_all()
+    if many < ADVOCATES:
+        _say_closed(made, by)
+    return True
+
+
+def _next(made: PayoutRun) -> tuple[str, int]:
+    """The last of the next advocates with lines that wait, and how many they are."""
+    members = (
+        select(col(Reward.membership_id).label("id"))
+        .where(_waits(made), col(Reward.membership_id) > made.upto)
+        .group_by(col(Reward.membership_id))
+        .order_by(col(Reward.membership_id))
+        .limit(ADVOCATES)
+        .subquery()
+    )
+    last, many = session().execute(select(func.max(members.c.id), func.count(members.c.id))).one()
+    return last or made.upto, many
+
+
+def _waits(made: PayoutRun) -> ColumnElement[bool]:
+    """Approved in the run's period and in no run; what was approved at or after its end waits for the next."""
+    return (
+        (col(Reward.programme_id) == made.programme_id)
+        & (col(Reward.state) == literal("approved", literal_execute=True))  # as in the index
+        & col(Reward.run_id).is_(None)
+        & (col(Reward.currency) != POINTS)
+        & (col(Reward.payable_at) < made.ends_at)
+    )
+
+
+def _pay(step: _Step) -> None:
+    waiting = update(Reward).where(_waits(step.made), step.has(Reward.membership_id))
+    _change(waiting.values(run_id=step.made.id))
+    owed = owed_in(step.lines, step.programme)
+    _skip(step, owed)
+    _make_payouts(step, owed)
+    _carry(step, owed)
+    whose = (col(Payout.run_id) == step.made.id) & (col(Payout.membership_id) == col(Reward.membership_id))
+    tied = update(Reward).where(step.lines, whose, col(Payout.currency) == col(Reward.currency))
+    _change(tied.values(state="in_payout", payout_id=col(Payout.id)))
+    _change(update(Reward).where(step.lines, col(Reward.payout_id).is_(None)).values(run_id=None))
+    _reserve(step)
+
+
+def _skip(step: _Step, owed: Subquery) -> None:
+    """Note who gets nothing and why; their lines wait for the next run."""
+    of, said = owed.c, verdicts(step.programme)
+    reason = case({each: skip.reason for each, skip in said.items()}, value=of.verdict)
+    sentence = case({each: skip.sentence for each, skip in said.items()}, value=of.verdict)
+    rows = select(FreshId(), literal(step.made.id), of.member_id, of.currency, of.amount, reason, sentence)
+    names = ["id", "run_id", "membership_id", "currency", "amount_minor", "reason", "sentence"]
+    run(insert(table_of(PayoutSkip)).from_select(names, rows.where(of.verdict != PAID)))
+
+
+def _make_payouts(step: _Step, owed: Subquery) -> None:
+    of, at = owed.c, literal(step.at, UtcDateTime())
+    columns: dict[str, Any] = {
+        "id": FreshId(),
+        "run_id": literal(step.made.id),
+        "programme_id": literal(step.made.programme_id),
+        "unit_id": of.unit_id,
+        "membership_id": of.member_id,
+        "currency": of.currency,
+        "amount_minor": of.payable,
+        "lines": of.lines,
+        "destination": of.destination,
+        "due_at": at,
+        "made_at": at,
+        **{name: literal(value) for name, value in _AT_FIRST.items()},
+    }
+    rows = select(*columns.values()).where(of.verdict == PAID)
+    run(insert(table_of(Payout)).from_select(list(columns), rows))
+
+
+_AT_FIRST: dict[str, Any] = {"state": "reserved", "attempts": 0, "tries": 0, "fence": 0, "reason": ""}
+
+
+def _carry(step: _Step, owed: Subquery) -> None:
+    """What a currency cannot pay out moves to the next run: one line takes it away, one brings it back then."""
+    of = owed.c
+    rests = select(of.member_id, of.unit_id, of.currency, of.amount - of.payable)
+    rests = rests.where(of.verdict == PAID, of.amount != of.payable)
+    lines = [
+        _carried(step, member, unit, Money(int(rest), currency), out=out)
+        for member, unit, currency, rest in session().execute(rests)
+        for out in (True, False)
+    ]
+    if lines:
+        session().execute(insert(Reward), lines)
+
+
+def _carried(step: _Step, member_id: str, unit_id: str, rest: Money, *, out: bool) -> dict[str, Any]:
+    at, amount = step.at, -rest.amount_minor if out else rest.amount_minor
+    line = Reward(
+        grant_key=f"carry:{step.made.id}:{member_id}:{rest.currency}:{'out' if out else 'in'}",
+        membership_id=member_id,
+        programme_id=step.made.programme_id,
+        unit_id=unit_id,
+        kind="carry",
+        currency=rest.currency,
+        granted_minor=amount,
+        amount_minor=amount,
+        arithmetic=f"{rest.format()} cannot be paid out in {rest.currency}: carried to the next payout",
+        state="approved",
+        approved_by=CLOCK.id,
+        approved_at=at,
+        payable_at=at,
+        run_id=step.made.id if out else None,
+        occurred_at=at,
+        day=day_number(at),
+        made_at=at,
+    )
+    line.content_hash = content_hash(line)
+    return line.model_dump()
+
+
+def _reserve(step: _Step) -> None:
+    payout = table_of(Payout)
+    its, member = payout.c, payout.c.membership_id
+    rows = Selected(
+        where=(its.run_id == step.made.id) & step.has(Payout.membership_id),
+        key=literal("payout.reserved:") + its.id,
+        subject=its.id,
+        source=account_of(member, ledger.payable),
+        destination=account_of(member, ledger.reserved),
+        amount=its.amount_minor,
+        currency=its.currency,
+    )
+    post_selected("payout.reserved", rows)
+
+
+def _change(statement: Any) -> int:  # noqa: ANN401 - an UPDATE
+    return run(statement.execution_options(synchronize_session=False))
+
+
+def _say_closed(made: PayoutRun, by: Actor) -> None:
+    paid = select(func.count()).where(col(Payout.run_id) == made.id)
+    skipped = select(func.count()).where(col(PayoutSkip.run_id) == made.id)
+    facts = {
+        "period": made.period,
+        "payouts": session().execute(paid).scalar_one(),
+        "skipped": session().execute(skipped).scalar_one(),
+    }
+    audit.record(by, "payout_run.made", "payout_run", made.id, unit_id=made.unit_id, details=facts)
