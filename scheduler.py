@@ -20,6 +20,7 @@ from core.garbage import settle
 from core.jobs import Job, UnknownJob, run_once
 from core.logs import begin_logging
 from core.settings import configure
+from core.statistics import keep_statistics
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
 from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
@@ -112,6 +113,7 @@ SCHEDULE: tuple[Job, ...] = (
         _in_one_transaction(endpoints.reseal),
         "puts stored secrets under the newest key",
     ),
+    Job("keep-statistics", 600, keep_statistics, "has the database look at how its tables have grown"),
     Job("forget-deliveries", 3600, deliveries.forget_old, "deletes old deliveries of webhooks"),
     Job(
         "import-conversions", 1, imports.work, "tries and records the files of conversions that were brought"

@@ -34,6 +34,8 @@ SQLITE = (
     "wal_autocheckpoint=4000",  # pages, 16 MiB: by itself every thousandth page written waits for the disk three times
 )
 
+RECYCLE_S = 900
+"""a connection of SQLite is opened anew after that long: what it knows of the tables is of when it was opened"""
 STATEMENTS = 1_000
 """prepared ones that a connection keeps"""
 
@@ -75,6 +77,7 @@ def _engine_options(url: str) -> dict[str, Any]:
             # The one that was used last is used next: it knows its statements, and its pages are still right.
             "pool_size": 20,
             "pool_use_lifo": True,
+            "pool_recycle": RECYCLE_S,
             "connect_args": {"timeout": 10, "check_same_thread": False, "cached_statements": STATEMENTS},
         }
     return {

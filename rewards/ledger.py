@@ -296,8 +296,8 @@ def problems() -> list[str]:
         for account, currency in sorted(journal.keys() | cached.keys())
         if journal.get((account, currency), 0) != cached.get((account, currency), 0)
     ]
-    moved = select(col(Posting.transaction_id))
-    empty = select(col(LedgerTransaction.id)).where(col(LedgerTransaction.id).not_in(moved))
+    moved = select(col(Posting.id)).where(col(Posting.transaction_id) == col(LedgerTransaction.id))
+    empty = select(col(LedgerTransaction.id)).where(~moved.exists())
     return found + [f"transaction {each} moves nothing" for each in session().execute(empty).scalars()]
 
 

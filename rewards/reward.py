@@ -62,10 +62,10 @@ class Reward(SQLModel, table=True):
     amount_minor: int = minor()
     """what the line stands for now; negative for clawbacks"""
     arithmetic: str = Field(sa_type=Text)
-    state: State = word("pending", index=True)
+    state: State = word("pending")
     state_reason: str = Field(default="", sa_type=Text)
     """why it is held or denied"""
-    hold_until: datetime | None = moment(optional=True, index=True)
+    hold_until: datetime | None = moment(optional=True)
     content_hash: str = Field(default="", sa_type=Text)
     """what an approval binds; any change of the content voids it"""
     round: int = 0
@@ -90,21 +90,16 @@ class Reward(SQLModel, table=True):
 
 
 # Only rows that have one: an index full of nothing is what a planner without statistics would read from end to end.
-for _name, _each in (
+for _name, *_columns in (
     ("parent_id", col(Reward.parent_id)),
-    ("payout_id", col(Reward.payout_id)),
+    ("payout_id", col(Reward.payout_id), col(Reward.state)),
+    ("run_id", col(Reward.run_id), col(Reward.membership_id)),
 ):
-    _there = _each.is_not(None)
-    Index(f"ix_reward_{_name}", _each, sqlite_where=_there, postgresql_where=_there)
+    _there = _columns[0].is_not(None)
+    Index(f"ix_reward_{_name}", *_columns, sqlite_where=_there, postgresql_where=_there)
 
 
-Index(
-    "ix_reward_run_id",
-    col(Reward.run_id),
-    col(Reward.membership_id),
-    sqlite_where=col(Reward.run_id).is_not(None),
-    postgresql_where=col(Reward.run_id).is_not(None),
-)
+Index("ix_reward_state", col(Reward.state), col(Reward.hold_until))  # whose hold is over, in that order
 # What waits for a payout, by advocate: a run takes it in pieces.
 _waits = (col(Reward.state) == "approved") & col(Reward.run_id).is_(None)
 Index(

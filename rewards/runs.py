@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import BigInteger, CheckConstraint, Text, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
 from core.columns import key, minor, moment, one_of, word
@@ -90,7 +90,7 @@ class Payout(SQLModel, table=True):
     currency: str = Field(sa_type=Text)
     amount_minor: int = minor()
     lines: int = 0
-    state: State = word("reserved", index=True)
+    state: State = word("reserved")
     destination: str = Field(sa_type=Text)
     """the account it was meant for when the run was made; another one now means: held"""
     attempts: int = 0
@@ -98,7 +98,7 @@ class Payout(SQLModel, table=True):
     """how often in a row nobody could tell, for the growing pause"""
     fence: int = Field(default=0, sa_type=BigInteger)
     """counts claims: a sender that was overtaken may not write"""
-    due_at: datetime = moment(now, index=True)
+    due_at: datetime = moment(now)
     """look at it again then; while sending, the end of the lease"""
     sent_at: datetime | None = moment(optional=True)
     transfer_id: str | None = Field(default=None, unique=True, sa_type=Text)
@@ -121,6 +121,9 @@ class Payout(SQLModel, table=True):
     def group(self) -> str:
         """Stripe's transfer_group: one per payout, so that looking one up is short."""
         return f"payout_{self.id}"
+
+
+Index("ix_payout_state", col(Payout.state), col(Payout.due_at))  # what is due next of each state
 
 
 class PayoutAttempt(SQLModel, table=True):
