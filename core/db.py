@@ -65,7 +65,7 @@ def _engines_for(url: str) -> tuple[Engine, Engine]:
     # Connections of their own: to switch one between reading and writing makes SQLite prepare every statement again.
     reading = create_engine(make_url(url), **_engine_options(url))
     event.listen(reading, "begin", _begin_reading)
-    for each, last_word in (writing, "query_only=OFF"), (reading, "query_only=ON"):
+    for each, last_word in (writing, "cache_size=-16384"), (reading, "query_only=ON"):
         event.listen(each, "connect", partial(_prepare_sqlite, last_word))
         event.listen(each, "reset", _leave_nothing_open)
     return writing, reading

@@ -91,6 +91,11 @@ def decimals(currency: str) -> int:
     return 0 if currency == POINTS else _minor_units()[require_currency(currency)]
 
 
+def currencies() -> frozenset[str]:
+    """Every currency there is (ISO 4217)."""
+    return frozenset(_minor_units())
+
+
 class TooManyDecimals(Invalid):
     """This sum has more decimals than its currency."""
 

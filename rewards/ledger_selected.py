@@ -16,7 +16,10 @@ from rewards.ledger import CachedBalance, LedgerTransaction, Posting
 
 
 class Selected(NamedTuple):
-    """Columns of the rows of a table: each row becomes a transaction of one movement, by a key that is new."""
+    """Columns of the rows of a table: each row becomes a transaction of one movement, by a key that is new.
+
+    The transaction has the id of its subject, which saves looking it up for the posting: one a subject can be posted so.
+    """
 
     where: ColumnElement[bool]
     key: ColumnElement[str]
@@ -39,7 +42,7 @@ def post_selected(kind: str, rows: Selected) -> int:
     Raises IntegrityError when a key was used before, or when an account would be overdrawn that never may.
     """
     at = literal(now(), UtcDateTime())
-    new = select(FreshId(), rows.key, literal(kind), rows.subject, at, at).where(rows.where)
+    new = select(rows.subject, rows.key, literal(kind), rows.subject, at, at).where(rows.where)
     names = ["id", "key", "kind", "subject", "occurred_at", "posted_at"]
     run(insert(table_of(LedgerTransaction)).from_select(names, new))
     _move_balances(rows)
@@ -47,10 +50,9 @@ def post_selected(kind: str, rows: Selected) -> int:
 
 
 def _store_postings(rows: Selected) -> int:
-    made = table_of(LedgerTransaction).c
-    moves = select(FreshId(), made.id, rows.source, rows.destination, rows.amount, rows.currency)
+    moves = select(FreshId(), rows.subject, rows.source, rows.destination, rows.amount, rows.currency)
     names = ["id", "transaction_id", "source", "destination", "amount_minor", "currency"]
-    return run(insert(table_of(Posting)).from_select(names, moves.where(rows.where, made.key == rows.key)))
+    return run(insert(table_of(Posting)).from_select(names, moves.where(rows.where)))
 
 
 def _move_balances(rows: Selected) -> None:

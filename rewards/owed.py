@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
 from sqlmodel import col
 
 from advocates.membership import Membership
@@ -15,7 +15,7 @@ from rewards import accounts
 from rewards.accounts import PayoutAccount
 from rewards.reward import Reward
 from rewards.runs import Reason
-from rewards.stripe_units import payable_step
+from rewards.stripe_units import coarse_currencies
 
 
 class Skip(NamedTuple):
@@ -76,7 +76,7 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
         .subquery()
     )
     of = summed.c
-    payable = of.amount - of.amount % _step(of.currency, lines)
+    payable = of.amount - of.amount % case(coarse_currencies(), value=of.currency, else_=1)
     small = (of.currency == programme.currency) & (of.amount < programme.payout_minimum_minor)
     verdict = case(
         (of.amount < 0, "negative"),
@@ -111,10 +111,3 @@ def first_owed(lines: ColumnElement[bool], programme: Programme, *, limit: int) 
         Owed(member, currency, int(amount), count, None if verdict == PAID else said[verdict])
         for member, currency, amount, count, verdict in rows
     ]
-
-
-def _step(currency: ColumnElement[str], lines: ColumnElement[bool]) -> ColumnElement[int]:
-    """What a payout in a row's currency has to be a multiple of."""
-    met = session().execute(select(col(Reward.currency)).where(lines).distinct()).scalars()
-    steps = {each: step for each in met if (step := payable_step(each)) > 1}
-    return case(steps, value=currency, else_=1) if steps else literal(1)

@@ -25,6 +25,7 @@ from rewards.ledger_selected import Selected, account_of, post_selected
 from rewards.owed import PAID, owed_in, verdicts
 from rewards.reward import Reward, content_hash
 from rewards.runs import Payout, PayoutRun, PayoutSkip
+from rewards.stripe_units import coarse_currencies
 
 ADVOCATES = 5_000
 """of a step"""
@@ -142,7 +143,7 @@ def _carry(step: _Step, owed: Subquery) -> None:
     """What a currency cannot pay out moves to the next run: one line takes it away, one brings it back then."""
     of = owed.c
     rests = select(of.member_id, of.unit_id, of.currency, of.amount - of.payable)
-    rests = rests.where(of.verdict == PAID, of.amount != of.payable)
+    rests = rests.where(of.currency.in_(coarse_currencies()), of.verdict == PAID, of.amount != of.payable)
     lines = [
         _carried(step, member, unit, Money(int(rest), currency), out=out)
         for member, unit, currency, rest in session().execute(rests)

@@ -1,8 +1,9 @@
 """Stripe's units of money and ours: usually the same minor unit, and where not, shifted exactly or rounded once."""
 
 from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cache
 
-from core.money import decimals
+from core.money import currencies, decimals
 
 WITHOUT_DECIMALS = frozenset(
     ["BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "MGA", "PYG", "RWF", "VND", "VUV", "XAF", "XOF", "XPF"]
@@ -36,6 +37,12 @@ def payable_step(currency: str) -> int:
     """What Stripe's payouts in this currency are multiples of, in our minor units."""
     coarser = int(10 ** max(0, decimals(currency) - _stripe_decimals(currency)))
     return max(coarser, STEPS.get(currency, 1))
+
+
+@cache
+def coarse_currencies() -> dict[str, int]:
+    """Currency → its payable_step, where that is more than one."""
+    return {each: step for each in sorted(currencies()) if (step := payable_step(each)) > 1}
 
 
 def _stripe_decimals(currency: str) -> int:
