@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
+from core import bulk
 from core.access import Actor
 from core.clock import now
 from core.columns import moment
@@ -49,6 +51,22 @@ class AuditHead(SQLModel, table=True):
     hash: str = Field(sa_type=Text)
 
 
+@dataclass
+class _NewEntry:
+    seq: int
+    at: datetime
+    actor_kind: str
+    actor_id: str
+    actor_name: str
+    action: str
+    object_kind: str
+    object_id: str
+    unit_id: str | None
+    details: dict[str, Any]
+    previous_hash: str
+    hash: str = ""
+
+
 def record(
     actor: Actor,
     action: str,
@@ -85,12 +103,14 @@ def write_queue() -> None:
     _lock_head(len(acts))
     head = session().exec(select(AuditHead).execution_options(populate_existing=True)).one()
     previous = head.hash
+    entries = []
     for seq, act in enumerate(acts, start=head.seq - len(acts) + 1):
-        entry = AuditEntry(seq=seq, previous_hash=previous, hash="", **act)
-        entry.hash = previous = entry_hash(entry)
-        session().add(entry)
+        entry = _NewEntry(seq=seq, previous_hash=previous, **act)
+        entry.hash = previous = _hash_of(vars(entry))
+        entries.append(entry)
     head.hash = previous
     session().flush()
+    bulk.store(AuditEntry, entries)
 
 
 def _lock_head(more: int) -> None:
@@ -104,8 +124,11 @@ def _lock_head(more: int) -> None:
 
 def entry_hash(entry: AuditEntry) -> str:
     """SHA-256 over the canonical JSON of everything in the entry but its own hash."""
-    facts = entry.model_dump(exclude={"hash"})
-    facts["at"] = entry.at.isoformat()
+    return _hash_of(entry.model_dump())
+
+
+def _hash_of(entry: Mapping[str, Any]) -> str:
+    facts = {name: value for name, value in entry.items() if name != "hash"} | {"at": entry["at"].isoformat()}
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()
 

@@ -60,6 +60,40 @@ def store_new(model: type[SQLModel], rows: Sequence[Any]) -> int:
     return driver.run_many(way.insert_new, list(zip(*_bound(way, rows), strict=True)))
 
 
+def change(
+    model: type[SQLModel],
+    same: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    *,
+    values: Mapping[str, Any],
+    counted: str | None = None,
+) -> int:
+    """Set these values, and count a column on, where a row is still just as it was read; answers how many were.
+
+    `rows` hold what was read of the columns `same`, the id first.
+    """
+    if not rows:
+        return 0
+    table, postgresql = cast("Table", model.__table__), dialect() == "postgresql"  # type: ignore[attr-defined]  # as above
+    binding, mark, equal = engine().dialect, *(("%s", "IS NOT DISTINCT FROM") if postgresql else ("?", "IS"))
+    bound = [each(value) if (each := _bind(table.c[name].type)) else value for name, value in values.items()]
+    more = [f'"{counted}" = "{table.name}"."{counted}" + 1'] if counted else []
+    sets = ", ".join([*(f'"{name}" = {mark}' for name in values), *more])
+    key, *others = same
+    if postgresql:
+        kinds = [table.c[name].type.compile(binding) for name in same]
+        given = ", ".join(f"%s::{kind}[]" for kind in kinds)
+        alike = " AND ".join(f'"{table.name}"."{name}" {equal} given."{name}"' for name in others)
+        statement = (
+            f'UPDATE "{table.name}" SET {sets} FROM unnest({given}) AS given({", ".join(same)}) '  # noqa: S608 - our own words
+            f'WHERE "{table.name}"."{key}" = given."{key}" AND {alike}'
+        )
+        return driver.run_once(statement, [*bound, *(list(each) for each in zip(*rows, strict=True))])
+    alike = " AND ".join([f'"{key}" = ?', *(f'"{name}" {equal} ?' for name in others)])
+    statement = f'UPDATE "{table.name}" SET {sets} WHERE {alike}'  # noqa: S608 - our own words
+    return driver.run_many(statement, [(*bound, *each) for each in rows])
+
+
 def set_json(model: type[SQLModel], column: str, texts: Mapping[str, str]) -> None:
     """Set a JSON column of the rows with these ids to JSON that is written already."""
     if not texts:

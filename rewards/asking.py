@@ -3,6 +3,7 @@
 from advocates.membership import get_membership
 from core.people import get_person
 from hub import actions
+from rewards.lines import Line
 from rewards.reward import Reward
 
 APPROVE, APPROVE_SECOND = "reward.approve", "reward.approve_second"
@@ -14,12 +15,12 @@ def ask_first(reward: Reward) -> None:
     _ask(APPROVE, reward)
 
 
-def ask_second(reward: Reward) -> None:
+def ask_second(reward: Reward | Line) -> None:
     """Ask for the second person that a large reward needs."""
     _ask(APPROVE_SECOND, reward)
 
 
-def _ask(kind: str, reward: Reward) -> None:
+def _ask(kind: str, reward: Reward | Line) -> None:
     name = get_person(get_membership(reward.membership_id).person_id).name
     actions.ask(
         kind,

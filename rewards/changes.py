@@ -12,6 +12,7 @@ from hub import actions
 from rewards import ledger
 from rewards.asking import APPROVE, APPROVE_SECOND
 from rewards.ledger import Entry, Movement
+from rewards.lines import Line
 from rewards.reward import Reward, RewardDecided
 
 UNAPPROVED: dict[str, None] = dict.fromkeys(
@@ -41,7 +42,7 @@ def _exactly(reward: Reward) -> Update:
     return same.execution_options(synchronize_session=False)
 
 
-def entry(reward: Reward, kind: str, source: str, goal: str) -> Entry:
+def entry(reward: Reward | Line, kind: str, source: str, goal: str) -> Entry:
     """What is posted for the reward's whole amount, once a round."""
     move = Movement(source, goal, reward.amount_minor, reward.currency)
     return Entry(f"{kind}:{reward.id}:{reward.round}", kind, reward.id, (move,))
@@ -53,7 +54,7 @@ def denial(reward: Reward) -> Entry:
     return entry(reward, "reward.denied", ledger.pending(member), ledger.expense(programme))
 
 
-def note(reward: Reward, act: str, by: Actor, **more: object) -> None:
+def note(reward: Reward | Line, act: str, by: Actor, **more: object) -> None:
     """Audit an act on a reward with what it stood for, and announce it."""
     facts = {
         "amount_minor": reward.amount_minor,

@@ -14,7 +14,15 @@ from core.clock import now
 from core.db import session
 from core.inputs import Input
 from hub.programmes import get_programme, programmes_in
-from rewards import approvals, payout_decisions, payout_preview, payouts, payouts_page, rewards_page
+from rewards import (
+    approvals,
+    everything,
+    payout_decisions,
+    payout_preview,
+    payouts,
+    payouts_page,
+    rewards_page,
+)
 from rewards.approvals import Approved, Seen
 from rewards.explanations import explain
 from rewards.payouts_page import get_run
@@ -35,8 +43,14 @@ class Bulk(Input):
     """What to do with the picked rewards, each with the hash of what was shown."""
 
     act: Literal["approve", "deny"]
-    picked: list[Pick] = Field(default_factory=list, max_length=approvals.MOST)
+    picked: list[Pick] = Field(default_factory=list, max_length=approvals.MOST_PICKED)
     reason: str = Field(default="", max_length=500)
+
+
+class SeenAll(Input):
+    """The digest of everything that was shown."""
+
+    digest: str = Field(pattern="^[0-9a-f]{64}$")
 
 
 class Decision(Input):
@@ -88,6 +102,24 @@ def decide_many() -> ResponseReturnValue:
     else:
         approvals.deny_many(picked, by=actor, reason=bulk.reason)
         flash(ngettext("%(num)s reward denied.", "%(num)s rewards denied.", len(picked)), "good")
+    return redirect("/console/rewards", 303)
+
+
+@door.get("/console/rewards/all")
+def everything_page() -> str:
+    """Everything that the filters fit, as sums, before it is approved."""
+    actor, query = staff(approvals.APPROVE), read_query(RewardsQuery)
+    return render_template(
+        "console/rewards/all.html", query=query, found=everything.everything(query, actor), form=Form()
+    )
+
+
+@door.post("/console/rewards/all")
+@proves(approvals.APPROVE)
+def approve_everything() -> ResponseReturnValue:
+    """Approve what was shown: all of it or nothing."""
+    actor, query, seen = staff(approvals.APPROVE), read_query(RewardsQuery), read_form(SeenAll)
+    _say(everything.approve_everything(query, seen.digest, by=actor))
     return redirect("/console/rewards", 303)
 
 
@@ -222,7 +254,12 @@ def payout_page(payout_id: str) -> str:
     actor, payout = staff(payouts_page.SEE), payout_decisions.get_payout(payout_id)
     authorize(actor, payouts_page.SEE, payout.unit_id)
     attempts = select(PayoutAttempt).where(PayoutAttempt.payout_id == payout.id)
-    lines = select(Reward).where(Reward.payout_id == payout.id).order_by(col(Reward.id)).limit(approvals.MOST)
+    lines = (
+        select(Reward)
+        .where(Reward.payout_id == payout.id)
+        .order_by(col(Reward.id))
+        .limit(approvals.MOST_PICKED)
+    )
     return render_template(
         "console/rewards/payout.html",
         payout=payout,

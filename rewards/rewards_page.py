@@ -32,7 +32,7 @@ class RewardsQuery(Input):
     q: str = Field(default="", max_length=200)
     state: State | Literal["all"] = "approvable"
     programme: str = Field(default="", max_length=200)
-    risk: Literal["", "none", "second"] = ""
+    risk: Literal["", "none", "second", "signals"] = ""
     after: str | None = Field(default=None, max_length=1_000)
 
 
@@ -61,25 +61,31 @@ class Sums:
 
 def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
     """A page of the rewards that the actor sees, the newest first."""
-    wanted = select(Reward).where(_visible(actor))
+    return page_of(select(Reward).where(fits(actor, query)), (col(Reward.id), "id"), after=query.after)
+
+
+def fits(actor: Actor, query: RewardsQuery, *, right: str = SEE) -> ColumnElement[bool]:
+    """The condition that the actor has a right in the unit of a reward, and that it fits the filters."""
+    asked: list[ColumnElement[bool]] = [col(Reward.unit_id).in_(actor.units_for(right))]
     if query.state != "all":
-        wanted = wanted.where(Reward.state == query.state)
+        asked.append(col(Reward.state) == query.state)
     if query.programme:
-        wanted = wanted.where(
-            col(Reward.programme_id).in_(select(Programme.id).where(Programme.slug == query.programme))
-        )
+        named = select(Programme.id).where(Programme.slug == query.programme)
+        asked.append(col(Reward.programme_id).in_(named))
     if query.q:
-        wanted = wanted.where(_about(query.q))
-    if query.risk:
-        wanted = wanted.where(_second() if query.risk == "second" else not_(_second()))
-    return page_of(wanted, (col(Reward.id), "id"), after=query.after)
+        asked.append(_about(query.q))
+    if query.risk == "signals":
+        asked.append(has_signals())
+    elif query.risk:
+        asked.append(takes_two() if query.risk == "second" else not_(takes_two()))
+    return and_(*asked)
 
 
 def _visible(actor: Actor) -> ColumnElement[bool]:
     return col(Reward.unit_id).in_(actor.units_for(SEE))
 
 
-def _second() -> ColumnElement[bool]:
+def takes_two() -> ColumnElement[bool]:
     """As `approvals.needs_second` says it, for a whole table."""
     small = select(Programme.id).where(
         Programme.id == Reward.programme_id,
@@ -87,6 +93,14 @@ def _second() -> ColumnElement[bool]:
         Programme.four_eyes_above_minor >= Reward.amount_minor,
     )
     return and_(col(Reward.kind) == "earned", not_(small.exists()))
+
+
+def has_signals() -> ColumnElement[bool]:
+    """Whether there are signs of fraud in the conversion behind a reward."""
+    case = select(FraudCase.id).where(
+        FraudCase.conversion_id == Reward.conversion_id, FraudCase.membership_id == Reward.membership_id
+    )
+    return case.exists()
 
 
 def _about(words: str) -> ColumnElement[bool]:
@@ -140,7 +154,7 @@ def _all(table: Any, ids: set[Any]) -> Sequence[Any]:  # noqa: ANN401 - any tabl
 
 def sums(actor: Actor) -> Sums:
     """The figures at the top, over everything the actor sees."""
-    second = select(func.count()).where(_visible(actor), col(Reward.state) == "approvable", _second())
+    second = select(func.count()).where(_visible(actor), col(Reward.state) == "approvable", takes_two())
     return Sums(_total(actor, "approvable"), _total(actor, "held"), session().exec(second).one())
 
 

@@ -6,10 +6,10 @@ from advocates.membership import Membership
 from core.db import session, transaction
 from core.settings import Settings
 from referrals.conversions import Conversion
-from rewards import grants, payout_preview, payouts_page, proof
+from rewards import approvals, grants, payout_preview, payouts_page, proof
 from rewards.grants import Reward
 from rewards.runs import Payout, PayoutRun
-from tests.factories import Cast, make_advocate, sign_in
+from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.stories import approvable, approved, percent_rule, ready_account, refund, reserved_payouts
 
 LARGE = 2_000_000
@@ -284,3 +284,60 @@ def test_a_long_run_and_its_preview_show_the_first_rows_and_the_sums_of_all(
     assert "0 of 2" in page
     assert "The largest 1 of 2." in page
     assert "Ben Bee" not in page
+
+
+def test_everything_that_fits_is_shown_as_sums_and_approved_as_it_was_shown(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    some = [approvable(ana), approvable(ana, 5_000), approvable(ana, LARGE)]
+    sign_in(client, cast.manager)
+    shown = client.get("/console/rewards/all").text
+    assert "3 rewards to approve" in shown
+    assert "€2,017.90" in shown
+    digest = shown.partition('name="digest" value="')[2][:64]
+    answer = client.post("/console/rewards/all", data={"digest": digest})
+    assert answer.status_code == 303
+    said = client.get("/console/rewards").text
+    assert "2 rewards approved, €17.90." in said
+    assert "1 waits for a second person." in said
+    assert [state_of(each) for each in some] == ["approved", "approved", "approvable"]
+    assert "1 that waits for a second person." in client.get("/console/rewards/all").text
+
+
+def test_everything_is_refused_when_one_more_came_or_one_changed(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    first = approvable(ana)
+    sign_in(client, cast.manager)
+    digest = client.get("/console/rewards/all").text.partition('name="digest" value="')[2][:64]
+    approvable(ana, 5_000)
+    answer = client.post("/console/rewards/all", data={"digest": digest})
+    assert answer.status_code == 409
+    assert "Something changed since you saw it" in answer.text
+    assert state_of(first) == "approvable"
+
+
+def test_everything_leaves_out_what_is_held_and_says_so(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    held, free = approvable(ana), approvable(ana, 5_000)
+    with transaction():
+        approvals.hold(grants.get_reward(held), by=acting(cast.manager), reason="I want to ask first.")
+    sign_in(client, cast.manager)
+    shown = client.get("/console/rewards/all").text
+    assert "1 reward to approve" in shown
+    assert "1 under review, €12.90" in shown
+    digest = shown.partition('name="digest" value="')[2][:64]
+    client.post("/console/rewards/all", data={"digest": digest})
+    assert (state_of(held), state_of(free)) == ("held", "approved")
+
+
+def test_everything_is_for_those_who_approve_and_of_their_units_only(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    approvable(ana)
+    for person in (cast.stranger, cast.finance):
+        sign_in(client, person)
+        assert client.get("/console/rewards/all").status_code == 403
+    sign_in(client, cast.other_manager)
+    assert "0 rewards to approve" in client.get("/console/rewards/all").text
