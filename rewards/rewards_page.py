@@ -24,6 +24,8 @@ from rewards.approvals import needs_second
 from rewards.reward import Reward, State
 
 SEE = "reward.see"
+RISKY = 100
+"""rewards with signs of fraud on the first page"""
 
 
 class RewardsQuery(Input):
@@ -52,16 +54,32 @@ class Row:
 
 @dataclass(frozen=True)
 class Sums:
-    """What stands at the top: sums per currency, and how many need a second person."""
+    """What stands at the top: sums per currency, how many need a second person, how many have signs of fraud."""
 
     waiting: Sequence[Money]
     held: Sequence[Money]
     second: int
+    signals: int
 
 
 def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
-    """A page of the rewards that the actor sees, the newest first."""
-    return page_of(select(Reward).where(fits(actor, query)), (col(Reward.id), "id"), after=query.after)
+    """A page of the rewards that the actor sees, the newest first; of what waits for approval the riskiest before all.
+
+    Those with signs of fraud are on the first page only, the worst first; where they are too many for it, the filter
+    `signals` has them all.
+    """
+    wanted = select(Reward).where(fits(actor, query))
+    if query.state != "approvable" or query.risk:
+        return page_of(wanted, (col(Reward.id), "id"), after=query.after)
+    calm = page_of(wanted.where(~has_signals()), (col(Reward.id), "id"), after=query.after)
+    if query.after:
+        return calm
+    behind = and_(
+        col(FraudCase.conversion_id) == col(Reward.conversion_id),
+        col(FraudCase.membership_id) == col(Reward.membership_id),
+    )
+    worst = wanted.join(FraudCase, behind).order_by(col(FraudCase.score).desc(), col(Reward.id).desc())
+    return Page([*session().exec(worst.limit(RISKY)).all(), *calm.items], calm.next)
 
 
 def fits(actor: Actor, query: RewardsQuery, *, right: str = SEE) -> ColumnElement[bool]:
@@ -155,7 +173,9 @@ def _all(table: Any, ids: set[Any]) -> Sequence[Any]:  # noqa: ANN401 - any tabl
 def sums(actor: Actor) -> Sums:
     """The figures at the top, over everything the actor sees."""
     second = select(func.count()).where(_visible(actor), col(Reward.state) == "approvable", takes_two())
-    return Sums(_total(actor, "approvable"), _total(actor, "held"), session().exec(second).one())
+    signals = select(func.count()).where(_visible(actor), col(Reward.state) == "approvable", has_signals())
+    counts = session().exec(second).one(), session().exec(signals).one()
+    return Sums(_total(actor, "approvable"), _total(actor, "held"), *counts)
 
 
 def _total(actor: Actor, state: State) -> list[Money]:

@@ -6,6 +6,7 @@ from advocates.membership import Membership
 from core.db import session, transaction
 from core.settings import Settings
 from referrals.conversions import Conversion
+from referrals.fraud_cases import FraudCase
 from rewards import approvals, grants, payout_preview, payouts_page, proof
 from rewards.grants import Reward
 from rewards.runs import Payout, PayoutRun
@@ -341,3 +342,26 @@ def test_everything_is_for_those_who_approve_and_of_their_units_only(
         assert client.get("/console/rewards/all").status_code == 403
     sign_in(client, cast.other_manager)
     assert "0 rewards to approve" in client.get("/console/rewards/all").text
+
+
+def test_the_riskiest_rewards_come_first(cast: Cast, ana: Membership, client: FlaskClient) -> None:
+    worst, calm, bad = approvable(ana, 10_100), approvable(ana, 10_200), approvable(ana, 10_300)
+    with transaction():
+        for reward_id, score in ((worst, 40), (bad, 20)):
+            reward = grants.get_reward(reward_id)
+            session().add(
+                FraudCase(
+                    conversion_id=str(reward.conversion_id),
+                    membership_id=ana.id,
+                    programme_id=reward.programme_id,
+                    unit_id=reward.unit_id,
+                    score=score,
+                    signals=[{"signal": "x", "grade": "weak", "points": score, "sentence": f"Sign {score}"}],
+                )
+            )
+    sign_in(client, cast.manager)
+    page = client.get("/console/rewards").text
+    places = [page.index(f'value="{each}:') for each in (worst, bad, calm)]
+    assert places == sorted(places)
+    only = client.get("/console/rewards?risk=signals").text
+    assert (worst in only, bad in only, calm in only) == (True, True, False)
