@@ -59,6 +59,7 @@ DOORS = (
     "rewards.reconciliation_page",
     "rewards.statements_page",
     "rewards.api",
+    "rewards.ledger_conformance_api",
     "rewards.webhooks",
 )
 """Every door of every package; each module has one `door`."""

@@ -51,6 +51,7 @@ class Settings(BaseSettings):
     api_reads_per_minute: int = Field(default=3_000, ge=0)
     api_writes_per_minute: int = Field(default=30_000, ge=0)
     api_batches_per_minute: int = Field(default=600, ge=0)
+    ledger_conformance: bool = False
     demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's; production has none
 
     @field_validator("encryption_keys")
@@ -99,6 +100,8 @@ class Settings(BaseSettings):
             raise ValueError("STRIPE_WEBHOOK_SECRET is required beside STRIPE_API_KEY")
         if self.production and self.stripe_api_key and not self.stripe_connect_webhook_secret:
             raise ValueError("STRIPE_CONNECT_WEBHOOK_SECRET is required beside STRIPE_API_KEY")
+        if self.production and self.ledger_conformance:
+            raise ValueError("LEDGER_CONFORMANCE opens the ledger to everybody and is refused in production")
         if not self.production and len({self.port, self.stripe_port, self.shop_port}) < 3:  # noqa: PLR2004 - the three
             raise ValueError("PORT, SANDBOX_STRIPE_PORT and SANDBOX_SHOP_PORT must differ")
         return self

@@ -16,7 +16,7 @@ from core.inputs import Input
 from hub.programmes import get_programme, programmes_in
 from rewards import (
     approvals,
-    everything,
+    everything_page,
     payout_decisions,
     payout_preview,
     payouts,
@@ -106,11 +106,11 @@ def decide_many() -> ResponseReturnValue:
 
 
 @door.get("/console/rewards/all")
-def everything_page() -> str:
+def show_everything() -> str:
     """Everything that the filters fit, as sums, before it is approved."""
     actor, query = staff(approvals.APPROVE), read_query(RewardsQuery)
     return render_template(
-        "console/rewards/all.html", query=query, found=everything.everything(query, actor), form=Form()
+        "console/rewards/all.html", query=query, found=everything_page.everything(query, actor), form=Form()
     )
 
 
@@ -119,7 +119,7 @@ def everything_page() -> str:
 def approve_everything() -> ResponseReturnValue:
     """Approve what was shown: all of it or nothing."""
     actor, query, seen = staff(approvals.APPROVE), read_query(RewardsQuery), read_form(SeenAll)
-    _say(everything.approve_everything(query, seen.digest, by=actor))
+    _say(everything_page.approve_everything(query, seen.digest, by=actor))
     return redirect("/console/rewards", 303)
 
 

@@ -40,6 +40,7 @@ def with_environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str
         ({**PRODUCTION, "BASE_URL": "http://spokes.example"}, "BASE_URL is required in production and starts with https://"),
         ({**PRODUCTION, "BASE_URL": ""}, "BASE_URL is required in production and starts with https://"),
         ({**PRODUCTION, "STRIPE_API_KEY": "sk_live_x"}, "STRIPE_WEBHOOK_SECRET is required beside STRIPE_API_KEY"),
+        ({**PRODUCTION, "LEDGER_CONFORMANCE": "1"}, "LEDGER_CONFORMANCE opens the ledger to everybody and is refused in production"),
         ({"SPOKES_ENV": "staging"}, "SPOKES_ENV Input should be 'development' or 'production'"),
         ({"PORT": "0"}, "PORT Input should be greater than or equal to 1"),
         ({"PORT": "65536"}, "PORT Input should be less than or equal to 65535"),

