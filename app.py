@@ -56,6 +56,8 @@ DOORS = (
     "rewards.portal",
     "rewards.console",
     "rewards.rules_page",
+    "rewards.perks_page",
+    "rewards.store_page",
     "rewards.reconciliation_page",
     "rewards.statements_page",
     "rewards.api",

@@ -16,11 +16,12 @@ _DRIVER = "driver"
 
 
 def connection() -> Any:  # noqa: ANN401 - the driver's own
-    """The driver's connection under the open transaction."""
-    kept = session().info
-    if _DRIVER not in kept:
-        kept[_DRIVER] = session().connection().connection.dbapi_connection
-    return kept[_DRIVER]
+    """The driver's connection under the open transaction, or savepoint: only asking the session for it begins that."""
+    current = session()
+    within, kept = current.get_nested_transaction(), current.info.get(_DRIVER)
+    if kept is None or kept[0] is not within:
+        kept = current.info[_DRIVER] = within, current.connection().connection.dbapi_connection
+    return kept[1]
 
 
 def run_many(statement: str, rows: Sequence[Sequence[Any]]) -> int:

@@ -100,6 +100,8 @@ class Entry:
     movements: tuple[Movement, ...]
     occurred_at: datetime = field(default_factory=now)
     reverses_id: str | None = None
+    covered: bool = False
+    """whether its sources have to hold what it takes, as reserves always have"""
 
 
 class Overdraft(Conflict):
@@ -133,6 +135,11 @@ def reserved(membership_id: str) -> str:
 def points(membership_id: str) -> str:
     """Points credited."""
     return f"advocate:{membership_id}:points"
+
+
+def spent(programme_id: str) -> str:
+    """Points that were spent on a programme's perks."""
+    return f"programme:{programme_id}:spent"
 
 
 def accounts_of(membership_id: str) -> tuple[str, str, str, str]:
@@ -221,6 +228,8 @@ def _require_same(entry: Entry) -> None:
 
 def _move_balances(entries: Iterable[Entry]) -> None:
     changes: dict[tuple[str, str], list[int]] = {}
+    entries = list(entries)
+    covered = {each.source for entry in entries if entry.covered for each in entry.movements}
     for movement in (each for entry in entries for each in entry.movements):
         for account, amount in (
             (movement.source, -movement.amount_minor),
@@ -230,15 +239,15 @@ def _move_balances(entries: Iterable[Entry]) -> None:
             change[0] += amount
             change[1] += 1
     # Sorted: two transactions that touch the same accounts take them in the same order.
-    free = [
-        (account, currency, amount, count)
-        for (account, currency), (amount, count) in sorted(changes.items())
-        if not (account.endswith(_NEVER_NEGATIVE) and amount < 0)
-    ]
+    taken = {
+        place for place, (amount, _) in changes.items()
+        if amount < 0 and (place[0].endswith(_NEVER_NEGATIVE) or place[0] in covered)
+    }  # fmt: skip
+    free = [(*place, *change) for place, change in sorted(changes.items()) if place not in taken]
     grow(_BALANCES, free, sums=("balance_minor", "version"))
-    for (account, currency), (amount, count) in sorted(changes.items()):
-        if account.endswith(_NEVER_NEGATIVE) and amount < 0:
-            _take(account, currency, -amount, count)
+    for place in sorted(taken):
+        amount, count = changes[place]
+        _take(*place, -amount, count)
 
 
 def _take(account: str, currency: str, amount_minor: int, count: int) -> None:

@@ -14,13 +14,14 @@ from core.clock import now
 from core.db import session, transaction
 from core.errors import Conflict
 from core.inputs import Input
+from core.money import POINTS
 from core.paging import page_of
 from core.people import get_person
 from core.settings import settings
 from hub.metrics import value_of
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import accounts, statement_documents, statements, stripe_gateway
+from rewards import accounts, ledger, perks, statement_documents, statements, stripe_gateway
 from rewards.accounts import PayoutAccount
 from rewards.periods import next_closing
 from rewards.reward import Reward
@@ -64,6 +65,8 @@ def my_rewards() -> str:
         programme=programme,
         balances=statements.balances_of(member.id),
         points=value_of("points", "all", member.id),
+        to_spend=ledger.balance(ledger.points(member.id), POINTS),
+        has_perks=bool(perks.perks_of(member.programme_id, offered=True)),
         page=page,
         orders=_orders(page.items),
         months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],

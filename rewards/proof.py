@@ -6,7 +6,7 @@ from sqlmodel import col
 
 from core.db import session
 from core.money import POINTS
-from rewards import ledger
+from rewards import ledger, perk_orders
 from rewards.reviews import HeldReward
 from rewards.reward import UNDECIDED, Reward, RewardReversal
 from rewards.runs import GONE, OWED, Payout
@@ -31,6 +31,9 @@ def _accounts_disagree() -> list[str]:
     _add(expected, "pending", col(Reward.state).in_(UNDECIDED))
     _add(expected, "payable", col(Reward.state) == "approved")
     _add(expected, "points", col(Reward.state) == "credited")
+    for member, amount in perk_orders.spent_by().items():
+        place = ledger.points(member), POINTS
+        expected[place] = expected.get(place, 0) - amount
     owed = select(col(Payout.membership_id), col(Payout.currency), func.sum(col(Payout.amount_minor)))
     owed = owed.where(col(Payout.state).in_(OWED)).group_by(col(Payout.membership_id), col(Payout.currency))
     for member, currency, amount in session().execute(owed):

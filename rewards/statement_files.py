@@ -20,10 +20,13 @@ WORDS = {
     "reward.clawed_back": "taken back",
     "points.credited": "points",
     "points.taken_back": "taken back",
+    "points.spent": "spent",
+    "points.returned": "spent points back",
     "payout.sent": "paid out",
 }
 """the ledger's words in a reader's"""
 EARNED = ("reward.granted", "points.credited")
+SPENT = ("points.spent", "points.returned")
 TAKEN_BACK = ("reward.reduced", "reward.denied", "reward.clawed_back", "points.taken_back")
 
 
@@ -50,6 +53,8 @@ def word(line: Line) -> str:
 
 def reason(line: Line) -> str:
     """Why it is so much: the arithmetic, and for a denial what was said."""
+    if line.order is not None:
+        return line.order.name
     if line.reward is None:
         return ""
     said = line.reward.state_reason if line.kind == "reward.denied" else ""
@@ -58,6 +63,8 @@ def reason(line: Line) -> str:
 
 def reference(line: Line) -> str:
     """What others know it by: the transfer of a payout, the line's own number else."""
+    if line.order is not None:
+        return line.order.id
     if line.payout is not None:
         return line.payout.transfer_id or line.payout.id
     return line.reward.id if line.reward is not None else ""
@@ -88,7 +95,9 @@ def _sums(account: Account) -> list[tuple[str, str]]:
         ("Earned", account.total(*EARNED)),
         ("Taken back or denied", account.total(*TAKEN_BACK)),
     ]
-    if account.currency != POINTS:
+    if account.currency == POINTS:
+        sums.append(("Spent", account.total(*SPENT)))
+    else:
         sums.append(("Paid out", account.total("payout.sent")))
     sums.append(("Owed at the end", account.closing))
     return [(label, amount.format()) for label, amount in sums]

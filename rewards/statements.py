@@ -16,6 +16,7 @@ from core.money import Money
 from hub.programmes import Programme, get_programme
 from rewards import ledger
 from rewards.ledger import LedgerTransaction, Posting
+from rewards.perk_orders import PerkOrder
 from rewards.reward import Reward
 from rewards.runs import GONE, Payout
 
@@ -44,10 +45,12 @@ class Line:
     at: datetime
     kind: str
     """the ledger's word: reward.granted, reward.reduced, reward.denied, reward.clawed_back, points.credited, payout.sent …;
-    points that go back are points.taken_back"""
+    points that go back are points.taken_back, what they are spent on is points.spent, or points.returned"""
     amount: Money
     reward: Reward | None
     payout: Payout | None
+    order: PerkOrder | None = None
+    """what points were spent on"""
 
 
 @dataclass(frozen=True)
@@ -201,7 +204,7 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
     )
     rows = list(session().execute(crossing))
     subjects = {why.subject for why, _movement in rows}
-    rewards, payouts = _rewards(subjects), _payouts(subjects)
+    rewards, payouts, orders = _rewards(subjects), _payouts(subjects), _orders(subjects)
     return [
         Line(
             at=why.posted_at,
@@ -211,6 +214,7 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
             ),
             reward=rewards.get(why.subject),
             payout=payouts.get(why.subject),
+            order=orders.get(why.subject),
         )
         for why, moved in rows
     ]
@@ -228,4 +232,9 @@ def _rewards(ids: set[str]) -> dict[str, Reward]:
 
 def _payouts(ids: set[str]) -> dict[str, Payout]:
     found = session().execute(select(Payout).where(col(Payout.id).in_(ids))).scalars()
+    return {each.id: each for each in found}
+
+
+def _orders(ids: set[str]) -> dict[str, PerkOrder]:
+    found = session().execute(select(PerkOrder).where(col(PerkOrder.id).in_(ids))).scalars()
     return {each.id: each for each in found}

@@ -14,6 +14,7 @@ from sqlalchemy import event
 import announcements
 from advocates import applications
 from advocates.applications import decline
+from core import driver
 from core.access import COMMAND
 from core.clock import at, now
 from core.db import engine, session, transaction
@@ -46,8 +47,16 @@ def statements() -> Iterator[list[str]]:
     def hear(_connection: Any, _cursor: Any, statement: str, *_more: Any) -> None:  # noqa: ANN401 - SQLAlchemy's hook
         heard.append(statement)
 
+    fetch = driver.fetch
+
+    def fetched(statement: str, values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401 - as the driver's
+        heard.append(statement)
+        return fetch(statement, values)
+
     event.listen(engine(), "before_cursor_execute", hear)
+    driver.fetch = fetched
     yield heard
+    driver.fetch = fetch
     event.remove(engine(), "before_cursor_execute", hear)
 
 

@@ -1,0 +1,197 @@
+"""Perks for points: stock and points are never below nothing, what is declined comes back, and the books know it all."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.clock import at, now
+from core.db import session, transaction
+from core.errors import Forbidden, NotFound
+from core.money import POINTS
+from core.outbox import OutboxMessage
+from hub import actions
+from hub.metrics import value_of
+from rewards import grants, ledger, perk_orders, perks, proof, statement_files, statements
+from rewards.perk_orders import AlreadyAnswered, NoReason, OwnOrder, PerkOrder, TooFewPoints
+from rewards.perks import Perk, PerkNotFound, SoldOut
+from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.rewards.stories import points_rule, sale
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Membership:
+    """An advocate with 100 points."""
+    with transaction():
+        points_rule(cast.programme, "sale", 100)
+        made = make_advocate(cast.programme)
+        grants.grant_for_conversion(sale(made).id)
+        return made
+
+
+def offered(cast: Cast, points: int = 60, stock: int = 5, **more: object) -> Perk:
+    with transaction():
+        return perks.offer(cast.programme, "A mug", points, stock, by=acting(cast.manager), **more)  # type: ignore[arg-type]  # columns
+
+
+def ordered(perk: Perk, member: Membership, once: str = "once") -> PerkOrder:
+    with transaction():
+        return perk_orders.order(perks.get_perk(perk.id), member, once=once, wish="a blue one")
+
+
+def points_of(member: Membership) -> int:
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        return ledger.balance(ledger.points(member.id), POINTS)
+
+
+def stock_of(perk: Perk) -> int:
+    with transaction(read_only=True):
+        return perks.get_perk(perk.id).stock
+
+
+def test_points_are_spent_on_a_perk_and_the_rank_stays(cast: Cast, ana: Membership) -> None:
+    perk = offered(cast)
+    ordered(perk, ana)
+    assert (points_of(ana), stock_of(perk)) == (40, 4)
+    with transaction(read_only=True):
+        assert value_of("points", "all", ana.id) == 100
+        (asked,) = actions.waiting_for(acting(cast.manager), kind="perk.send").items
+        assert asked.summary == "A mug for Ana Advocate"
+
+
+def test_the_same_form_orders_once(cast: Cast, ana: Membership) -> None:
+    perk = offered(cast, points=10)
+    assert ordered(perk, ana, "one").id == ordered(perk, ana, "one").id != ordered(perk, ana, "two").id
+    assert (points_of(ana), stock_of(perk)) == (80, 3)
+
+
+def test_nobody_spends_more_than_they_have(cast: Cast, ana: Membership) -> None:
+    perk = offered(cast)
+    ordered(perk, ana, "one")
+    with pytest.raises(TooFewPoints):
+        ordered(perk, ana, "two")
+    assert (points_of(ana), stock_of(perk)) == (40, 4)
+
+
+def test_what_is_sold_out_over_or_withdrawn_cannot_be_had(cast: Cast, ana: Membership) -> None:
+    none, over = offered(cast, stock=0), offered(cast, ends_at=now() + timedelta(days=1))
+    gone = offered(cast)
+    with transaction():
+        perks.withdraw(perks.get_perk(gone.id), by=acting(cast.manager))
+    with at(now() + timedelta(days=2)):
+        for perk in (none, over, gone):
+            with pytest.raises(SoldOut):
+                ordered(perk, ana)
+    assert points_of(ana) == 100
+
+
+def test_another_programmes_perk_is_not_there(cast: Cast, ana: Membership) -> None:
+    with transaction():
+        other = perks.offer(cast.other_programme, "A hat", 1, 1, by=acting(cast.hub_admin))
+    with pytest.raises(PerkNotFound):
+        ordered(other, ana)
+
+
+def test_at_once_neither_stock_nor_points_go_below_nothing(cast: Cast, ana: Membership) -> None:
+    perk = offered(cast, points=40, stock=5)
+    refused: list[Exception] = []
+
+    def order(number: int) -> None:
+        try:
+            ordered(perk, ana, f"form {number}")
+        except (SoldOut, TooFewPoints) as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=order, args=(each,)) for each in range(6)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert len(refused) == 4
+    assert (points_of(ana), stock_of(perk)) == (20, 3)
+
+
+def test_sent_is_told_with_the_words_and_declined_gives_everything_back(cast: Cast, ana: Membership) -> None:
+    perk = offered(cast, points=30)
+    first, second = ordered(perk, ana, "one"), ordered(perk, ana, "two")
+    with transaction():
+        manager = acting(cast.manager)
+        perk_orders.send(perk_orders.get_order(first.id), by=manager, said="Parcel 17")
+        with pytest.raises(NoReason):
+            perk_orders.decline(perk_orders.get_order(second.id), by=manager, reason=" ")
+        perk_orders.decline(perk_orders.get_order(second.id), by=manager, reason="Broken on the way")
+    with pytest.raises(AlreadyAnswered), transaction():
+        perk_orders.decline(perk_orders.get_order(second.id), by=manager, reason="again")
+    assert (points_of(ana), stock_of(perk)) == (70, 4)
+    with transaction(read_only=True):
+        mails = session().exec(select(OutboxMessage).where(col(OutboxMessage.kind) == "mail")).all()
+        told = [each.content["text"] for each in mails if "mug" in each.content["subject"]]
+        assert ["Parcel 17" in told[0], "Broken on the way" in told[1]] == [True, True]
+        assert actions.waiting_for(manager, kind="perk.send").items == []
+
+
+def test_who_may_not_answer(cast: Cast, ana: Membership) -> None:
+    made = ordered(offered(cast), ana)
+    for person, refusal in (
+        (cast.stranger, NotFound),
+        (cast.other_manager, NotFound),
+        (cast.finance, Forbidden),
+    ):
+        with pytest.raises(refusal), transaction():
+            perk_orders.send(perk_orders.get_order(made.id), by=acting(person))
+
+
+def test_nobody_answers_their_own_order(cast: Cast, ana: Membership) -> None:
+    made = ordered(offered(cast), ana)
+    with transaction():
+        own = acting(cast.manager)
+        row = session().get_one(Membership, ana.id)
+        row.person_id = cast.manager.id
+        session().add(row)
+    with pytest.raises(OwnOrder), transaction():
+        perk_orders.send(perk_orders.get_order(made.id), by=own)
+
+
+def test_the_statement_shows_what_points_were_spent_on(cast: Cast, ana: Membership) -> None:
+    ordered(offered(cast), ana)
+    with transaction(read_only=True):
+        found = statements.statement(ana, statements.months_of(ana)[0])
+        text = statement_files.as_table(found, ana).decode()
+    (account,) = [each for each in found.accounts if each.currency == POINTS]
+    assert (account.total("points.spent").amount_minor, account.closing.amount_minor) == (-60, 40)
+    assert "spent,A mug" in text
+
+
+def test_an_advocate_orders_and_the_manager_sends_in_the_browser(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    sign_in(client, cast.manager)
+    wanted = {"programme_id": cast.programme.id, "name": "A mug", "points": "60", "stock": "2"}
+    assert client.post("/console/rewards/perks", data=wanted).status_code == 303
+    assert "A mug" in client.get("/console/rewards/perks").text
+    with transaction(read_only=True):
+        person, perk = ana.person_id, session().exec(select(Perk)).one()
+        buyer = session().get_one(type(cast.manager), person)
+    sign_in(client, buyer)
+    assert "A mug" in client.get("/portal/rewards/store").text
+    data = {"perk_id": perk.id, "once": "a" * 26, "wish": "To the office"}
+    assert client.post("/portal/rewards/store", data=data).status_code == 303
+    refused = client.post("/portal/rewards/store", data={**data, "once": "b" * 26})
+    assert (refused.status_code, "You do not have enough points" in refused.text) == (409, True)
+    sign_in(client, cast.manager)
+    page = client.get("/console/rewards/perks").text
+    assert "To the office" in page
+    with transaction(read_only=True):
+        order = session().exec(select(PerkOrder)).one()
+    answer = client.post(
+        f"/console/rewards/perks/orders/{order.id}", data={"act": "send", "said": "Parcel 17"}
+    )
+    assert answer.status_code == 303
+    for other in (cast.stranger, cast.other_manager):
+        sign_in(client, other)
+        assert "To the office" not in client.get("/console/rewards/perks?state=sent").text
+    assert client.post(f"/console/rewards/perks/{perk.id}", data={"act": "withdraw"}).status_code == 404
