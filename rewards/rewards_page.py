@@ -77,6 +77,7 @@ def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
     behind = and_(
         col(FraudCase.conversion_id) == col(Reward.conversion_id),
         col(FraudCase.membership_id) == col(Reward.membership_id),
+        col(FraudCase.state) == "noted",
     )
     worst = wanted.join(FraudCase, behind).order_by(col(FraudCase.score).desc(), col(Reward.id).desc())
     return Page([*session().exec(worst.limit(RISKY)).all(), *calm.items], calm.next)
@@ -114,9 +115,11 @@ def takes_two() -> ColumnElement[bool]:
 
 
 def has_signals() -> ColumnElement[bool]:
-    """Whether there are signs of fraud in the conversion behind a reward."""
+    """Whether there are signs of fraud in the conversion behind a reward that nobody has judged."""
     case = select(FraudCase.id).where(
-        FraudCase.conversion_id == Reward.conversion_id, FraudCase.membership_id == Reward.membership_id
+        FraudCase.conversion_id == Reward.conversion_id,
+        FraudCase.membership_id == Reward.membership_id,
+        FraudCase.state == "noted",
     )
     return case.exists()
 
