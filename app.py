@@ -60,6 +60,7 @@ DOORS = (
     "rewards.store_page",
     "rewards.reconciliation_page",
     "rewards.statements_page",
+    "rewards.years_page",
     "rewards.api",
     "rewards.ledger_conformance_api",
     "rewards.webhooks",

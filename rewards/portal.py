@@ -26,6 +26,7 @@ from rewards.accounts import PayoutAccount
 from rewards.periods import next_closing
 from rewards.reward import Reward
 from rewards.stripe_gateway import Refused, StripeBusy, StripeError
+from rewards.years import years_of
 from web.forms import Form, read_form, read_query
 from web.proving import proves
 from web.requests import transacts_itself
@@ -70,6 +71,7 @@ def my_rewards() -> str:
         page=page,
         orders=_orders(page.items),
         months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],
+        years=years_of(member),
         standing=accounts.standing(accounts.account_of(member.person_id)),
         closing=next_closing(programme, now()),
     )

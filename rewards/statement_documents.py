@@ -18,10 +18,11 @@ from core.ids import new_id
 from core.people import get_person
 from core.printing import Printed, print_wanted
 from hub.programmes import Programme, get_programme
-from rewards import statement_files
+from rewards import statement_files, year_files
 from rewards.ledger import CachedBalance, LedgerTransaction, Posting, member_of
 from rewards.one_by_one import one_by_one
 from rewards.statements import last_ended, month_before, require_month, span_of, statement
+from rewards.years import require_year
 
 Standing = Literal["running", "unasked", "wanted", "printed"]
 MOST_MONTHS = 24
@@ -47,6 +48,7 @@ class StatementDocument(SQLModel, table=True):
     id: str = key()
     membership_id: str = Field(foreign_key="membership.id", sa_type=Text)
     month: str = Field(sa_type=Text)
+    """or a year: `2026-11`, `2026`"""
     claimed_until: datetime | None = moment(optional=True)
     file_id: str | None = Field(default=None, foreign_key="stored_file.id", index=True, sa_type=Text)
 
@@ -124,9 +126,12 @@ def document_of(membership_id: str, month: str) -> StatementDocument | None:
 
 
 def want(member: Membership, month: str) -> None:
-    """Have a month's statement printed; wanted before, it is that one. Raises NoSuchMonth, NotEnded."""
-    require_month(member, month)
-    if month > last_ended(get_programme(member.programme_id), now()):
+    """Have the statement of a month, or the summary of a year, printed; wanted before, it is that one.
+
+    Raises NoSuchMonth, NoSuchYear, NotEnded.
+    """
+    _require(member, month)
+    if not _has_ended(member, month):
         raise NotEnded
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
     wanted = insert(StatementDocument).values(id=new_id(), membership_id=member.id, month=month)
@@ -135,7 +140,7 @@ def want(member: Membership, month: str) -> None:
 
 def standing_of(member: Membership, month: str) -> Standing:
     """Where the document of a month stands."""
-    if month > last_ended(get_programme(member.programme_id), now()):
+    if not _has_ended(member, month):
         return "running"
     document = document_of(member.id, month)
     if document is None:
@@ -150,7 +155,25 @@ def print_statements() -> int:
 
 def _page(wanted: StatementDocument) -> str:
     member = get_membership(wanted.membership_id)
+    if _is_year(wanted.month):
+        return year_files.html_of(member, get_person(member.person_id), int(wanted.month))
     return statement_files.html_of(statement(member, wanted.month), member)
+
+
+def _require(member: Membership, period: str) -> None:
+    if _is_year(period):
+        require_year(member, int(period))
+    else:
+        require_month(member, period)
+
+
+def _has_ended(member: Membership, period: str) -> bool:
+    last = f"{period}-12" if _is_year(period) else period
+    return last <= last_ended(get_programme(member.programme_id), now())
+
+
+def _is_year(period: str) -> bool:
+    return len(period) == len("2026")
 
 
 PRINTED = Printed(StatementDocument, _page, lambda wanted: statement_files.file_name(wanted.month, "pdf"))

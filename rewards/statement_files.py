@@ -85,7 +85,7 @@ def html_of(found: Statement, membership: Membership) -> str:
         reason=reason,
         reference=reference,
         points=POINTS,
-        fonts=_fonts(),
+        fonts=fonts(),
     )
 
 
@@ -114,7 +114,7 @@ def file_name(month: str, fmt: str) -> str:
 
 
 @cache
-def _fonts() -> Sequence[str]:
+def fonts() -> Sequence[str]:
     """Inter, where set-up has put it, as data: addresses; what it lacks comes from the machine's Noto fonts."""
     return tuple(
         pdf.data_uri("font/woff2", each.read_bytes()) for each in sorted(FONTS.glob("inter-*.woff2"))

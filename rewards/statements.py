@@ -157,7 +157,7 @@ def statement(membership: Membership, month: str) -> Statement:
     """The statement of a month; raises NoSuchMonth."""
     require_month(membership, month)
     begin, end = span_of(get_programme(membership.programme_id), month)
-    before = _sums_before(membership.id, begin)
+    before = owed_before(membership.id, begin)
     lines = _lines(membership.id, begin, end)
     currencies = sorted(
         {each for each, amount in before.items() if amount} | {each.amount.currency for each in lines}
@@ -173,7 +173,8 @@ def _account(currency: str, opening_minor: int, lines: Sequence[Line]) -> Accoun
     return Account(currency, Money(opening_minor, currency), own, Money(closing, currency))
 
 
-def _sums_before(membership_id: str, begin: datetime) -> dict[str, int]:
+def owed_before(membership_id: str, begin: datetime) -> dict[str, int]:
+    """Currency → what an advocate was owed at a moment, paid or not."""
     mine, sums = ledger.accounts_of(membership_id), dict[str, int]()
     for side, sign in ((col(Posting.destination), 1), (col(Posting.source), -1)):
         total = (

@@ -14,6 +14,7 @@ from core.people import get_person
 from core.spreadsheets import CSV
 from hub.programmes import get_programme
 from rewards import payouts_page, statement_documents, statement_files, statements
+from rewards.years import years_of
 from web.forms import read_form
 from web.signing_in import advocate, staff
 
@@ -63,6 +64,7 @@ def months(membership_id: str) -> str:
             (each, statements.first_day(each), statement_documents.standing_of(member, each))
             for each in statements.months_of(member)
         ],
+        years=years_of(member),
     )
 
 
@@ -95,21 +97,27 @@ def _seen(membership_id: str) -> Membership:
 
 def _table(member: Membership, month: str) -> Response:
     content = statement_files.as_table(statements.statement(member, month), member)
-    return _answer(content, CSV, statement_files.file_name(month, "csv"))
+    return answer_file(content, CSV, statement_files.file_name(month, "csv"))
 
 
 def _document(member: Membership, month: str) -> Response:
     statements.require_month(member, month)
-    document = statement_documents.document_of(member.id, month)
+    return answer_printed(member, month)
+
+
+def answer_printed(member: Membership, period: str) -> Response:
+    """The printed document of a month or a year; raises NotPrinted."""
+    document = statement_documents.document_of(member.id, period)
     if document is None or document.file_id is None:
         raise NotPrinted
     file = get_file(document.file_id)
-    answer = _answer(file.content, file.media_type, file.name)
+    answer = answer_file(file.content, file.media_type, file.name)
     answer.set_etag(file.sha256)
     return answer
 
 
-def _answer(content: bytes, media_type: str, name: str) -> Response:
+def answer_file(content: bytes, media_type: str, name: str) -> Response:
+    """A file to keep."""
     answer = Response(content, content_type=media_type)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return answer

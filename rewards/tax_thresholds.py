@@ -1,0 +1,56 @@
+"""From which sums on authorities want to be told of payments: dated data, for finance to look at, never advice.
+
+Each entry says where its rule is written. A year's payments are held against what was in force in that year.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from core.money import Money
+
+EU = frozenset(
+    ["AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT",
+     "NL", "PL", "PT", "RO", "SE", "SI", "SK"]
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """What is reported once a year's payments reach it."""
+
+    report: str
+    countries: frozenset[str]
+    """where the payout account is"""
+    at_least: Money
+    """paid in this currency in the year"""
+    payments: int
+    """or so many payments; 0: their number does not matter"""
+    first_year: int
+    last_year: int | None
+    source: str
+
+
+THRESHOLDS = (
+    Threshold(
+        "US 1099-NEC", frozenset({"US"}), Money(600_00, "USD"), 0, 1954, 2025,
+        "26 U.S.C. 6041(a), 6041A(a), as in force for payments made until the end of 2025",
+    ),
+    Threshold(
+        "US 1099-NEC", frozenset({"US"}), Money(2_000_00, "USD"), 0, 2026, None,
+        "26 U.S.C. 6041(a), 6041A(a), as amended by Public Law 119-21, section 70433, for payments made after 2025",
+    ),
+    Threshold(
+        "EU DAC7", EU, Money(2_000_00, "EUR"), 30, 2023, None,
+        "Council Directive (EU) 2021/514, Annex V, section I.B.4(d): fewer than 30 activities and at most 2,000 EUR are left out",
+    ),
+)  # fmt: skip
+
+
+def reached(country: str, paid: Money, payments: int, year: int) -> Iterator[Threshold]:
+    """The thresholds that an advocate's payments of a year in one currency reach."""
+    for each in THRESHOLDS:
+        here = country in each.countries and paid.currency == each.at_least.currency
+        if here and each.first_year <= year <= (each.last_year or year):
+            enough = paid.amount_minor >= each.at_least.amount_minor
+            if enough or 0 < each.payments <= payments:
+                yield each

@@ -1,0 +1,100 @@
+"""A year as files: an advocate's own as CSV and on paper, everybody's as a table for finance."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlalchemy import func, select
+from sqlmodel import col
+
+from advocates.membership import Membership
+from core import pdf
+from core.access import Actor
+from core.db import session
+from core.money import POINTS, Money
+from core.people import Person
+from core.spreadsheets import Cell, as_csv
+from hub.programmes import Programme, get_programme, programmes_in
+from hub.units import Unit
+from rewards.accounts import PayoutAccount
+from rewards.runs import GONE, Payout
+from rewards.statement_files import fonts
+from rewards.tax_thresholds import reached
+from rewards.years import YearPart, year_of, year_span
+
+HEADER = ("Month", "Earned", "Taken back or denied", "Paid out or spent", "Currency")
+PAYMENTS = (
+    "Programme", "Unit", "Number", "Name", "E-mail", "Country of the account", "Payments", "Paid", "Currency", "Thresholds reached",
+)  # fmt: skip
+
+
+def as_table(membership: Membership, year: int) -> bytes:
+    """CSV: of each currency what was owed before, the sums of each month and of the year, what is owed after."""
+    return as_csv(HEADER, _rows(year_of(membership, year), year))
+
+
+def _rows(parts: Sequence[YearPart], year: int) -> Iterator[Sequence[Cell]]:
+    for part in parts:
+        yield (f"before {year}", part.opening.major, "", "", part.currency)
+        for month, sums in part.months:
+            yield (month, *(each.major for each in sums), part.currency)
+        yield (str(year), *(each.major for each in part.total), part.currency)
+        yield (f"after {year}", part.closing.major, "", "", part.currency)
+
+
+def html_of(membership: Membership, person: Person, year: int) -> str:
+    """The year as HTML for print."""
+    programme = get_programme(membership.programme_id)
+    return pdf.page(
+        "year",
+        title=f"Summary of {year}",
+        programme=programme.name,
+        name=person.name,
+        number=membership.number,
+        zone=programme.zone,
+        parts=year_of(membership, year),
+        points=POINTS,
+        fonts=fonts(),
+    )
+
+
+def payments_of(actor: Actor, right: str, year: int) -> bytes:
+    """CSV: what each advocate that the actor sees was paid in a year, per currency, and the thresholds that this reaches.
+
+    A payment is of the year in which it was sent, in its programme's zone.
+    """
+    rows = (row for each in programmes_in(actor.units_for(right)) for row in _paid_in(each, year))
+    return as_csv(PAYMENTS, rows)
+
+
+def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
+    begins_at, ends_at = year_span(programme, year)
+    paid = (
+        select(
+            col(Unit.name),
+            col(Membership.number),
+            col(Person.name),
+            col(Person.email),
+            func.coalesce(col(PayoutAccount.country), ""),
+            func.count(col(Payout.id)),
+            func.sum(col(Payout.amount_minor)),
+            col(Payout.currency),
+        )
+        .join(Membership, col(Membership.id) == col(Payout.membership_id))
+        .join(Person, col(Person.id) == col(Membership.person_id))
+        .join(Unit, col(Unit.id) == col(Membership.unit_id))
+        .outerjoin(PayoutAccount, col(PayoutAccount.person_id) == col(Person.id))
+        .where(
+            col(Payout.programme_id) == programme.id,
+            col(Payout.state).in_(GONE),
+            col(Payout.sent_at) >= begins_at,
+            col(Payout.sent_at) < ends_at,
+        )
+        .group_by(
+            col(Unit.name), col(Membership.number), col(Person.name), col(Person.email),
+            col(PayoutAccount.country), col(Payout.currency),
+        )
+        .order_by(col(Membership.number), col(Payout.currency))
+    )  # fmt: skip
+    for unit, number, name, email, country, payments, amount, currency in session().execute(paid):
+        money = Money(int(amount), currency)
+        names = ", ".join(each.report for each in reached(country, money, payments, year))
+        yield (programme.name, unit, number, name, email, country, payments, money.major, currency, names)

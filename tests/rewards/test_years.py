@@ -1,0 +1,174 @@
+"""Years in sums: equal to the ledger and to the months, in the programme's zone; what finance has to tell, by dated thresholds."""
+
+import csv
+import io
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import select
+
+from advocates.membership import Membership
+from core.audit import AuditEntry
+from core.clock import at, now
+from core.db import session, transaction
+from core.money import Money
+from core.people import Person
+from referrals.conversions import Conversion
+from rewards import grants, ledger, payouts, statement_documents, statements, years
+from rewards.runs import Payout
+from rewards.statement_documents import NotEnded, print_statements, want
+from rewards.tax_thresholds import reached
+from rewards.years import NoSuchYear, year_of
+from tests.factories import Cast, make_advocate, sign_in
+from tests.rewards.stories import approved, percent_rule, ready_account, refund
+from tests.rewards.test_statements import printed
+
+SPRING = datetime(2027, 3, 10, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Membership:
+    """Somebody who earned in two months of 2027, had some taken back, and was paid once."""
+    with at(SPRING):
+        with transaction():
+            percent_rule(cast.programme)
+            made = make_advocate(cast.programme)
+            ready_account(made)
+        first = approved(made, cast.manager)
+        approved(made, cast.manager, 1_230, "JPY", cast.finance)
+        with transaction():
+            sale = session().get_one(Conversion, grants.get_reward(first).conversion_id)
+            grants.reverse_for_refund(refund(sale, 6_450).id)
+    with at(SPRING + timedelta(days=31)):
+        payouts.prepare()
+        _sent()
+        approved(made, cast.manager, 50_000)
+    return made
+
+
+def _sent() -> None:
+    """As if Stripe had taken every payout."""
+    with transaction():
+        for each in session().exec(select(Payout).where(Payout.state == "reserved")):
+            each.state, each.sent_at, each.transfer_id = "sent", now(), f"tr_{each.id}"
+            session().add(each)
+            move = ledger.Movement(
+                ledger.reserved(each.membership_id), ledger.STRIPE, each.amount_minor, each.currency
+            )
+            ledger.post(ledger.Entry(f"payout.sent:{each.id}", "payout.sent", each.id, (move,)))
+
+
+def test_a_year_is_its_months_and_ends_with_what_the_ledger_holds(ana: Membership) -> None:
+    with at(SPRING + timedelta(days=120)), transaction(read_only=True):
+        parts = {each.currency: each for each in year_of(ana, 2027)}
+        euro = parts["EUR"]
+        assert [each.amount_minor for each in euro.total] == [1_290 + 5_000, -645, -645]
+        held = ledger.balances(ledger.accounts_of(ana.id))
+        assert euro.closing.amount_minor == sum(
+            amount for (_, currency), amount in held.items() if currency == "EUR"
+        )
+        assert parts["JPY"].closing.amount_minor == 0
+        for month, sums in euro.months:
+            if month not in statements.months_of(ana):
+                assert [each.amount_minor for each in sums] == [0, 0, 0]
+                continue
+            (account,) = [
+                each for each in statements.statement(ana, month).accounts if each.currency == "EUR"
+            ] or [None]
+            change = account.closing.amount_minor - account.opening.amount_minor if account else 0
+            assert sum(each.amount_minor for each in sums) == change
+    with at(SPRING + timedelta(days=365)), transaction(read_only=True):
+        (euro,) = [each for each in year_of(ana, 2028) if each.currency == "EUR"]
+        assert (euro.opening, len(euro.months)) == (Money(5_000, "EUR"), 3)
+
+
+def test_a_year_turns_at_midnight_where_the_programme_is(cast: Cast) -> None:
+    with at(datetime(2027, 6, 1, tzinfo=UTC)), transaction():
+        percent_rule(cast.programme)
+        member = make_advocate(cast.programme)
+        zone = cast.programme.zone
+    turn = datetime(2028, 1, 1, tzinfo=zone)
+    for moment in (turn - timedelta(microseconds=1), turn):
+        with at(moment):
+            approved(member, cast.manager)
+    with at(turn + timedelta(days=1)), transaction(read_only=True):
+        earned = [year_of(member, year)[0].total.earned.amount_minor for year in (2027, 2028)]
+    assert earned == [1_290, 1_290]
+
+
+def test_years_before_the_first_and_after_this_one_are_not_there(ana: Membership) -> None:
+    with at(SPRING), transaction(read_only=True):
+        assert years.years_of(ana) == [2027]
+        for year in (2026, 2028):
+            with pytest.raises(NoSuchYear):
+                year_of(ana, year)
+
+
+def test_the_summary_is_printed_once_the_year_is_over(ana: Membership) -> None:
+    with at(SPRING + timedelta(days=200)), transaction(), pytest.raises(NotEnded):
+        want(ana, "2027")
+    with at(SPRING + timedelta(days=300)):
+        with transaction():
+            want(ana, "2027")
+            assert statement_documents.standing_of(ana, "2027") == "wanted"
+        assert print_statements() == 1
+        text = printed("2027", ana)
+    for said in ("Summary of 2027", "Ana Advocate, number 1", "2027-03", "€62.90", "Together"):
+        assert said in text, said
+
+
+def table(answer: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(answer.removeprefix("\ufeff"))))
+
+
+def test_an_advocate_reads_their_year_and_finance_what_everybody_was_paid(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    with at(SPRING + timedelta(days=60)):
+        with transaction(read_only=True):
+            person = session().get_one(Person, ana.person_id)
+        sign_in(client, person)
+        assert "€62.90" in client.get("/portal/rewards/years/2027").text
+        rows = table(client.get("/portal/rewards/years/2027.csv").text)
+        assert [each["Earned"] for each in rows if each["Month"] == "2027"] == ["62.90", "123"]
+        assert client.get("/portal/rewards/years/2026").status_code == 404
+        sign_in(client, cast.finance)
+        assert "US 1099-NEC" in client.get("/console/payouts/years").text
+        paid = table(client.get("/console/payouts/years/2027.csv").text)
+        assert [(each["Number"], each["Paid"], each["Currency"]) for each in paid] == [
+            ("1", "6.45", "EUR"),
+            ("1", "123", "JPY"),
+        ]
+        assert table(client.get("/console/payouts/years/2026.csv").text) == []
+        assert client.get("/console/payouts/years/2031.csv").status_code == 404
+        for who in (cast.manager, cast.stranger):
+            sign_in(client, who)
+            assert client.get("/console/payouts/years/2027.csv").status_code == 403
+        sign_in(client, cast.other_manager)
+        assert client.get(f"/console/advocates/{ana.id}/years/2027.csv").status_code == 404
+    with transaction(read_only=True):
+        exported = session().exec(select(AuditEntry).where(AuditEntry.action == "payments.exported")).all()
+        assert [each.object_id for each in exported] == ["2027", "2026"]
+
+
+@pytest.mark.parametrize(
+    ("country", "paid", "payments", "year", "reports"),
+    [
+        ("US", Money(600_00, "USD"), 1, 2025, ["US 1099-NEC"]),
+        ("US", Money(599_99, "USD"), 99, 2025, []),
+        ("US", Money(600_00, "USD"), 1, 2026, []),
+        ("US", Money(2_000_00, "USD"), 1, 2026, ["US 1099-NEC"]),
+        ("US", Money(9_000_00, "EUR"), 1, 2026, []),
+        ("DE", Money(10_00, "EUR"), 30, 2026, ["EU DAC7"]),
+        ("DE", Money(1_999_99, "EUR"), 29, 2026, []),
+        ("FR", Money(2_000_00, "EUR"), 1, 2026, ["EU DAC7"]),
+        ("FR", Money(2_000_00, "EUR"), 1, 2022, []),
+        ("GB", Money(9_000_00, "GBP"), 99, 2026, []),
+        ("", Money(9_000_00, "USD"), 99, 2026, []),
+    ],
+)
+def test_thresholds_are_those_of_the_year_and_the_country(
+    country: str, paid: Money, payments: int, year: int, reports: list[str]
+) -> None:
+    assert [each.report for each in reached(country, paid, payments, year)] == reports
