@@ -71,6 +71,7 @@ ELSEWHERE = {
     *("/_lck/balance", "/_lck/journal"),  # for conformance kits, where a setting opens it
     "/portal/rewards/statements/<month>.pdf",  # linked once it was printed: test_two_months_of_money.py follows it
     "/console/advocates/<id:membership_id>/statements/<month>.pdf",  # as above
+    "/portal/rewards/years/<int:year>.pdf",  # linked once its year is over and it was printed
 }
 
 

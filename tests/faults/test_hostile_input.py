@@ -106,6 +106,7 @@ TABLES = {
 OTHERS = {
     "fmt": "csv",
     "month": "2026-11",
+    "year": "2026",
     "slug": "makers",
     "module_slug": "one",
     "lesson_slug": "first",
