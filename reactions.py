@@ -101,7 +101,7 @@ def wire() -> None:
     when(ReviewConfirmed, confirmed_conversions_do_not_count)
     when(ReviewOverturned, overturned_conversions_go_back)
     when(ConversionReassigned, rewards_follow_their_conversion)
-    appeals.denials_from(reviews.was_denied)
+    appeals.denials_from(reviews.was_denied, reviews.deniers)
     fraud_evidence.fingerprints_from(accounts.fingerprints_of)
     when(ProgrammeChanged, links_follow_their_programme)
     announcements.wire()

@@ -48,12 +48,13 @@ class Appeal(SQLModel, table=True):
 
 
 Denied = Callable[[str, str], bool]
-_denied: list[Denied] = []
+Deniers = Callable[[str, str], frozenset[str]]
+_denials: list[tuple[Denied, Deniers]] = []
 
 
-def denials_from(known: Denied) -> None:
-    """Say who knows whether a reward of an advocate's conversion was denied; the last one counts."""
-    _denied[:] = [known]
+def denials_from(known: Denied, deniers: Deniers) -> None:
+    """Say who knows whether a reward of an advocate's conversion was denied, and by which actors; the last one counts."""
+    _denials[:] = [(known, deniers)]
 
 
 class AppealNotFound(NotFound):
@@ -78,6 +79,10 @@ class AlreadyDecided(Conflict):
 
 class OwnAppeal(Forbidden):
     """Nobody decides about their own conversions."""
+
+
+class OwnDecision(Forbidden):
+    """You decided this one before. Somebody else has to answer the appeal."""
 
 
 class ReasonNeeded(Invalid):
@@ -111,7 +116,15 @@ def why_not(membership: Membership, conversion: Conversion) -> Conflict | None:
 
 def _was_denied(conversion: Conversion) -> bool:
     """Whether what whoever has it earned by it was denied: theirs, and yet they may ask."""
-    return any(known(conversion.id, conversion.membership_id or "") for known in _denied)
+    return any(known(conversion.id, conversion.membership_id or "") for known, _deniers in _denials)
+
+
+def decided_before(asked: Appeal, actor_id: str) -> bool:
+    """Whether an actor denied what is appealed against, or confirmed the review that took it away."""
+    case = fraud_cases.find_case(asked.conversion_id, asked.membership_id)
+    confirmed = case is not None and case.state == "confirmed" and case.decided_by == actor_id
+    denied = (deniers(asked.conversion_id, asked.membership_id) for _known, deniers in _denials)
+    return confirmed or any(actor_id in each for each in denied)
 
 
 def appeal(membership: Membership, conversion_id: str, *, words: str, by: Actor) -> Appeal:
@@ -155,7 +168,7 @@ def _where(membership: Membership, conversion: Conversion) -> str:
 def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
     """The conversion becomes the advocate's, from nobody or from whoever has it; one that is theirs earns anew.
 
-    Raises AlreadyDecided, OwnAppeal, ReasonNeeded, NotFound or Forbidden by unit, and what `reassign` raises.
+    Raises AlreadyDecided, OwnAppeal, OwnDecision, ReasonNeeded, NotFound or Forbidden by unit, and what `reassign` raises.
     """
     said = _may(asked, by, reason)
     _settle(asked, "granted", by, said)
@@ -170,7 +183,7 @@ def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
 
 
 def reject(asked: Appeal, *, by: Actor, reason: str) -> None:
-    """It stays as it is, with the reason. Raises AlreadyDecided, OwnAppeal, ReasonNeeded, NotFound or Forbidden."""
+    """It stays as it is, with the reason; raises as `grant` does, without what `reassign` raises."""
     _settle(asked, "rejected", by, _may(asked, by, reason))
 
 
@@ -182,6 +195,8 @@ def _may(asked: Appeal, by: Actor, reason: str) -> str:
         authorize(by, DECIDE, member.unit_id)  # it may have gone to another unit since it was filed
         if member.person_id == by.person_id:
             raise OwnAppeal
+    if decided_before(asked, by.id):
+        raise OwnDecision
     if not reason.strip():
         raise ReasonNeeded
     return reason.strip()

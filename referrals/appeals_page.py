@@ -119,6 +119,7 @@ def show_appeal(appeal_id: str) -> str:
         codes=dict(session().exec(codes).all()),
         decided_by=name_of(asked.decided_by) if asked.decided_by else "",
         is_own=actor.person_id == member.person_id,
+        decided_before=asked.state == "open" and appeals.decided_before(asked, actor.id),
         money=Money,
         form=Form(),
     )

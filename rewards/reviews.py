@@ -6,6 +6,7 @@ from sqlalchemy import ColumnElement, Text, or_
 from sqlmodel import Field, SQLModel, col, select
 
 from core.access import RULE, Actor
+from core.audit import AuditEntry
 from core.clock import now
 from core.columns import moment
 from core.db import session
@@ -126,9 +127,22 @@ def forget(reward: Reward) -> None:
 
 def was_denied(conversion_id: str, membership_id: str) -> bool:
     """Whether a reward for a conversion was denied to an advocate, and nothing was granted in its place since."""
-    mine = [each for each in rewards_of_conversion(conversion_id) if each.membership_id == membership_id]
-    earned = [each for each in mine if each.kind == "earned" and each.parent_id is None]
+    earned = _earned(conversion_id, membership_id)
     return bool(earned) and earned[-1].state == "denied"
+
+
+def deniers(conversion_id: str, membership_id: str) -> frozenset[str]:
+    """The ids of the actors who denied an advocate's rewards for a conversion, from the audit log."""
+    denied = [each.id for each in _earned(conversion_id, membership_id) if each.state == "denied"]
+    acts = select(AuditEntry.actor_id).where(
+        AuditEntry.action == "reward.denied", col(AuditEntry.object_id).in_(denied)
+    )
+    return frozenset(session().exec(acts))
+
+
+def _earned(conversion_id: str, membership_id: str) -> list[Reward]:
+    mine = [each for each in rewards_of_conversion(conversion_id) if each.membership_id == membership_id]
+    return [each for each in mine if each.kind == "earned" and each.parent_id is None]
 
 
 def reassess() -> int:

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from flask.testing import FlaskClient
 from sqlmodel import col, select
 
 from advocates.membership import Membership
@@ -22,6 +23,7 @@ from referrals.appeals import (
     InReview,
     IsYours,
     OwnAppeal,
+    OwnDecision,
     ReasonNeeded,
 )
 from referrals.conversion_rows import AttributionCandidate, Conversion
@@ -32,7 +34,7 @@ from rewards import approvals, proof, rules
 from rewards.reward import Reward
 from rewards.rules import Terms
 from tests.at_once import at_once
-from tests.factories import Cast, acting
+from tests.factories import Cast, acting, sign_in
 from tests.referrals.fraud_stories import odd
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.stories import percent_rule, points_rule
@@ -267,7 +269,11 @@ def test_an_appeal_against_a_confirmed_review_clears_it(
     with db.transaction() as session:
         case = session.exec(select(FraudCase)).one()
         fraud_cases.confirm(case, by=acting(cast.manager), reason="A colleague bought it")
-    answer(cast, ask(ana, order, "She bought it for her mother."), reason="That is fine.")
+    asked = ask(ana, order, "She bought it for her mother.")
+    for verb in ("grant", "reject"):  # nobody looks at their own decision again
+        with pytest.raises(OwnDecision):
+            answer(cast, asked, verb)
+    answer(cast, asked, who="hub_admin", reason="That is fine.")
     assert [state for state, _amount in money(ana, order)] == ["denied", "pending"]
     fraud_work.assess_due()
     with db.transaction(read_only=True) as session:
@@ -283,10 +289,34 @@ def test_a_denied_reward_may_be_appealed_and_is_granted_anew(
     with db.transaction() as session:
         mine = select(Reward).where(Reward.conversion_id == order, Reward.currency == "EUR")
         approvals.deny(session.exec(mine).one(), by=acting(cast.manager), reason="A colleague bought it.")
-    answer(cast, ask(ana, order, "She is no colleague."))
+    asked = ask(ana, order, "She is no colleague.")
+    for verb in ("grant", "reject"):
+        with pytest.raises(OwnDecision):
+            answer(cast, asked, verb)
+    answer(cast, asked, who="hub_admin")
     assert money(ana, order) == [("denied", 1_290), ("pending", 1_290)]
     assert scores(ana) == (1, 12_900, 7)
     assert nothing_is_wrong()
+
+
+def test_whoever_denied_sees_that_somebody_else_answers_and_is_refused(
+    cast: Cast, two: tuple[Membership, Membership], client: FlaskClient
+) -> None:
+    ana, _bo = two
+    order = lost(cast)
+    with db.transaction() as session:
+        mine = select(Reward).where(Reward.conversion_id == order, Reward.currency == "EUR")
+        approvals.deny(session.exec(mine).one(), by=acting(cast.manager), reason="A colleague bought it.")
+    address = f"/console/appeals/{ask(ana, order)}"
+    sign_in(client, cast.manager)
+    page = client.get(address).text
+    assert "Somebody else has to answer the appeal" in page
+    assert 'value="grant"' not in page
+    assert client.post(address, data={"act": "reject", "reason": "No."}).status_code == 403
+    client.post("/logout")
+    sign_in(client, cast.hub_admin)
+    assert 'value="grant"' in client.get(address).text
+    assert client.post(address, data={"act": "reject", "reason": "No."}).status_code == 303
 
 
 def test_a_shared_conversion_is_not_given_to_one(cast: Cast, two: tuple[Membership, Membership]) -> None:
