@@ -27,7 +27,7 @@ from hub.units import Unit
 from referrals import split
 from referrals.conversion_input import NewRefund, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare
-from referrals.same_order import conversion_meant, one_at_a_time, refund_told_before, related
+from referrals.same_order import STRIPE, conversion_meant, one_at_a_time, refund_told_before, related
 
 STUCK_AFTER = timedelta(minutes=1)
 
@@ -38,6 +38,10 @@ class RefundDiffers(Conflict):
 
 class RefundTooLarge(Invalid):
     """All refunds of a sale together cannot be more than the sale."""
+
+
+class RefundToldByStripe(Conflict):
+    """Stripe tells of this sale's refunds: what has gone back is taken off already. Nothing was recorded twice."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
 
     The sale is the unit's own, or the only one of that id below and above it. The same external_id and content again
-    answers what is stored, also when a key of a unit below or above told it. Raises RefundDiffers, RefundTooLarge.
+    answers what is stored, also when a key of a unit below or above told it. Of a sale whose refunds Stripe tells nobody
+    else's is taken; what Stripe says is cumulative, so what a shop told before is not taken off again. Raises RefundDiffers,
+    RefundTooLarge, RefundToldByStripe.
     """
     one_at_a_time(new.conversion_external_id)
     before = _find(unit_id, new.external_id)
@@ -71,9 +77,16 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
             raise RefundDiffers
         return before, False
     conversion = conversion_meant(unit_id, new.conversion_external_id)
+    if conversion is not None and by.id != STRIPE and _stripe_tells(conversion):
+        raise RefundToldByStripe
     if conversion is not None and not _apply(row, conversion):
         raise RefundTooLarge
     return row, True
+
+
+def _stripe_tells(conversion: Conversion) -> bool:
+    told = select(Refund.id).where(Refund.conversion_id == conversion.id, Refund.brought_by == STRIPE)
+    return session().exec(told).first() is not None
 
 
 def apply_parked(conversion: Conversion) -> None:

@@ -16,7 +16,8 @@ from core.ids import new_id
 from core.settings import settings as settings_now
 from hub import metrics
 from referrals import conversions
-from referrals.conversions import Conversion, Refund
+from referrals.conversions import Conversion, NewRefund, Refund
+from referrals.refunds import RefundToldByStripe
 from referrals.tokens import sign, signing_key
 from rewards import stripe_events
 from rewards.conditions import Conditions
@@ -263,6 +264,32 @@ def test_refunds_take_off_the_difference_in_whatever_order_they_come(ana: Member
     (sale,) = every()
     assert (sale.refunded_minor, earned(sale)) == (12_900, 0)
     assert refunds() == [(7_900, "applied"), (5_000, "applied")]
+
+
+@pytest.mark.parametrize("first", ["stripe", "shop"])
+def test_a_refund_that_stripe_and_the_shop_tell_counts_once(
+    cast: Cast, ana: Membership, shop: Shop, first: str
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    (sale,) = every()
+    back = shop.refunds(paid, 2_900)
+    said = NewRefund(
+        external_id="r-1",
+        conversion_external_id=sale.external_id,
+        amount_minor=2_900,
+        occurred_at=now().isoformat(),
+    )
+    if first == "stripe":
+        assert told("charge.refunded", back) == "2900 EUR taken off"
+        with pytest.raises(RefundToldByStripe), transaction():
+            conversions.refund(said, by=COMMAND, unit_id=sale.unit_id)
+    else:
+        with transaction():
+            conversions.refund(said, by=COMMAND, unit_id=sale.unit_id)
+        assert told("charge.refunded", back) == "nothing to take off"
+    (sale,) = every()
+    assert (sale.refunded_minor, earned(sale), refunds()) == (2_900, 1_000, [(2_900, "applied")])
 
 
 def test_a_refund_that_comes_before_its_sale_brings_it_along(ana: Membership, shop: Shop) -> None:
