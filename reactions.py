@@ -10,7 +10,16 @@ from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
-from referrals import appeals, clicks, conversions, fraud_evidence, fraud_work, links, reassignment
+from referrals import (
+    appeals,
+    clicks,
+    conversions,
+    fraud_evidence,
+    fraud_work,
+    links,
+    reassignment,
+    review_mails,
+)
 from referrals.conversions import ConversionsWon
 from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.reassignment import ConversionReassigned
@@ -77,6 +86,16 @@ def overturned_conversions_go_back(event: ReviewOverturned) -> None:
     reassignment.give_back(event.case_id)
 
 
+def advocates_hear_of_a_confirmed_review(event: ReviewConfirmed) -> None:
+    """With its reason, and that they can appeal."""
+    review_mails.send_confirmed(event.case_id)
+
+
+def advocates_hear_of_an_overturned_review(event: ReviewOverturned) -> None:
+    """It was a mistake."""
+    review_mails.send_overturned(event.case_id)
+
+
 def rewards_follow_their_conversion(event: ConversionReassigned) -> None:
     """Whoever lost it loses the rewards, whoever has it now is granted them."""
     withdrawals.follow(event.reassignment_id)
@@ -99,7 +118,9 @@ def wire() -> None:
     when(ReviewOpened, reviews_hold_rewards)
     when(ReviewCleared, cleared_rewards_go_on)
     when(ReviewConfirmed, confirmed_conversions_do_not_count)
+    when(ReviewConfirmed, advocates_hear_of_a_confirmed_review)
     when(ReviewOverturned, overturned_conversions_go_back)
+    when(ReviewOverturned, advocates_hear_of_an_overturned_review)
     when(ConversionReassigned, rewards_follow_their_conversion)
     appeals.denials_from(reviews.was_denied, reviews.deniers)
     fraud_evidence.fingerprints_from(accounts.fingerprints_of)

@@ -3,13 +3,14 @@
 from datetime import timedelta
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.membership import get_membership
 from core import db
 from core.access import COMMAND
 from core.clock import at, now
 from core.errors import SpokesError
+from core.outbox import OutboxMessage
 from core.people import get_person
 from hub import actions, metrics
 from hub.roles import give_role
@@ -58,6 +59,14 @@ def money_of(conversion_id: str) -> Reward:
 def nothing_is_wrong() -> bool:
     with db.transaction(read_only=True):
         return proof.problems() == [] and metrics.differences() == []
+
+
+def mails() -> list[tuple[str, str]]:
+    """Subject and text of every mail about a review, the oldest first."""
+    with db.transaction(read_only=True) as session:
+        left = session.exec(select(OutboxMessage).where(col(OutboxMessage.step).startswith("review_decided")))
+        found = sorted(left, key=lambda each: each.id)
+    return [(each.content["subject"], each.content["text"]) for each in found]
 
 
 def decide(cast: Cast, conversion_id: str, act: str, reason: str = "Placed by a colleague") -> None:
@@ -154,6 +163,9 @@ def test_a_confirmed_conversion_is_nobodys_and_its_rewards_are_denied_with_the_r
     decide(cast, order, "confirm", "The buyer works for us")
     assert rewards_of(order) == {"EUR": [("denied", 1_290)], "PTS": [("credited", 7), ("credited", -7)]}
     assert "The buyer works for us" in money_of(order).state_reason
+    assert [("does not count" in subject, "The buyer works for us" in text) for subject, text in mails()] == [
+        (True, True)
+    ]
     with db.transaction(read_only=True) as session:
         found = session.get_one(Conversion, order)
         assert (found.membership_id, found.reason) == (None, "nobody's: The buyer works for us")
@@ -314,6 +326,7 @@ def test_a_mistaken_confirmation_is_taken_back_with_fresh_rewards(cast: Cast, li
     order = odd(cast.north, cast.marketing)
     decide(cast, order, "confirm")
     decide(cast, order, "overturn", "It was her own shop’s order after all")
+    assert ["counts again" in subject for subject, _text in mails()] == [False, True]
     assert [state for state, _amount in rewards_of(order)["EUR"]] == ["denied", "pending"]
     assert sum(amount for _state, amount in rewards_of(order)["PTS"]) == 7
     assert fraud_work.assess_due() == 1
