@@ -22,6 +22,7 @@ from rewards import (
     payouts,
     payouts_page,
     rewards_page,
+    write_offs,
 )
 from rewards.approvals import Approved, Seen
 from rewards.explanations import explain
@@ -58,6 +59,13 @@ class Decision(Input):
 
     act: Literal["approve", "deny", "hold", "release", "undo"]
     content_hash: str = Field(default="", max_length=64)
+    reason: str = Field(default="", max_length=500)
+
+
+class WriteOffAct(Input):
+    """Ask for it, or answer."""
+
+    act: Literal["ask", "confirm", "refuse"]
     reason: str = Field(default="", max_length=500)
 
 
@@ -150,6 +158,9 @@ def reward_page(reward_id: str) -> str:
     return render_template(
         "console/rewards/reward.html",
         why=explain(reward),
+        write_off=write_offs.open_of(reward.id),
+        may_write_off=actor.may(write_offs.RIGHT, reward.unit_id),
+        me_id=actor.id,
         may_decide=actor.may(approvals.APPROVE, reward.unit_id),
         may_second=actor.may(approvals.APPROVE_SECOND, reward.unit_id),
         form=Form(),
@@ -177,6 +188,24 @@ def decide(reward_id: str) -> ResponseReturnValue:
     else:
         approvals.undo(reward, by=actor)
         flash(_("The approval was taken back."), "good")
+    return redirect(f"/console/rewards/{reward.id}", 303)
+
+
+@door.post("/console/rewards/<id:reward_id>/write-off")
+@proves(write_offs.RIGHT)
+def write_off(reward_id: str) -> ResponseReturnValue:
+    """Ask that a line that takes back be written off, or answer as the second person."""
+    actor, reward = _seen(reward_id)
+    wanted = read_form(WriteOffAct)
+    if wanted.act == "ask":
+        write_offs.ask(reward, by=actor, reason=wanted.reason)
+        flash(_("Asked: a second person has to agree."), "wait")
+    elif wanted.act == "confirm":
+        write_offs.confirm(reward, by=actor)
+        flash(_("Written off."), "good")
+    else:
+        write_offs.refuse(reward, by=actor)
+        flash(_("It stays as it is."), "good")
     return redirect(f"/console/rewards/{reward.id}", 303)
 
 

@@ -23,11 +23,18 @@ WORDS = {
     "points.spent": "spent",
     "points.returned": "spent points back",
     "payout.sent": "paid out",
+    "reward.written_off": "written off",
 }
 """the ledger's words in a reader's"""
 EARNED = ("reward.granted", "points.credited")
 SPENT = ("points.spent", "points.returned")
-TAKEN_BACK = ("reward.reduced", "reward.denied", "reward.clawed_back", "points.taken_back")
+TAKEN_BACK = (
+    "reward.reduced",
+    "reward.denied",
+    "reward.clawed_back",
+    "points.taken_back",
+    "reward.written_off",
+)
 
 
 def as_table(found: Statement, membership: Membership) -> bytes:
