@@ -1,4 +1,4 @@
-"""Every line can be explained on one page: the fact, whose it might have been, the rule, the arithmetic, who decided."""
+"""Every line can be explained on one page: the fact, whose it might have been, the rule, the arithmetic, who decided, what was booked."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,9 +13,10 @@ from core.people import Person, get_person
 from hub.programmes import Programme, get_programme
 from referrals.conversions import AttributionCandidate, Conversion, candidates_of
 from referrals.fraud_cases import FraudCase, find_case
-from rewards import rules
+from rewards import journal, rules
 from rewards.approvals import needs_second, waits_for_second
 from rewards.customer_rewards import CustomerReward, find_given
+from rewards.journal import Booked
 from rewards.reward import Reward, RewardReversal
 from rewards.rules import RewardRule
 from rewards.runs import Payout, PayoutRun
@@ -54,6 +55,8 @@ class Explanation:
     """what the customer got for it"""
     payout: Payout | None
     run: PayoutRun | None
+    booked: Sequence[Booked]
+    """every movement of it in the ledger, and of its payout as a whole"""
 
 
 def explain(reward: Reward) -> Explanation:
@@ -82,6 +85,7 @@ def explain(reward: Reward) -> Explanation:
         customer_reward=find_given(conversion.id) if conversion else None,
         payout=payout,
         run=session().get(PayoutRun, payout.run_id) if payout else None,
+        booked=journal.about([each for each in (reward.id, reward.payout_id) if each]),
     )
 
 

@@ -23,8 +23,9 @@ from hub.programmes import get_programme
 from referrals.conversions import Conversion
 from rewards import accounts, ledger, perks, statement_documents, statements, stripe_gateway
 from rewards.accounts import PayoutAccount
+from rewards.explanations import explain
 from rewards.periods import next_closing
-from rewards.reward import Reward
+from rewards.reward import Reward, RewardNotFound, get_reward
 from rewards.stripe_gateway import Refused, StripeBusy, StripeError
 from rewards.years import years_of
 from web.forms import Form, read_form, read_query
@@ -80,6 +81,17 @@ def my_rewards() -> str:
 def _orders(lines: Sequence[Reward]) -> dict[str, Conversion]:
     ids = {each.conversion_id for each in lines}
     return {each.id: each for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))}
+
+
+@door.get("/portal/rewards/<id:reward_id>")
+def my_reward(reward_id: str) -> str:
+    """One line, explained: what it was for, why so much, who approved it, what was booked and paid."""
+    member, reward = advocate(), get_reward(reward_id)
+    if reward.membership_id != member.id:
+        raise RewardNotFound
+    why = explain(reward)
+    mine = [each for each in why.candidates if each.membership_id == member.id]
+    return render_template("portal/rewards/reward.html", why=why, mine=mine)
 
 
 @door.get("/portal/rewards/statements/<month>")

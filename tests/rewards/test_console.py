@@ -142,6 +142,8 @@ def test_a_line_is_explained_on_one_page_and_decided_there(
     page = client.get(f"/console/rewards/{reward_id}").text
     assert "Mara North" in page
     assert "Fina Ledger" in page
+    assert "programme → waiting" in page
+    assert "waiting → approved" in page
     assert state_of(reward_id) == "approved"
 
 

@@ -11,13 +11,16 @@ from core.db import session, transaction
 from core.people import get_person
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import accounts, grants, payouts, statements
-from tests.factories import Cast, make_advocate, sign_in
+from rewards import accounts, approvals, grants, payouts, statements
+from rewards.reward import get_reward
+from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import (
+    approvable,
     approved,
     percent_rule,
     points_rule,
+    ready_account,
     refund,
     reserved_payouts,
     sale,
@@ -59,6 +62,59 @@ def test_every_line_is_there_with_its_arithmetic_and_the_balances_by_state(
     assert "The last click within 30 days" in page
     assert "50 points for each certification" in page
     assert "Tell us where to pay you" in page
+
+
+def test_a_line_is_explained_with_its_rule_approval_postings_and_payout(
+    cast: Cast, ana: Membership, advocate: FlaskClient
+) -> None:
+    reward_id = approved(ana, cast.manager)
+    address = f"/portal/rewards/{reward_id}"
+    assert f'href="{address}"' in advocate.get("/portal/rewards").text
+    page = advocate.get(address).text
+    for part in (
+        "10 % of €129.00 = €12.90 (sale rule, version 1)",
+        "10 % of each sale",
+        "The last click within 30 days",
+        "Approved by one person.",
+        "In no payout yet.",
+        "programme → waiting",
+        "waiting → approved",
+    ):
+        assert part in page
+    assert "Mara North" not in page  # who decided is the console's to know
+    with transaction():
+        ready_account(ana)
+    reserved_payouts(cast.programme, by=cast.finance)
+    page = advocate.get(address).text
+    assert "approved → in a payout" in page
+    assert "the whole payout" in page
+    assert "In no payout yet." not in page
+
+
+def test_a_denied_line_says_why_and_what_was_booked(
+    cast: Cast, ana: Membership, advocate: FlaskClient
+) -> None:
+    denied = approvable(ana)
+    with transaction():
+        approvals.deny(get_reward(denied), by=acting(cast.manager), reason="A colleague bought it.")
+    page = advocate.get(f"/portal/rewards/{denied}").text
+    assert "A colleague bought it." in page
+    assert "waiting → programme" in page
+    assert advocate.get("/portal/rewards/" + "0" * 26).status_code == 404
+
+
+def test_lines_of_other_advocates_are_not_found(cast: Cast, ana: Membership, client: FlaskClient) -> None:
+    reward_id = approvable(ana)
+    with transaction():
+        bo = get_person(make_advocate(cast.programme, "Bo Other").person_id)
+    sign_in(client, bo)
+    assert client.get(f"/portal/rewards/{reward_id}").status_code == 404
+    client.post("/logout")
+    sign_in(client, cast.stranger)
+    assert client.get(f"/portal/rewards/{reward_id}").status_code == 403
+    client.post("/logout")
+    sign_in(client, cast.other_manager)
+    assert client.get(f"/portal/rewards/{reward_id}").status_code == 403
 
 
 def test_the_whole_way_from_set_up_to_statement(
