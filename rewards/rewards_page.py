@@ -35,6 +35,8 @@ class RewardsQuery(Input):
     state: State | Literal["all"] = "approvable"
     programme: str = Field(default="", max_length=200)
     risk: Literal["", "none", "second", "signals"] = ""
+    sort: Literal["", "age", "-age", "amount", "-amount"] = ""
+    """without one, the riskiest first; `age` begins with the oldest"""
     after: str | None = Field(default=None, max_length=1_000)
 
 
@@ -62,16 +64,21 @@ class Sums:
     signals: int
 
 
-def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
-    """A page of the rewards that the actor sees, the newest first; of what waits for approval the riskiest before all.
+_BY_AGE = ((col(Reward.id), "id"),)
+_BY_AMOUNT = ((col(Reward.currency), "currency"), (col(Reward.amount_minor), "amount_minor"), *_BY_AGE)
 
-    Those with signs of fraud are on the first page only, the worst first; where they are too many for it, the filter
-    `signals` has them all.
+
+def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
+    """A page of the rewards that the actor sees, sorted as asked; of what waits for approval the riskiest before all.
+
+    Those with signs of fraud are on the first page only: the worst first, then the largest, then the oldest; where they
+    are too many for it, the filter `signals` has them all. Amounts are sorted within their currency.
     """
     wanted = select(Reward).where(fits(actor, query))
-    if query.state != "approvable" or query.risk:
-        return page_of(wanted, (col(Reward.id), "id"), after=query.after)
-    calm = page_of(wanted.where(~has_signals()), (col(Reward.id), "id"), after=query.after)
+    if query.sort or query.state != "approvable" or query.risk:
+        order = _BY_AMOUNT if query.sort.endswith("amount") else _BY_AGE
+        return page_of(wanted, *order, after=query.after, descending=query.sort not in {"age", "amount"})
+    calm = page_of(wanted.where(~has_signals()), *_BY_AGE, after=query.after)
     if query.after:
         return calm
     behind = and_(
@@ -79,7 +86,9 @@ def rewards_of(actor: Actor, query: RewardsQuery) -> Page[Reward]:
         col(FraudCase.membership_id) == col(Reward.membership_id),
         col(FraudCase.state) == "noted",
     )
-    worst = wanted.join(FraudCase, behind).order_by(col(FraudCase.score).desc(), col(Reward.id).desc())
+    worst = wanted.join(FraudCase, behind).order_by(
+        col(FraudCase.score).desc(), col(Reward.amount_minor).desc(), col(Reward.id)
+    )
     return Page([*session().exec(worst.limit(RISKY)).all(), *calm.items], calm.next)
 
 

@@ -346,21 +346,55 @@ def test_everything_is_for_those_who_approve_and_of_their_units_only(
     assert "0 rewards to approve" in client.get("/console/rewards/all").text
 
 
+@pytest.mark.parametrize(
+    ("sort", "expected"),
+    [("age", "0123"), ("-age", "3210"), ("amount", "1023"), ("-amount", "3201"), ("", "3210")],
+)
+def test_the_queue_is_sorted_as_its_address_says_and_amounts_within_their_currency(
+    cast: Cast, ana: Membership, client: FlaskClient, sort: str, expected: str
+) -> None:
+    sizes = (9_000, 5_000, 20_000)
+    ids = [*(approvable(ana, size) for size in sizes), approvable(ana, 1_000, "JPY")]
+    sign_in(client, cast.manager)
+    page = client.get("/console/rewards", query_string={"sort": sort}).text
+    places = [page.index(f'value="{ids[int(each)]}:') for each in expected]
+    assert places == sorted(places)
+    assert client.get("/console/rewards?sort=nonsense").status_code == 422
+
+
+def test_of_equal_risk_the_largest_comes_first_then_the_oldest(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    old, large, new = approvable(ana, 5_000), approvable(ana, 9_000), approvable(ana, 5_000)
+    with transaction():
+        for reward_id in (old, large, new):
+            _suspect(reward_id, 20)
+    sign_in(client, cast.manager)
+    page = client.get("/console/rewards").text
+    places = [page.index(f'value="{each}:') for each in (large, old, new)]
+    assert places == sorted(places)
+
+
+def _suspect(reward_id: str, score: int) -> None:
+    """Signs of fraud in what a reward is for."""
+    reward = grants.get_reward(reward_id)
+    session().add(
+        FraudCase(
+            conversion_id=str(reward.conversion_id),
+            membership_id=reward.membership_id,
+            programme_id=reward.programme_id,
+            unit_id=reward.unit_id,
+            score=score,
+            signals=[{"signal": "x", "grade": "weak", "points": score, "sentence": f"Sign {score}"}],
+        )
+    )
+
+
 def test_the_riskiest_rewards_come_first(cast: Cast, ana: Membership, client: FlaskClient) -> None:
     worst, calm, bad = approvable(ana, 10_100), approvable(ana, 10_200), approvable(ana, 10_300)
     with transaction():
         for reward_id, score in ((worst, 40), (bad, 20)):
-            reward = grants.get_reward(reward_id)
-            session().add(
-                FraudCase(
-                    conversion_id=str(reward.conversion_id),
-                    membership_id=ana.id,
-                    programme_id=reward.programme_id,
-                    unit_id=reward.unit_id,
-                    score=score,
-                    signals=[{"signal": "x", "grade": "weak", "points": score, "sentence": f"Sign {score}"}],
-                )
-            )
+            _suspect(reward_id, score)
     sign_in(client, cast.manager)
     page = client.get("/console/rewards").text
     places = [page.index(f'value="{each}:') for each in (worst, bad, calm)]
