@@ -59,6 +59,7 @@ DOORS = (
     "rewards.perks_page",
     "rewards.store_page",
     "rewards.reconciliation_page",
+    "rewards.bank_page",
     "rewards.statements_page",
     "rewards.years_page",
     "rewards.api",

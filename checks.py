@@ -84,7 +84,11 @@ def _stuck_payouts() -> list[str]:
     open_states = ("reserved", "sending", "ambiguous")
     waiting = (
         select(Payout)
-        .where(col(Payout.state).in_(open_states), Payout.made_at < now() - STUCK_AFTER)
+        .where(
+            col(Payout.state).in_(open_states),
+            Payout.provider == "stripe",
+            Payout.made_at < now() - STUCK_AFTER,
+        )
         .limit(100)
     )
     return [

@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     stripe_webhook_secret: str = ""
     stripe_connect_webhook_secret: str = ""
     stripe_payouts_per_s: int = Field(default=10, ge=1, le=1_000)
+    payouts_by: Literal["", "stripe", "bank"] = ""
+    bank_payer_name: str = Field(default="", max_length=70)
+    bank_payer_iban: str = ""
+    bank_payer_bic: str = ""
     sandbox_stripe_port: int = Field(default=0, ge=0, le=65_535)
     sandbox_shop_port: int = Field(default=0, ge=0, le=65_535)
     api_reads_per_minute: int = Field(default=3_000, ge=0)
@@ -110,6 +114,13 @@ class Settings(BaseSettings):
     def production(self) -> bool:
         """Whether this is the real thing."""
         return self.spokes_env == "production"
+
+    @property
+    def pays_by_bank(self) -> bool:
+        """Whether payouts go out as bank files: where that is said, and in production without Stripe."""
+        return self.payouts_by == "bank" or (
+            not self.payouts_by and self.production and not self.stripe_api_key
+        )
 
     @property
     def hosts(self) -> list[str]:

@@ -16,6 +16,7 @@ from core.inputs import Input
 from hub.programmes import get_programme, programmes_in
 from rewards import (
     approvals,
+    bank_files,
     everything_page,
     payout_decisions,
     payout_preview,
@@ -274,6 +275,10 @@ def run_page(run_id: str) -> str:
         skips=skipped,
         people=payouts_page.people_of(members),
         row=payouts_page.row_of(run),
+        files=[(each, bank_files.open_in(each)) for each in bank_files.files_of(run.id)],
+        unfiled=bank_files.unfiled(run.id),
+        may_run=actor.may("payout.run", run.unit_id),
+        form=Form(),
     )
 
 

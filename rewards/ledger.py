@@ -25,6 +25,8 @@ from core.rollups import grow
 CHUNK = 500
 STRIPE = "stripe:transferred"
 """what left us through Stripe"""
+BANK = "bank:transferred"
+"""what left us by bank files"""
 _NEVER_NEGATIVE = ":reserved"
 
 

@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, Text, case, cast, func, literal, select, true
 from sqlmodel import col
 
 from advocates.membership import Membership
 from core.db import session
 from core.money import Money
+from core.settings import settings
 from hub.programmes import Programme
 from rewards import accounts
 from rewards.accounts import PayoutAccount
+from rewards.bank_accounts import BankAccount
 from rewards.reward import Reward
 from rewards.runs import Reason
 from rewards.stripe_units import coarse_currencies
@@ -53,6 +55,8 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
         "nothing": Skip("nothing_left", "There is nothing left to pay out."),
         "small": Skip("below_minimum", f"Below the minimum of {least}: carried over."),
     }
+    said["euros"] = Skip("no_account", "The bank file pays in euros only.")
+    said["no_bank"] = Skip("no_account", "No bank account has been given.")
     for standing, sentence in accounts.WHY_NOT.items():
         nowhere = standing in {"none", "unfinished"}
         said[standing] = Skip("no_account" if nowhere else "account_restricted", sentence)
@@ -76,15 +80,20 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
         .subquery()
     )
     of = summed.c
-    payable = of.amount - of.amount % case(coarse_currencies(), value=of.currency, else_=1)
     small = (of.currency == programme.currency) & (of.amount < programme.payout_minimum_minor)
+    by_bank = settings().pays_by_bank
+    payable = (
+        of.amount
+        if by_bank
+        else of.amount - of.amount % case(coarse_currencies(), value=of.currency, else_=1)
+    )
     verdict = case(
         (of.amount < 0, "negative"),
         (payable <= 0, "nothing"),
         (small, "small"),
-        (accounts.standing_in_sql() == "ready", PAID),
-        else_=accounts.standing_in_sql(),
+        *(_by_bank(of.currency) if by_bank else _by_stripe()),
     )
+    account: Any = BankAccount if by_bank else PayoutAccount
     return (
         select(
             of.member_id,
@@ -93,13 +102,29 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
             of.amount,
             payable.label("payable"),
             of.lines,
-            func.coalesce(col(PayoutAccount.stripe_account_id), "").label("destination"),
+            func.coalesce(_destination(by_bank=by_bank), "").label("destination"),
             verdict.label("verdict"),
         )
         .join(Membership, col(Membership.id) == of.member_id)
-        .outerjoin(PayoutAccount, col(PayoutAccount.person_id) == col(Membership.person_id))
+        .outerjoin(account, col(account.person_id) == col(Membership.person_id))
         .subquery()
     )
+
+
+def _by_stripe() -> list[tuple[ColumnElement[bool], Any]]:
+    standing = accounts.standing_in_sql()
+    return [(standing == "ready", literal(PAID)), (true(), standing)]
+
+
+def _by_bank(currency: ColumnElement[str]) -> list[tuple[ColumnElement[bool], Any]]:
+    return [(currency != "EUR", "euros"), (col(BankAccount.id).is_(None), "no_bank"), (true(), PAID)]
+
+
+def _destination(*, by_bank: bool) -> ColumnElement[str]:
+    """As `BankAccount.destination` says it, or the account at Stripe."""
+    if by_bank:
+        return col(BankAccount.id) + ":" + cast(col(BankAccount.version), Text)
+    return cast(col(PayoutAccount.stripe_account_id), Text)
 
 
 def first_owed(lines: ColumnElement[bool], programme: Programme, *, limit: int) -> Sequence[Owed]:

@@ -68,6 +68,11 @@ def take_back(payout: Payout, *, by: Actor) -> None:
     if payout.transfer_id is not None:
         raise TransferExists
     _stop(payout, by, "payout.taken_back", state="taken_back")
+    give_back(payout)
+
+
+def give_back(payout: Payout) -> None:
+    """The money of a payout that was given up is owed again, and its lines wait for the next run."""
     lines = update(Reward).where(col(Reward.payout_id) == payout.id, col(Reward.state) == "in_payout")
     freed = lines.values(state="approved", payout_id=None, run_id=None)
     run(freed.execution_options(synchronize_session=False))

@@ -49,12 +49,13 @@ def sent(payout: Payout, attempt: PayoutAttempt, transfer: Transfer) -> bool:
         Entry(f"payout.sent:{payout.id}", "payout.sent", payout.id, (move,), occurred_at=attempt.sent_at)
     )
     actions.done(LOOK, payout.id, by=CLOCK)
-    _tell(payout)
+    tell_sent(payout)
     events.publish(PayoutSent(payout.id))
     return True
 
 
-def _tell(payout: Payout) -> None:
+def tell_sent(payout: Payout) -> None:
+    """A payout's money has gone out: its advocate hears of it."""
     person = get_person(get_membership(payout.membership_id).person_id)
     mail.leave(
         "payout_sent",

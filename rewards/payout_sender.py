@@ -87,7 +87,8 @@ def _due() -> ColumnElement[bool]:
     )
     active = col(Payout.state).in_(("reserved", "sending", "ambiguous"))
     unsettled = and_(col(Payout.state) == "held", open_attempt.exists())
-    return and_(or_(active, unsettled), col(Payout.due_at) <= now())
+    by_stripe = col(Payout.provider) == "stripe"
+    return and_(by_stripe, or_(active, unsettled), col(Payout.due_at) <= now())
 
 
 def send_one(payout_id: str) -> bool:

@@ -110,9 +110,11 @@ def statement(month: str) -> str:
 
 
 @door.get(ACCOUNT_PAGE)
-def account_page() -> str:
+def account_page() -> ResponseReturnValue:
     """Where the advocate is paid, with what Stripe said when we last asked."""
     member = advocate()
+    if settings().pays_by_bank:
+        return redirect("/portal/rewards/bank", 303)
     account = accounts.account_of(member.person_id)
     return render_template(
         "portal/rewards/account.html",

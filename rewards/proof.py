@@ -38,13 +38,14 @@ def _accounts_disagree() -> list[str]:
     owed = owed.where(col(Payout.state).in_(OWED)).group_by(col(Payout.membership_id), col(Payout.currency))
     for member, currency, amount in session().execute(owed):
         expected[ledger.reserved(member), currency] = int(amount)
-    gone = select(col(Payout.currency), func.sum(col(Payout.amount_minor))).where(col(Payout.state).in_(GONE))
-    for currency, amount in session().execute(gone.group_by(col(Payout.currency))):
-        expected[ledger.STRIPE, currency] = int(amount)
+    gone = select(col(Payout.provider), col(Payout.currency), func.sum(col(Payout.amount_minor)))
+    gone = gone.where(col(Payout.state).in_(GONE)).group_by(col(Payout.provider), col(Payout.currency))
+    for provider, currency, amount in session().execute(gone):
+        expected[ledger.BANK if provider == "bank" else ledger.STRIPE, currency] = int(amount)
     held = {
         place: amount
         for place, amount in ledger.journal_balances().items()
-        if place[0].startswith("advocate:") or place[0] == ledger.STRIPE
+        if place[0].startswith("advocate:") or place[0] in {ledger.STRIPE, ledger.BANK}
     }
     return [
         f"account {account} in {currency}: rewards and payouts say {expected.get((account, currency), 0)}, "

@@ -85,7 +85,12 @@ def reconcile() -> int:
     ours = [each for each in listed if each.payout_id]
     just_made = {each.payout_id for each in ours if each.at >= until}
     with transaction():
-        sent = col(Payout.state).in_(GONE) & (col(Payout.sent_at) >= since) & (col(Payout.sent_at) < until)
+        sent = (
+            (col(Payout.provider) == "stripe")
+            & col(Payout.state).in_(GONE)
+            & (col(Payout.sent_at) >= since)
+            & (col(Payout.sent_at) < until)
+        )
         payouts = _payouts({each.payout_id for each in ours}, sent)
         claimed = session().get_one(Reconciliation, claimed.id)
         claimed.since, claimed.until, claimed.ended_at = since, until, now()

@@ -19,6 +19,7 @@ from core.db import run, session, update_one
 from core.ids_in_sql import FreshId
 from core.money import POINTS, Money
 from core.rollups import table_of
+from core.settings import settings
 from hub.programmes import Programme, get_programme
 from rewards import ledger
 from rewards.ledger_selected import Selected, account_of, post_selected
@@ -128,6 +129,7 @@ def _make_payouts(step: _Step, owed: Subquery) -> None:
         "amount_minor": of.payable,
         "lines": of.lines,
         "destination": of.destination,
+        "provider": literal("bank" if settings().pays_by_bank else "stripe"),
         "due_at": at,
         "made_at": at,
         **{name: literal(value) for name, value in _AT_FIRST.items()},
@@ -136,7 +138,12 @@ def _make_payouts(step: _Step, owed: Subquery) -> None:
     run(insert(table_of(Payout)).from_select(list(columns), rows))
 
 
-_AT_FIRST: dict[str, Any] = {"state": "reserved", "attempts": 0, "tries": 0, "fence": 0, "reason": ""}
+_AT_FIRST: dict[str, Any] = {
+    "state": "reserved",
+    "reason": "",
+    "reference": "",
+    **dict.fromkeys(("attempts", "tries", "fence"), 0),
+}
 
 
 def _carry(step: _Step, owed: Subquery) -> None:

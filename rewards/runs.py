@@ -14,6 +14,7 @@ from core.money import Money
 State = Literal[
     "reserved", "sending", "sent", "landed", "rejected", "ambiguous", "bank_failed", "reversed", "held", "taken_back"
 ]  # fmt: skip
+Provider = Literal["stripe", "bank"]
 Outcome = Literal["open", "sent", "refused", "absent"]
 Reason = Literal["below_minimum", "negative", "nothing_left", "no_account", "account_restricted"]
 OWED: tuple[State, ...] = ("reserved", "sending", "ambiguous", "rejected", "held")
@@ -93,6 +94,10 @@ class Payout(SQLModel, table=True):
     state: State = word("reserved")
     destination: str = Field(sa_type=Text)
     """the account it was meant for when the run was made; another one now means: held"""
+    provider: Provider = Field(default="stripe", sa_column_kwargs={"server_default": "stripe"}, sa_type=Text)
+    """who carries it"""
+    reference: str = Field(default="", sa_column_kwargs={"server_default": ""}, sa_type=Text)
+    """of a bank file: which file it is in, then what the bank calls it"""
     attempts: int = 0
     tries: int = 0
     """how often in a row nobody could tell, for the growing pause"""

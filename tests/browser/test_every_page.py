@@ -68,6 +68,8 @@ def found(
 
 ELSEWHERE = {
     "/r/<code>",  # in front of Flask
+    # only where payouts go by bank file
+    *("/portal/rewards/bank", "/console/payouts/files/<id:file_id>.<any(xml, csv):fmt>"),
     *("/_lck/balance", "/_lck/journal"),  # for conformance kits, where a setting opens it
     "/portal/rewards/statements/<month>.pdf",  # linked once it was printed: test_two_months_of_money.py follows it
     "/console/advocates/<id:membership_id>/statements/<month>.pdf",  # as above
