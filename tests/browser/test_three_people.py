@@ -245,7 +245,7 @@ def set_up_payouts(page: Page, service: Service) -> None:
 
 
 def approve_with_the_keyboard(page: Page, order: str) -> None:
-    """A slash to search, j to the row, x to pick it, a to approve; the bar says what will happen."""
+    """A slash to search, j to the row, x to pick it, d would be to say why not, a to approve; the bar says what will happen."""
     page.goto("/console/rewards")
     page.keyboard.press("/")
     page.keyboard.type(order)
@@ -259,6 +259,9 @@ def approve_with_the_keyboard(page: Page, order: str) -> None:
     bar = page.locator("[data-bulk-bar]")
     expect(bar).to_contain_text("1 picked, €25.80")
     expect(bar).to_contain_text("Approve 1")
+    page.keyboard.press("d")
+    expect(bar.get_by_label("Why, when you deny")).to_be_focused()
+    page.keyboard.press("Tab")
     page.keyboard.press("a")
     expect(page.locator("#flashes .good")).to_be_visible()
     page.goto(f"/console/rewards?state=approved&q={order}")
