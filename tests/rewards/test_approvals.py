@@ -14,7 +14,7 @@ from core.errors import Forbidden, NotFound
 from hub import actions
 from hub.roles import give_role
 from referrals.conversions import Conversion
-from rewards import approvals, grants, ledger, proof
+from rewards import approvals, grants, ledger, lines, proof
 from rewards.approvals import (
     NotUndecided,
     NotUndoable,
@@ -71,6 +71,28 @@ def test_an_approval_of_something_that_changed_approves_nothing(
         assert proof.problems() == []
 
 
+def test_what_changed_in_the_last_piece_of_many_undoes_the_first(
+    cast: Cast, ana: memberships.Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lines, "AT_ONCE", 1)
+    first, second, third = (approvable(ana, amount) for amount in (12_900, 5_000, 7_000))
+    with transaction():
+        shown = seen(*map(grants.get_reward, (first, second, third)))
+        conversion = session().get_one(Conversion, grants.get_reward(third).conversion_id)
+        grants.reverse_for_refund(refund(conversion, 100).id)
+    with pytest.raises(RewardsChanged), transaction():
+        approvals.approve(shown, by=acting(cast.manager))
+    with transaction():
+        assert {grants.get_reward(each).state for each in (first, second, third)} == {"approvable"}
+        assert ledger.balance(ledger.payable(ana.id), "EUR") == 0
+        assert proof.problems() == []
+    with transaction():
+        now_shown = seen(*map(grants.get_reward, (first, second, third)))
+        assert len(approvals.approve(now_shown, by=acting(cast.manager)).payable) == 3
+    with transaction():
+        assert proof.problems() == []
+
+
 def test_a_forged_hash_and_an_unknown_reward_are_refused(cast: Cast, ana: memberships.Membership) -> None:
     reward_id = approvable(ana)
     for picked in ([Seen(reward_id, "0" * 64)], [Seen("0" * 26, "0" * 64)]):
@@ -78,6 +100,9 @@ def test_a_forged_hash_and_an_unknown_reward_are_refused(cast: Cast, ana: member
             approvals.approve(picked, by=acting(cast.manager))
     with pytest.raises(TooMany), transaction():
         approvals.approve([], by=acting(cast.manager))
+    too_many = [Seen(f"{number:026}", "0" * 64) for number in range(10_001)]
+    with pytest.raises(TooMany), transaction():
+        approvals.approve(too_many, by=acting(cast.manager))
 
 
 def test_the_same_approval_twice_is_one(cast: Cast, ana: memberships.Membership) -> None:

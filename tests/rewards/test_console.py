@@ -7,7 +7,7 @@ from core.db import session, transaction
 from core.settings import Settings
 from referrals.conversions import Conversion
 from referrals.fraud_cases import FraudCase
-from rewards import approvals, grants, payout_preview, payouts_page, proof
+from rewards import approvals, everything_page, grants, payout_preview, payouts_page, proof
 from rewards.grants import Reward
 from rewards.runs import Payout, PayoutRun
 from tests.factories import Cast, acting, make_advocate, sign_in
@@ -333,6 +333,21 @@ def test_everything_leaves_out_what_is_held_and_says_so(
     digest = shown.partition('name="digest" value="')[2][:64]
     client.post("/console/rewards/all", data={"digest": digest})
     assert (state_of(held), state_of(free)) == ("held", "approved")
+
+
+def test_of_more_than_one_act_takes_the_oldest_are_shown_and_approved(
+    cast: Cast, ana: Membership, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(everything_page, "MOST", 2)
+    some = [approvable(ana), approvable(ana, 5_000), approvable(ana, 7_000)]
+    sign_in(client, cast.manager)
+    shown = client.get("/console/rewards/all").text
+    assert "2 rewards to approve" in shown
+    assert "There are more" in shown
+    assert "€17.90" in shown
+    digest = shown.partition('name="digest" value="')[2][:64]
+    client.post("/console/rewards/all", data={"digest": digest})
+    assert [state_of(each) for each in some] == ["approved", "approved", "approvable"]
 
 
 def test_everything_is_for_those_who_approve_and_of_their_units_only(
