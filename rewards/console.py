@@ -79,7 +79,8 @@ class ManualRun(Input):
 class PayoutAct(Input):
     """What to do with a payout that stopped."""
 
-    act: Literal["retry", "take_back"]
+    act: Literal["retry", "take_back", "pay_again", "keep"]
+    reason: str = Field(default="", max_length=500)
 
 
 @door.get("/console/rewards")
@@ -312,9 +313,16 @@ def act_on_payout(payout_id: str) -> ResponseReturnValue:
     """Finance sends again, or takes the money back."""
     actor, payout = staff(payouts_page.SEE), payout_decisions.get_payout(payout_id)
     authorize(actor, "payout.run", payout.unit_id)
-    if read_form(PayoutAct).act == "retry":
+    wanted = read_form(PayoutAct)
+    if wanted.act == "retry":
         payout_decisions.retry(payout, by=actor)
         flash(_("It is sent again by the clock."), "good")
+    elif wanted.act == "pay_again":
+        payout_decisions.pay_again(payout, by=actor)
+        flash(_("It is owed again, and waits for the next run."), "good")
+    elif wanted.act == "keep":
+        payout_decisions.keep(payout, by=actor, reason=wanted.reason)
+        flash(_("Its rewards are taken back."), "good")
     else:
         payout_decisions.take_back(payout, by=actor)
         flash(_("Taken back: its lines wait for the next run."), "good")

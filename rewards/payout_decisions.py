@@ -8,7 +8,7 @@ from core import audit, events
 from core.access import Actor, authorize
 from core.clock import now
 from core.db import run, session, update_one
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from hub import actions
 from rewards import accounts, ledger
 from rewards.ledger import Entry, Movement
@@ -31,6 +31,14 @@ class NotSettled(Conflict):
 
 class TransferExists(Conflict):
     """Stripe has a transfer for this payout. Please reverse it at Stripe, then try again: its money is not freed before."""
+
+
+class NotReversed(Conflict):
+    """This payout's transfer was not reversed, or somebody decided about it before."""
+
+
+class ReasonMissing(Invalid):
+    """Please say why: the advocate reads it."""
 
 
 class AccountNotReady(Conflict):
@@ -69,6 +77,41 @@ def take_back(payout: Payout, *, by: Actor) -> None:
         raise TransferExists
     _stop(payout, by, "payout.taken_back", state="taken_back")
     give_back(payout)
+
+
+def pay_again(payout: Payout, *, by: Actor) -> None:
+    """A reversed payout is owed again: its lines wait for the next run. Raises NotReversed."""
+    _take_reversed(payout, "payout.owed_again", by)
+    _free_lines(payout, state="approved")
+
+
+def keep(payout: Payout, *, by: Actor, reason: str) -> None:
+    """A reversed payout is not owed any more: its rewards are taken back. Raises NotReversed, ReasonMissing."""
+    if not reason.strip():
+        raise ReasonMissing
+    _take_reversed(payout, "payout.kept", by, reason=reason.strip())
+    _free_lines(payout, state="reversed", state_reason=reason.strip()[:500])
+    source, goal = ledger.payable(payout.membership_id), ledger.expense(payout.programme_id)
+    move = Movement(source, goal, payout.amount_minor, payout.currency)
+    ledger.post(Entry(f"payout.kept:{payout.id}", "reward.clawed_back", payout.id, (move,)))
+
+
+def _take_reversed(payout: Payout, act: str, by: Actor, **more: object) -> None:
+    authorize(by, "payout.run", payout.unit_id)
+    here = update(Payout).where(col(Payout.id) == payout.id, col(Payout.state) == "reversed")
+    if not update_one(here.values(state="taken_back").execution_options(synchronize_session=False)):
+        raise NotReversed
+    session().refresh(payout)
+    actions.done(LOOK, payout.id, by=by)
+    audit.record(by, act, "payout", payout.id, unit_id=payout.unit_id, details=more)
+    move = Movement(ledger.STRIPE, ledger.payable(payout.membership_id), payout.amount_minor, payout.currency)
+    ledger.post(Entry(f"payout.reversed:{payout.id}", "payout.reversed", payout.id, (move,)))
+
+
+def _free_lines(payout: Payout, **values: object) -> None:
+    lines = update(Reward).where(col(Reward.payout_id) == payout.id, col(Reward.state) == "paid")
+    freed = lines.values(payout_id=None, run_id=None, **values)
+    run(freed.execution_options(synchronize_session=False))
 
 
 def give_back(payout: Payout) -> None:

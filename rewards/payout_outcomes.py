@@ -69,6 +69,16 @@ def tell_sent(payout: Payout) -> None:
     )
 
 
+def came_back(payout: Payout, why: str, *, whole: bool) -> None:
+    """Its transfer was reversed: in whole, finance decides what becomes of it; in part, finance looks at it."""
+    same = update(Payout).where(col(Payout.id) == payout.id)
+    run(same.values(reason=why[:500]).execution_options(synchronize_session=False))
+    if whole:
+        gone = same.where(col(Payout.state).in_(("sent", "landed", "bank_failed")))
+        run(gone.values(state="reversed").execution_options(synchronize_session=False))
+    session().refresh(payout)
+
+
 def _close(attempt: PayoutAttempt, outcome: str, answer: str) -> None:
     is_open = update(PayoutAttempt).where(
         col(PayoutAttempt.id) == attempt.id, col(PayoutAttempt.outcome) == "open"

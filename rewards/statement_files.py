@@ -23,10 +23,12 @@ WORDS = {
     "points.spent": "spent",
     "points.returned": "spent points back",
     "payout.sent": "paid out",
+    "payout.reversed": "came back",
     "reward.written_off": "written off",
 }
 """the ledger's words in a reader's"""
 EARNED = ("reward.granted", "points.credited")
+PAID_OUT = ("payout.sent", "payout.reversed")
 SPENT = ("points.spent", "points.returned")
 TAKEN_BACK = (
     "reward.reduced",
@@ -105,7 +107,7 @@ def _sums(account: Account) -> list[tuple[str, str]]:
     if account.currency == POINTS:
         sums.append(("Spent", account.total(*SPENT)))
     else:
-        sums.append(("Paid out", account.total("payout.sent")))
+        sums.append(("Paid out", account.total(*PAID_OUT)))
     sums.append(("Owed at the end", account.closing))
     return [(label, amount.format()) for label, amount in sums]
 

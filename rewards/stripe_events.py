@@ -14,7 +14,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
 from hub import actions
-from rewards import accounts, stripe_gateway, stripe_sales
+from rewards import accounts, payout_outcomes, stripe_gateway, stripe_sales
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
 from rewards.runs import Payout, PayoutReversed
 from rewards.stripe_gateway import Refused, StripeError
@@ -134,8 +134,7 @@ def _note_reversal(event: StripeEvent) -> str:
         if payout is None:
             return "not a transfer of ours"
         sentence = f"Transfer {payout.transfer_id} was reversed at Stripe. Please look what is to be done."
-        payout.reason = sentence
-        session().add(payout)
+        payout_outcomes.came_back(payout, sentence, whole=_about(event).get("reversed") is True)
         due = actions.due_in(LOOK_WITHIN_DAYS)
         actions.ask(LOOK, payout.id, payout.unit_id, right="payout.run", summary=sentence, due_at=due)
         events.publish(PayoutReversed(payout.id))

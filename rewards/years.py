@@ -21,7 +21,7 @@ from rewards.statements import owed_before, span_of
 
 MONTHS = 12
 EARNED = frozenset({"reward.granted", "points.credited"})
-OUT = frozenset({"payout.sent", "points.spent", "points.returned"})
+OUT = frozenset({"payout.sent", "payout.reversed", "points.spent", "points.returned"})
 
 
 class NoSuchYear(NotFound):

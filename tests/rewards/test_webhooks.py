@@ -10,11 +10,15 @@ from sqlmodel import select
 
 from core.clock import at, now
 from core.db import session, transaction
+from core.errors import Forbidden
 from core.settings import Settings
 from hub import actions
-from rewards import accounts, stripe_events
-from rewards.runs import Payout
+from rewards import accounts, ledger, payout_decisions, payout_outcomes, proof, stripe_events
+from rewards.payout_decisions import NotReversed, ReasonMissing
+from rewards.reward import Reward
+from rewards.runs import Payout, PayoutAttempt
 from rewards.stripe_events import StripeEvent
+from rewards.stripe_gateway import Transfer
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import approved, percent_rule, ready_account, reserved_payouts, stripe_account
@@ -162,6 +166,67 @@ def test_a_reversed_transfer_is_put_before_finance(cast: Cast, client: FlaskClie
     with transaction():
         (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
         assert "was reversed at Stripe" in asked.summary
+
+
+@pytest.fixture
+def came_back(cast: Cast, client: FlaskClient) -> str:
+    """A payout whose transfer was made and reversed; answers its id."""
+    with transaction():
+        percent_rule(cast.programme)
+        ana = make_advocate(cast.programme)
+        ready_account(ana)
+    approved(ana, cast.manager)
+    (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+    with transaction():
+        payout = session().get_one(Payout, payout_id)
+        attempt = PayoutAttempt(
+            payout_id=payout.id, number=1, key="k", destination="acct", amount_minor=1_290, currency="EUR"
+        )
+        session().add(attempt)
+        session().flush()
+        payout_outcomes.sent(
+            payout, attempt, Transfer("tr_1", "acct", 1_290, "EUR", "k", False, payout.id, 0, now())
+        )
+    told = event("transfer.reversed", data={"object": {"id": "tr_1", "reversed": True}})
+    for _ in range(2):
+        client.post("/webhooks/stripe", data=told, headers=signed(told))
+        stripe_events.apply_events()
+    return payout_id
+
+
+def test_a_reversed_payout_is_paid_again_with_the_next_run_when_finance_says_so(
+    cast: Cast, came_back: str
+) -> None:
+    with transaction():
+        payout = session().get_one(Payout, came_back)
+        assert payout.state == "reversed"
+        with pytest.raises(Forbidden):
+            payout_decisions.pay_again(payout, by=acting(cast.manager))
+        payout_decisions.pay_again(payout, by=acting(cast.finance))
+        with pytest.raises(NotReversed):
+            payout_decisions.keep(payout, by=acting(cast.finance), reason="again")
+        assert proof.problems() == []
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+    with at(now() + timedelta(minutes=5)):
+        (again,) = reserved_payouts(cast.programme, cast.finance)
+    with transaction(read_only=True):
+        assert session().get_one(Payout, again).amount_minor == 1_290
+        assert proof.problems() == []
+
+
+def test_a_reversed_payout_that_is_kept_takes_its_rewards_back_with_the_reason(
+    cast: Cast, came_back: str
+) -> None:
+    with transaction():
+        payout = session().get_one(Payout, came_back)
+        with pytest.raises(ReasonMissing):
+            payout_decisions.keep(payout, by=acting(cast.finance), reason=" ")
+        payout_decisions.keep(payout, by=acting(cast.finance), reason="The shop was a front")
+        (line,) = session().exec(select(Reward))
+        assert (line.state, line.state_reason) == ("reversed", "The shop was a front")
+        assert ledger.balance(ledger.payable(line.membership_id), "EUR") == 0
+        assert ledger.balance(ledger.STRIPE, "EUR") == 0
+        assert proof.problems() == []
 
 
 @pytest.mark.parametrize("data", [None, [], {"object": None}, {"object": {"id": 5}}, "x"])
