@@ -40,7 +40,7 @@ THRESHOLDS = (
         "26 U.S.C. 6041(a), 6041A(a), as amended by Public Law 119-21, section 70433, for payments made after 2025",
     ),
     Threshold(
-        "EU DAC7", EU, Money(2_000_00, "EUR"), 30, 2023, None,
+        "EU DAC7", EU, Money(2_000_01, "EUR"), 30, 2023, None,
         "Council Directive (EU) 2021/514, Annex V, section I.B.4(d): fewer than 30 activities and at most 2,000 EUR are left out",
     ),
 )  # fmt: skip
