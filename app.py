@@ -34,6 +34,7 @@ DOORS = (
     "advocates.public",
     "advocates.portal",
     "advocates.console",
+    "advocates.activities_page",
     "advocates.api",
     "curriculum.public",
     "curriculum.portal",
@@ -141,6 +142,7 @@ NAVIGATION = {
     "reconciliation.look": "payouts",
     "fraud.review": "reviews",
     "appeal.decide": "appeals",
+    "activity.decide": "activities",
     "webhook.look": "settings",
     "proof.look": "settings",
 }

@@ -1,6 +1,7 @@
 """When this happens, do that: the whole programme on a page. Each reaction runs in the transaction of its event."""
 
 import announcements
+from advocates.activities import ActivityAccepted, ActivityTakenBack
 from advocates.applications import ApplicationAccepted
 from advocates.membership import find_membership
 from core.events import when
@@ -37,6 +38,16 @@ def accepted_advocates_learn(event: ApplicationAccepted) -> None:
 def certified_advocates_are_rewarded(event: CertificationAwarded) -> None:
     """A certification earns what the programme's rules say."""
     grants.grant_for_certification(event.award_id, event.membership_id)
+
+
+def accepted_activities_are_rewarded(event: ActivityAccepted) -> None:
+    """What an advocate handed in was accepted, and earns what the rules say."""
+    grants.grant_for_activity(event.activity_id)
+
+
+def activities_taken_back_earn_nothing(event: ActivityTakenBack) -> None:
+    """What an activity earned goes back with it."""
+    withdrawals.take_back_of_activity(event.activity_id)
 
 
 def certified_advocates_get_a_link(event: CertificationAwarded) -> None:
@@ -111,6 +122,8 @@ def wire() -> None:
     when(ApplicationAccepted, accepted_advocates_learn)
     when(CertificationAwarded, certified_advocates_are_rewarded)
     when(CertificationAwarded, certified_advocates_get_a_link)
+    when(ActivityAccepted, accepted_activities_are_rewarded)
+    when(ActivityTakenBack, activities_taken_back_earn_nothing)
     when(PolicyAcknowledged, consenting_advocates_get_a_link)
     when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)

@@ -35,6 +35,7 @@ ACTION_ADDRESSES = {
     "reconciliation.look": "/console/payouts/reconciliation",
     "fraud.review": "/console/reviews/{}",
     "appeal.decide": "/console/appeals/{}",
+    "activity.decide": "/console/activities#a-{}",
     "webhook.look": "/console/settings/webhooks/{}",
 }
 """where each kind of action is done; {} is the subject's id"""

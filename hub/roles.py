@@ -32,6 +32,7 @@ ALLOWED: dict[str, frozenset[Role]] = {
     "application.review": frozenset({"hub_admin", "manager", "reviewer"}),
     "advocate.see": EVERYONE,
     "advocate.manage": frozenset({"hub_admin", "manager"}),
+    "activity.decide": frozenset({"hub_admin", "manager", "reviewer"}),
     "curriculum.see": frozenset({"hub_admin", "manager", "reviewer"}),
     "curriculum.manage": frozenset({"hub_admin", "manager"}),
     "link.see": frozenset({"hub_admin", "manager", "marketing"}),

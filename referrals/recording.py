@@ -230,8 +230,9 @@ def _won(row: NewRow) -> Won:
     whose = (str(row.programme_id), str(row.earning_unit_id))
     bought = bought_of(row)
     return Won(
-        row.id, row.kind, *whose, row.occurred_at, row.amount_minor, row.currency, _shares(row), bought
-    )
+        row.id, row.kind, *whose, row.occurred_at, row.amount_minor, row.currency, _shares(row), bought,
+        str(row.membership_id),
+    )  # fmt: skip
 
 
 def _gains(row: NewRow) -> list[Gain]:

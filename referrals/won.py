@@ -67,6 +67,8 @@ class Won:
     shares: tuple[Share, ...]
     """in the order of the candidates; of most conversions there is one"""
     bought: Bought = Bought()
+    membership_id: str = ""
+    """who has it; of a shared one the last touch, for whom it counts"""
 
 
 def won_of(conversion_ids: Sequence[str]) -> list[Won]:
@@ -87,6 +89,7 @@ def won_of(conversion_ids: Sequence[str]) -> list[Won]:
             each.currency,
             tuple(shares[each.id]) if each.shared else (Share(member.id, WHOLE, each.amount_minor),),
             bought_of(each),
+            member.id,
         )
         for each, member in rows
     ]

@@ -9,10 +9,28 @@ from core.money import POINTS, Money, proportion, share
 from referrals.customers import Customer, Firsts
 from referrals.split import parts
 from referrals.won import Bought
-from rewards.conditions import NONE, WHOLE, Conditions, ProductRate, month_of_customer, percent
-from rewards.rules import Trigger, Version, in_force, name
+from rewards.conditions import (
+    NONE,
+    WHOLE,
+    Conditions,
+    Counted,
+    ProductRate,
+    month_of_customer,
+    percent,
+    reached_words,
+)
+from rewards.rules import Trigger, Version, called, in_force, name
 
 NOTHING = Bought()
+
+
+@dataclass(frozen=True)
+class Reached:
+    """A milestone: which sale or lead it was, or the sum of sales that it made whole."""
+
+    counts: Counted
+    at: int
+    currency: str = ""
 
 
 @dataclass(frozen=True)
@@ -24,6 +42,8 @@ class Fact:
     bought: Bought = NOTHING
     customer_month: int = 0
     """of a sale to somebody who bought before: which month since their first conversion; else 0"""
+    reached: Reached | None = None
+    """of a milestone"""
 
 
 @dataclass(frozen=True)
@@ -38,10 +58,18 @@ class Computed:
 def rules_for(versions: Sequence[Version], fact: Fact, at: datetime) -> list[Version]:
     """The versions that reward a fact of a moment, money first: a recurring sale's own rule before a sale's."""
     due = in_force(versions, fact.trigger, at)
+    if fact.reached is not None:
+        return [each for each in due if fact.reached in milestones_of(each)]
     if not fact.customer_month:
         return due
     chosen = {each.pays: each for each in [*due, *in_force(versions, "recurring", at)]}
     return [chosen[pays] for pays in sorted(chosen) if _is_early_enough(chosen[pays], fact)]
+
+
+def milestones_of(rule: Version) -> list[Reached]:
+    """What a rule rewards the reaching of."""
+    asked = rule.conditions
+    return [Reached(asked.milestone_counts, each, asked.milestone_currency) for each in asked.milestones]
 
 
 def aged(fact: Fact, at: datetime, first: Mapping[Customer, Firsts], zone: ZoneInfo) -> Fact:
@@ -63,7 +91,7 @@ def reward_for(fact: Fact, rule: Version) -> Computed:
     if rule.kind == "flat":
         flat = Money(rule.amount_minor, rule.currency)
         return Computed(
-            flat, f"{flat.format()} for each {_called(rule)} ({_version(fact, rule)})", whole.amount_minor
+            flat, f"{flat.format()} for {_called(fact, rule)} ({_version(fact, rule)})", whole.amount_minor
         )
     if rule.conditions is NONE:
         earned = Money(share(whole.amount_minor, rule.rate_basis_points), whole.currency)
@@ -77,8 +105,8 @@ def reward_for(fact: Fact, rule: Version) -> Computed:
     return Computed(earned, f"{less}{terms} = {earned.format()} ({_version(fact, rule)})", base.amount_minor)
 
 
-def _called(rule: Version) -> str:
-    return "recurring sale" if rule.trigger == "recurring" else rule.trigger
+def _called(fact: Fact, rule: Version) -> str:
+    return called(rule.trigger) if fact.reached is None else reached_words(rule.conditions, fact.reached.at)
 
 
 def _version(fact: Fact, rule: Version) -> str:

@@ -1,4 +1,4 @@
-"""What a rule asks beyond its rate: rates of products, what the base is without, a customer's first months, a cap."""
+"""What a rule asks beyond its rate: rates of products, what the base is without, a customer's first months, milestones, a cap."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,13 +11,16 @@ from core.money import Money
 
 Part = Literal["tax", "shipping", "discount"]
 CapPeriod = Literal["month", "quarter", "year"]
+Counted = Literal["sales", "leads", "revenue"]
+"""what milestones count, as the scoreboard does"""
 WHOLE = 10_000
 MOST_PRODUCTS, MOST_MONTHS, LONGEST_SKU = 50, 120, 200
+MOST_MILESTONES = 50
 MONTHS_OF_QUARTER, MONTHS_OF_YEAR = 3, 12
 
 
 class WrongConditions(Invalid):
-    """Rates are up to 100 %, each product is named once, caps are positive, and the customer gets one thing at most."""
+    """Rates are up to 100 %, products and milestones are named once, caps are positive, the customer gets one thing at most."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,11 @@ class Conditions:
     """what the referred customer gets, once: a coupon, or a credit"""
     customer_credit_minor: int = 0
     customer_currency: str = ""
+    milestones: tuple[int, ...] = ()
+    """which sale or lead of an advocate, or what sum of sales in minor units; each is reached once"""
+    milestone_counts: Counted = "sales"
+    milestone_currency: str = ""
+    """of a sum"""
 
     def __post_init__(self) -> None:
         """Refuse what means nothing; raises WrongConditions."""
@@ -57,6 +65,8 @@ class Conditions:
         named = all(0 < len(each) <= LONGEST_SKU for each in skus) and len(set(skus)) == len(skus)
         few = len(skus) <= MOST_PRODUCTS and 0 <= self.first_months <= MOST_MONTHS
         known = set(self.without) <= set(get_args(Part)) and self.cap_period in get_args(CapPeriod)
+        known &= self.milestone_counts in get_args(Counted) and len(self.milestones) <= MOST_MILESTONES
+        named &= len(set(self.milestones)) == len(self.milestones) and min(self.milestones, default=1) > 0
         one_gift = not (self.customer_coupon and self.customer_credit_minor)
         if (
             not (rates and named and few and known and one_gift)
@@ -89,7 +99,8 @@ def read(kept: Mapping[str, Any]) -> Conditions:
     if not kept:
         return NONE
     products = tuple(ProductRate(sku, rate) for sku, rate in kept.get("products", ()))
-    return Conditions(**{**kept, "products": products, "without": tuple(kept.get("without", ()))})
+    lists = {"without": tuple(kept.get("without", ())), "milestones": tuple(kept.get("milestones", ()))}
+    return Conditions(**{**kept, "products": products, **lists})
 
 
 NONE = Conditions()
@@ -136,3 +147,21 @@ def percent(rate_basis_points: int) -> str:
     """`10 %`, `12.5 %`."""
     whole, rest = divmod(rate_basis_points, 100)
     return f"{whole}.{rest:02d}".rstrip("0") + " %" if rest else f"{whole} %"
+
+
+def milestone_words(conditions: Conditions) -> str:
+    """`the 10th and 50th sale`, `€1,000.00 of sales`."""
+    return " and ".join(reached_words(conditions, each) for each in sorted(conditions.milestones))
+
+
+def reached_words(conditions: Conditions, at: int) -> str:
+    """One of them: `the 10th sale`, `€1,000.00 of sales`."""
+    if conditions.milestone_counts == "revenue":
+        return f"{Money(at, conditions.milestone_currency).format()} of sales"
+    return f"the {ordinal(at)} {conditions.milestone_counts.removesuffix('s')}"
+
+
+def ordinal(number: int) -> str:
+    """`1st`, `2nd`, `11th`."""
+    few = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in {11, 12, 13} else few}"

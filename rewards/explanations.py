@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlmodel import col, select
 
+from advocates.activities import Activity
 from advocates.membership import Membership, get_membership
 from core.access import CLOCK, RULE
 from core.db import session
@@ -39,6 +40,8 @@ class Explanation:
     person: Person
     programme: Programme
     conversion: Conversion | None
+    activity: Activity | None
+    """what was handed in and accepted"""
     candidates: Sequence[AttributionCandidate]
     rule: RewardRule | None
     rule_says: str
@@ -72,6 +75,7 @@ def explain(reward: Reward) -> Explanation:
         person=get_person(membership.person_id),
         programme=programme,
         conversion=conversion,
+        activity=session().get(Activity, reward.activity_id) if reward.activity_id else None,
         candidates=candidates_of([conversion.id])[conversion.id] if conversion else (),
         rule=rule,
         rule_says=rules.sentence(rule) if rule else "",

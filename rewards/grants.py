@@ -9,6 +9,7 @@ from sqlalchemy import Select, literal, update
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
+from advocates.activities import counts_as, get_activity
 from advocates.membership import get_membership
 from core import events
 from core.clock import day_number, now
@@ -25,6 +26,7 @@ from rewards.arithmetic import Computed, Fact, aged, reward_for, rules_for
 from rewards.asking import ask_first
 from rewards.caps import within_caps
 from rewards.customer_rewards import Referred, give
+from rewards.milestones import Step, reached_in, steps_of
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
 from rewards.reward import (
@@ -34,6 +36,7 @@ from rewards.reward import (
     RewardsGranted,
     book_all,
     get_reward,
+    rewards_of_activity,
     rewards_of_conversion,
 )
 from rewards.rules import Version, versions_of
@@ -44,6 +47,7 @@ __all__ = [
     "facts_points",
     "get_reward",
     "grant_again",
+    "grant_for_activity",
     "grant_for_certification",
     "grant_for_conversion",
     "grant_for_conversions",
@@ -67,6 +71,9 @@ class _Due:
     shares: tuple[Share, ...]
     conversion_id: str | None = None
     award_id: str | None = None
+    activity_id: str | None = None
+    steps: tuple[Step, ...] = ()
+    """what it adds to what milestones count"""
 
     @property
     def referred(self) -> Referred | None:
@@ -102,6 +109,7 @@ def _due(won: Won, key: str) -> _Due:
         won.occurred_at,
         won.shares,
         conversion_id=won.conversion_id,
+        steps=steps_of(won),
     )
 
 
@@ -116,13 +124,26 @@ def grant_for_certification(award_id: str, membership_id: str) -> list[Reward]:
     return list(session().exec(granted.order_by(col(Reward.grant_key))).all())
 
 
+def grant_for_activity(activity_id: str) -> list[Reward]:
+    """Grant what the rules in force when it was accepted give for an activity; again: the same rewards."""
+    activity = get_activity(activity_id)
+    if activity.state != "accepted" or activity.decided_at is None:
+        return []
+    member = get_membership(activity.membership_id)
+    shares, fact = (Share(member.id, WHOLE, 0),), Fact(counts_as(activity))
+    where = (member.programme_id, member.unit_id)
+    due = _Due(f"activity:{activity.id}", fact, *where, activity.decided_at, shares, activity_id=activity.id)
+    _grant([due])
+    return rewards_of_activity(activity.id)
+
+
 def _grant(dues: Sequence[_Due]) -> None:
     """Book what was not granted before; an amount too small to owe, a percentage of a few cents, is left out."""
     ruled = versions_of({each.programme_id for each in dues})
     made_at = now()
     ruling = [
         (due, rule)
-        for due in _aged(dues, ruled)
+        for due in (*_aged(dues, ruled), *_reached(dues, ruled))
         for rule in rules_for(ruled[due.programme_id], due.fact, due.at)
     ]
     rewards = [
@@ -157,6 +178,21 @@ def _aged(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Seque
     ]
 
 
+def _reached(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Iterator[_Due]:
+    """The milestones that conversions reached, each once in an advocate's life: the key of its reward says so."""
+    asking = [
+        each
+        for each in dues
+        if each.steps and any(one.conditions.milestones for one in ruled[each.programme_id])
+    ]
+    for due, member, what in reached_in(
+        [(each, each.steps, ruled[each.programme_id], each.at) for each in asking]
+    ):
+        key = f"milestone:{member}:{what.counts}:{what.currency}{what.at}"
+        fact, alone = Fact("milestone", reached=what), (Share(member, WHOLE, 0),)
+        yield replace(due, key=key, fact=fact, shares=alone, steps=())
+
+
 _KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Reward.grant_key)))
 
 
@@ -189,6 +225,7 @@ def _reward(
         kind="points" if in_points else "earned",
         conversion_id=due.conversion_id,
         award_id=due.award_id,
+        activity_id=due.activity_id,
         rule_id=rule.id,
         rule_version=rule.version,
         base_minor=computed.base_minor,

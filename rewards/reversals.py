@@ -126,6 +126,7 @@ def negative_line(
         unit_id=reward.unit_id,
         kind="clawback",
         conversion_id=reward.conversion_id,
+        activity_id=reward.activity_id,
         parent_id=reward.id,
         rule_id=reward.rule_id,
         rule_version=reward.rule_version,

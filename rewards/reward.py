@@ -48,6 +48,7 @@ class Reward(SQLModel, table=True):
     kind: Kind = word("earned")
     conversion_id: str | None = Field(default=None, foreign_key="conversion.id", index=True, sa_type=Text)
     award_id: str | None = Field(default=None, sa_type=Text)
+    activity_id: str | None = Field(default=None, sa_type=Text)
     parent_id: str | None = Field(default=None, foreign_key="reward.id", sa_type=Text)
     """the reward that a clawback takes from"""
     rule_id: str | None = Field(default=None, foreign_key="reward_rule.id", sa_type=Text)
@@ -166,6 +167,13 @@ def rewards_of_conversion(conversion_id: str) -> list[Reward]:
     return list(session().exec(wanted.order_by(col(Reward.id))).all())
 
 
+def rewards_of_activity(activity_id: str) -> list[Reward]:
+    """What an accepted activity led to, without what was taken back."""
+    keys = [f"activity:{activity_id}:{pays}" for pays in ("money", "points")]
+    wanted = select(Reward).where(col(Reward.grant_key).in_(keys))
+    return list(session().exec(wanted.order_by(col(Reward.grant_key))).all())
+
+
 @dataclass
 class NewReward:
     """A line that is about to be booked, with every column that a new one has."""
@@ -177,6 +185,7 @@ class NewReward:
     kind: Kind
     conversion_id: str | None
     award_id: str | None
+    activity_id: str | None
     rule_id: str
     rule_version: int
     base_minor: int
@@ -250,6 +259,8 @@ def content_hash(reward: Reward | NewReward) -> str:
         "amount": [reward.granted_minor, reward.reversed_minor, reward.amount_minor, reward.currency],
         "arithmetic": reward.arithmetic,
     }
+    if reward.activity_id is not None:
+        seen["activity"] = reward.activity_id
     return hashlib.sha256(_SEEN.encode(seen).encode()).hexdigest()
 
 

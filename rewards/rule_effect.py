@@ -4,37 +4,18 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from heapq import nlargest
-from typing import Literal
 
-from sqlmodel import col, select
-
-from advocates.membership import Membership
 from core.clock import now
-from core.db import session
 from core.money import Money
-from curriculum.certification import Award
 from hub.programmes import Programme
-from referrals.conversion_rows import Conversion
-from referrals.customers import first_of
-from referrals.won import bought_of
 from rewards import caps
-from rewards.arithmetic import Fact, aged, reward_for, rules_for
+from rewards.arithmetic import reward_for, rules_for
+from rewards.happened import AT_ONCE, Happened, happened_in
 from rewards.rules import Terms, Trigger, Version, cap_currency, check_terms, versions_of
 from rewards.statements import last_ended, span_of
 
 BIGGEST = 5
-AT_ONCE = 1_000
 EVER = datetime.min.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class Happened:
-    """A fact of the month: what it was, whose, when, and how people know it."""
-
-    name: str
-    member_id: str
-    at: datetime
-    fact: Fact
 
 
 @dataclass(frozen=True)
@@ -67,8 +48,8 @@ def effect_of(programme: Programme, trigger: Trigger, terms: Terms) -> Effect:
     check_terms(programme, trigger, terms)
     month = last_ended(programme, now())
     ruled = [each for each in versions_of([programme.id])[programme.id] if each.pays == terms.pays]
-    happened = _happened(programme, trigger, *span_of(programme, month))
-    return compare(month, happened, ruled, _version(programme, trigger, terms))
+    new, span = _version(programme, trigger, terms), span_of(programme, month)
+    return compare(month, happened_in(programme, new, [*ruled, new], span), ruled, new)
 
 
 def compare(month: str, happened: Iterable[Happened], ruled: Sequence[Version], new: Version) -> Effect:
@@ -158,46 +139,3 @@ def _version(programme: Programme, trigger: Trigger, terms: Terms) -> Version:
         hold_days=programme.hold_days,
         zone=programme.zone,
     )
-
-
-def _happened(
-    programme: Programme, trigger: Trigger, begins_at: datetime, ends_at: datetime
-) -> Iterator[Happened]:
-    """The facts of a span that somebody won or earned, in their order, a thousand rows in memory at a time."""
-    if trigger == "certification":
-        awards = select(Award.verify_id, Award.membership_id, Award.awarded_at).join(
-            Membership, col(Membership.id) == col(Award.membership_id)
-        )
-        mine = awards.where(
-            Membership.programme_id == programme.id,
-            col(Award.awarded_at) >= begins_at,
-            col(Award.awarded_at) < ends_at,
-        )
-        for row in session().exec(mine.execution_options(yield_per=AT_ONCE)):
-            yield Happened(*row, Fact("certification"))
-        return
-    kind: Literal["lead", "sale"] = "lead" if trigger == "lead" else "sale"
-    sold = select(Conversion).where(
-        Conversion.programme_id == programme.id,
-        Conversion.kind == kind,
-        col(Conversion.membership_id).is_not(None),
-        col(Conversion.occurred_at) >= begins_at,
-        col(Conversion.occurred_at) < ends_at,
-    )
-    ordered = sold.order_by(col(Conversion.occurred_at), col(Conversion.id))
-    rows = session().exec(ordered.execution_options(yield_per=AT_ONCE))
-    for some in rows.partitions(AT_ONCE):
-        for each in _facts(kind, some, programme):
-            if trigger != "recurring" or each.fact.customer_month:
-                yield each
-
-
-def _facts(
-    kind: Literal["lead", "sale"], rows: Sequence[Conversion], programme: Programme
-) -> Iterator[Happened]:
-    told = [(each, bought_of(each)) for each in rows]
-    first = first_of(bought.customer for _, bought in told if bought.customer[1])
-    for each, bought in told:
-        amount = Money(each.amount_minor, each.currency) if each.currency else None
-        fact = aged(Fact(kind, amount, bought), each.occurred_at, first, programme.zone)
-        yield Happened(each.external_id, str(each.membership_id), each.occurred_at, fact)

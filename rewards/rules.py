@@ -1,6 +1,6 @@
 """Reward rules: versioned data per programme, each version in force from a moment until the next one."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -19,10 +19,15 @@ from core.errors import Conflict, Invalid, NotFound
 from core.money import POINTS, Money, require_currency
 from core.reading import Columns, Reading, among
 from hub.programmes import Programme
-from rewards.conditions import NONE, Conditions, percent, read, sentences, written
+from rewards.conditions import NONE, Conditions, milestone_words, percent, read, sentences, written
 
-Trigger = Literal["lead", "sale", "recurring", "certification"]
-"""recurring: a sale to somebody who bought before, where there is such a rule; else it is a sale like any other"""
+Trigger = Literal["lead", "sale", "recurring", "certification", "milestone", "activity", "answer"]
+"""recurring: a sale to somebody who bought before, where there is such a rule; else it is a sale like any other.
+
+activity and answer: what an advocate handed in was accepted, see advocates/activities.py; milestone: rewards/milestones.py
+"""
+SOLD: frozenset[Trigger] = frozenset({"lead", "sale", "recurring"})
+"""those that a percentage can be taken of"""
 Kind = Literal["percent", "flat"]
 Pays = Literal["money", "points"]
 WHOLE = 10_000
@@ -90,11 +95,11 @@ class WrongTerms(Invalid):
 
 
 class PercentOfNothing(Invalid):
-    """A certification has no amount that a percentage could be taken of: choose a flat reward."""
+    """Only leads and sales have an amount that a percentage could be taken of: choose a flat reward."""
 
 
 class ConditionsDoNotFit(Invalid):
-    """Products and what is left out need a percentage, months a recurring sale, a gift a lead or a sale."""
+    """Products and what is left out need a percentage, months a recurring sale, a gift a lead or a sale, milestones numbers."""
 
 
 class RuleOverlaps(Conflict):
@@ -160,14 +165,15 @@ def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
     if (terms.kind == "flat" and (asked.products or asked.without)) or (
         (trigger != "recurring" and asked.first_months)
         or (trigger not in {"lead", "sale"} and asked.gives_customer)
+        or (trigger == "milestone") != bool(asked.milestones)
     ):
         raise ConditionsDoNotFit
-    if max(asked.cap_minor, asked.customer_credit_minor) > MOST_MINOR:
+    if max(asked.cap_minor, asked.customer_credit_minor, *asked.milestones) > MOST_MINOR:
         raise WrongTerms
     if terms.kind == "percent":
         if not least <= terms.rate_basis_points <= WHOLE or terms.flat is not None:
             raise WrongTerms
-        if trigger == "certification":
+        if trigger not in SOLD:
             raise PercentOfNothing
     elif terms.flat is None or not 0 < terms.flat.amount_minor <= MOST_MINOR or terms.rate_basis_points:
         raise WrongTerms
@@ -282,11 +288,25 @@ def sentence(rule: RewardRule) -> str:
 
 def words(terms: Terms, trigger: Trigger, in_currency: str) -> str:
     """What terms say: `10 % of each sale; without tax`, `€2.50 for each lead`; a cap in this currency."""
-    asked, called = terms.conditions, "recurring sale" if trigger == "recurring" else trigger
+    asked = terms.conditions
     capped = Money(asked.cap_minor, in_currency).format() if asked.cap_minor else ""
     earned = (
-        f"{percent(terms.rate_basis_points)} of each {called}"
+        f"{percent(terms.rate_basis_points)} of {called(trigger, asked)}"
         if terms.flat is None
-        else f"{terms.flat.format()} for each {called}"
+        else f"{terms.flat.format()} for {called(trigger, asked)}"
     )
     return "; ".join([earned, *sentences(asked, capped)])
+
+
+def called(trigger: Trigger, asked: Conditions = NONE) -> str:
+    """What is rewarded, in words: `each sale`, `the 10th and 50th sale`."""
+    if trigger == "milestone":
+        return milestone_words(asked)
+    return f"each {CALLED.get(trigger, trigger)}"
+
+
+CALLED: Mapping[str, str] = {
+    "recurring": "recurring sale",
+    "activity": "accepted activity",
+    "answer": "accepted answer",
+}

@@ -16,7 +16,7 @@ from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import rewards_page, rules
-from rewards.conditions import MOST_MONTHS, CapPeriod, Conditions, Part, ProductRate
+from rewards.conditions import MOST_MONTHS, CapPeriod, Conditions, Counted, Part, ProductRate
 from rewards.explanations import name_of
 from rewards.rule_effect import effect_of
 from rewards.rules import RewardRule, Terms, Trigger
@@ -28,6 +28,7 @@ door = Blueprint("rewards_rules", __name__)
 
 MANAGE = "programme.manage"
 RATE = re.compile(r"\d{1,3}(\.\d{1,2})?")
+MILESTONE = re.compile(r"\d{1,12}(\.\d{1,4})?")
 
 
 class RulesQuery(Input):
@@ -69,6 +70,9 @@ class NewVersion(Input):
     cap: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
     """the most in a period, in the main unit of what is paid"""
     cap_period: CapPeriod = "month"
+    milestones: str = Field(default="", max_length=1_000)
+    """which sales or leads, or sums in the main unit, with spaces between"""
+    milestone_counts: Counted = "sales"
     customer_coupon: Key | None = None
     customer_credit: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
 
@@ -113,6 +117,9 @@ def _terms(wanted: NewVersion, programme: Programme) -> Terms:
         first_months=wanted.first_months,
         cap_minor=to_minor(wanted.cap, currency),
         cap_period=wanted.cap_period,
+        milestones=_milestones(wanted, programme) if wanted.trigger == "milestone" else (),
+        milestone_counts=wanted.milestone_counts if wanted.trigger == "milestone" else "sales",
+        milestone_currency=programme.currency if _counts_money(wanted) else "",
         customer_coupon=wanted.customer_coupon or "",
         customer_credit_minor=to_minor(wanted.customer_credit, programme.currency),
         customer_currency=programme.currency if wanted.customer_credit else "",
@@ -138,6 +145,25 @@ def _product(line: str) -> ProductRate:
     if not RATE.fullmatch(rate.removesuffix("%")) or not PRINTABLE.fullmatch(sku.strip()):
         raise WrongProduct
     return ProductRate(sku.strip(), _basis_points(Decimal(rate.removesuffix("%"))))
+
+
+class WrongMilestone(Invalid):
+    """Write numbers with spaces between them: 10 50 100."""
+
+
+def _counts_money(wanted: NewVersion) -> bool:
+    return wanted.trigger == "milestone" and wanted.milestone_counts == "revenue"
+
+
+def _milestones(wanted: NewVersion, programme: Programme) -> tuple[int, ...]:
+    typed = wanted.milestones.split()
+    if not typed or not all(MILESTONE.fullmatch(each) for each in typed):
+        raise WrongMilestone
+    if _counts_money(wanted):
+        return tuple(to_minor(Decimal(each), programme.currency) for each in typed)
+    if not all(each.isdecimal() for each in typed):
+        raise WrongMilestone
+    return tuple(map(int, typed))
 
 
 def _what_changes(programme: Programme, before: list[RewardRule], made: RewardRule) -> str:

@@ -1,10 +1,14 @@
-"""A conversion went to somebody else: whoever had it loses its rewards by opposite lines, whoever has it now is granted them."""
+"""A conversion went to somebody else, or an activity was taken back: what it earned goes back by opposite lines.
+
+Whoever has the conversion now is granted its rewards.
+"""
 
 from datetime import datetime
 
 from sqlalchemy import Text, UniqueConstraint
 from sqlmodel import Field, SQLModel, select
 
+from advocates.activities import get_activity
 from core.access import RULE
 from core.clock import now
 from core.columns import key, minor, moment
@@ -14,7 +18,7 @@ from referrals.reassignment import get_reassignment
 from referrals.refunds import refunds_of
 from rewards import changes, grants, ledger, reviews
 from rewards.reversals import lock, negative_line, reverse_for_refund
-from rewards.reward import UNDECIDED, Reward, book, rewards_of_conversion
+from rewards.reward import UNDECIDED, Reward, book, rewards_of_activity, rewards_of_conversion
 
 
 class RewardWithdrawal(SQLModel, table=True):
@@ -35,18 +39,39 @@ def follow(reassignment_id: str) -> None:
     went = get_reassignment(reassignment_id)
     for reward in rewards_of_conversion(went.conversion_id):
         if reward.parent_id is None:
-            _take(reward, reassignment_id, went.why)
+            _take_for(reward, reassignment_id, went.why)
     if went.to_membership_id is not None:
         grants.grant_again(went.conversion_id, reassignment_id)
         for refund in refunds_of(went.conversion_id):
             reverse_for_refund(refund.id)
 
 
-def _take(reward: Reward, reassignment_id: str, why: str) -> None:
+def take_back_of_activity(activity_id: str) -> None:
+    """Reaction: an accepted activity was taken back, and so is what it earned; again: nothing."""
+    why = get_activity(activity_id).reason
+    for reward in rewards_of_activity(activity_id):
+        _take(reward, f"activity-back:{reward.id}", why)
+
+
+def _take_for(reward: Reward, reassignment_id: str, why: str) -> None:
     lock(reward)
     reviews.forget(reward)
-    if reward.state in {"denied", "reversed"} or _taken(reward.id, reassignment_id):
-        return
+    if not _taken(reward.id, reassignment_id):
+        taken = _take(reward, f"reassigned:{reassignment_id}:{reward.id}", why)
+        if taken:
+            session().add(
+                RewardWithdrawal(
+                    reward_id=reward.id, reassignment_id=reassignment_id, amount_minor=taken, at=now()
+                )
+            )
+            session().flush()
+
+
+def _take(reward: Reward, key: str, why: str) -> int:
+    """Deny what was not decided, and claw back what was; answers how much was clawed back."""
+    lock(reward)
+    if reward.state in {"denied", "reversed"}:
+        return 0
     if reward.state in UNDECIDED:
         said = f"Not granted: {why.rstrip('.')}."
         changes.change(
@@ -60,8 +85,8 @@ def _take(reward: Reward, reassignment_id: str, why: str) -> None:
         changes.off_the_list(reward, RULE)
         changes.note(reward, "reward.denied", RULE, reason=said)
         ledger.post(changes.denial(reward))
-        return
-    _claw_back(reward, reassignment_id, why)
+        return 0
+    return _claw_back(reward, key, why)
 
 
 def _taken(reward_id: str, reassignment_id: str) -> bool:
@@ -71,25 +96,22 @@ def _taken(reward_id: str, reassignment_id: str) -> bool:
     return session().exec(known).first() is not None
 
 
-def _claw_back(reward: Reward, reassignment_id: str, why: str) -> None:
+def _claw_back(reward: Reward, key: str, why: str) -> int:
     """A negative line over what is left of it: points at once, money by the next payouts."""
     rest = Money(reward.granted_minor - reward.reversed_minor, reward.currency)
     if not rest.amount_minor:
-        return
+        return 0
     reward.reversed_minor += rest.amount_minor
-    taken = RewardWithdrawal(
-        reward_id=reward.id, reassignment_id=reassignment_id, amount_minor=rest.amount_minor, at=now()
-    )
-    session().add(taken)
     session().add(reward)
     session().flush()
     book(
         negative_line(
             reward,
             rest,
-            grant_key=f"reassigned:{reassignment_id}:{reward.id}",
+            grant_key=key,
             says=f"{rest.format()} taken back: {why}",
             occurred_at=now(),
             base_minor=-reward.base_minor,
         )
     )
+    return rest.amount_minor

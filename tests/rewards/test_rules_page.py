@@ -66,7 +66,7 @@ def test_each_kind_of_rule(
 @pytest.mark.parametrize(
     ("trigger", "pays", "value", "sentence"),
     [
-        ("certification", "percent", "10", "A certification has no amount"),
+        ("certification", "percent", "10", "Only leads and sales have an amount"),
         ("sale", "percent", "0", "A rule is either"),
         ("sale", "percent", "100.01", "A rule is either"),
         ("sale", "percent", "0.001", "A rule is either"),
@@ -149,7 +149,7 @@ def test_what_cannot_be_a_rule_is_refused_before_it_is_shown(client: FlaskClient
     sign_in(client, cast.manager)
     refused = client.post(PAGE, data={**typed(cast.programme, "certification"), "act": "show"})
     assert refused.status_code == 422
-    assert "A certification has no amount" in refused.text
+    assert "Only leads and sales have an amount" in refused.text
     sign_in(client, cast.other_manager)
     strange = client.post(PAGE, data={**typed(cast.programme), "act": "show"})
     assert strange.status_code in {403, 404}
