@@ -81,7 +81,7 @@ def _wait(members: Sequence[Membership]) -> list[Seen]:
     rewards = [
         NewReward(
             grant_key=f"bench:{new_id()}", membership_id=each.id, programme_id=each.programme_id, unit_id=each.unit_id,
-            kind="earned", conversion_id=None, award_id=None, rule_id=None, rule_version=0,  # type: ignore[arg-type]  # no rule is needed
+            kind="earned", conversion_id=None, award_id=None, activity_id=None, rule_id=None, rule_version=0,  # type: ignore[arg-type]  # no rule is needed
             base_minor=0, rate_basis_points=0, currency="EUR", granted_minor=500, amount_minor=500,
             arithmetic="as measured", state="approvable", hold_until=at, occurred_at=at, day=day_number(at), made_at=at,
             id=new_id(),

@@ -1,6 +1,6 @@
 """The proof that money is right: the journal equals its cache, and every reward and payout agrees with its postings."""
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
@@ -87,10 +87,12 @@ def _lines_disagree() -> list[str]:
     back = select(taken).where(col(RewardReversal.reward_id) == col(Reward.id)).scalar_subquery()
     withdrawn = func.coalesce(func.sum(col(RewardWithdrawal.amount_minor)), 0)
     lost = select(withdrawn).where(col(RewardWithdrawal.reward_id) == col(Reward.id)).scalar_subquery()
+    # Of what an activity earned, all goes back at once, and its line is the note.
+    of_activity = case((col(Reward.activity_id).is_not(None), -below.scalar_subquery()), else_=0)
     rest = col(Reward.granted_minor) - col(Reward.reversed_minor)
     loose = select(col(Reward.id)).where(
         (col(Reward.amount_minor) + below.scalar_subquery() != rest)
-        | (back + lost != col(Reward.reversed_minor))
+        | (back + lost + of_activity != col(Reward.reversed_minor))
         | (col(Reward.state).in_(("in_payout", "paid")) & col(Reward.payout_id).is_(None))
         | ((col(Reward.currency) == POINTS) & (col(Reward.state) != "credited"))
     )

@@ -46,7 +46,7 @@ def test_an_activity_waits_on_the_list_until_it_is_accepted_and_the_advocate_is_
         with pytest.raises(activities.AlreadyDecided):
             activities.decline(activity, by=manager, reason="Too late.")
         assert len(told) == 1
-        mails = session().exec(select(OutboxMessage).where(OutboxMessage.subject_id == activity.id)).all()
+        mails = session().exec(select(OutboxMessage).where(OutboxMessage.subject == activity.id)).all()
         assert [each.step for each in mails] == ["activity_decided:accepted"]
 
 

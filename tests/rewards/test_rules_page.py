@@ -207,7 +207,7 @@ def test_a_recurring_rule_is_shown_with_what_it_would_have_changed_of_sales(
         ({"products": "PRO-*"}, "Write a line for each product"),
         ({"products": "PRO-* NaN"}, "Write a line for each product"),
         ({"products": "PRO-* 101"}, "Rates are up to 100 %"),
-        ({"products": "A 1\nA 2"}, "each product is named once"),
+        ({"products": "A 1\nA 2"}, "products and milestones are named once"),
         ({"first_months": "3"}, "months a recurring sale"),
         ({"first_months": "121"}, "f-first_months-error"),
         ({"without": "sugar"}, "f-without"),
