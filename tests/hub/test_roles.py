@@ -33,6 +33,7 @@ programme.manage            x        x       .        .        .
 programme.four_eyes         x        .       .        x        .
 application.see             x        x       x        .        .
 application.review          x        x       x        .        .
+activity.decide             x        x       x        .        .
 advocate.see                x        x       x        x        x
 advocate.manage             x        x       .        .        .
 curriculum.see              x        x       x        .        .
