@@ -128,7 +128,8 @@ def test_sent_is_told_with_the_words_and_declined_gives_everything_back(cast: Ca
         perk_orders.decline(perk_orders.get_order(second.id), by=manager, reason="again")
     assert (points_of(ana), stock_of(perk)) == (70, 4)
     with transaction(read_only=True):
-        mails = session().exec(select(OutboxMessage).where(col(OutboxMessage.kind) == "mail")).all()
+        left = select(OutboxMessage).where(col(OutboxMessage.kind) == "mail").order_by(col(OutboxMessage.id))
+        mails = session().exec(left).all()
         told = [each.content["text"] for each in mails if "mug" in each.content["subject"]]
         assert ["Parcel 17" in told[0], "Broken on the way" in told[1]] == [True, True]
         assert actions.waiting_for(manager, kind="perk.send").items == []
