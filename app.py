@@ -63,6 +63,7 @@ DOORS = (
     "rewards.bank_page",
     "rewards.statements_page",
     "rewards.years_page",
+    "rewards.tax_forms_page",
     "rewards.api",
     "rewards.ledger_conformance_api",
     "rewards.webhooks",

@@ -31,6 +31,7 @@ from rewards import (
     payouts,
     reconciliation,
     reviews,
+    sealed_rows,
     statement_documents,
     stripe_events,
 )
@@ -112,6 +113,12 @@ SCHEDULE: tuple[Job, ...] = (
         3600,
         _in_one_transaction(endpoints.reseal),
         "puts stored secrets under the newest key",
+    ),
+    Job(
+        "reseal-papers",
+        3600,
+        _in_one_transaction(sealed_rows.reseal),
+        "puts bank accounts and tax forms under the newest key",
     ),
     Job("keep-statistics", 600, keep_statistics, "has the database look at how its tables have grown"),
     Job("forget-deliveries", 3600, deliveries.forget_old, "deletes old deliveries of webhooks"),

@@ -36,6 +36,9 @@ ACTION_ADDRESSES = {
     "fraud.review": "/console/reviews/{}",
     "appeal.decide": "/console/appeals/{}",
     "activity.decide": "/console/activities#a-{}",
+    "write_off.confirm": "/console/rewards/{}",
+    "perk.send": "/console/rewards/perks",
+    "tax_form.decide": "/console/payouts/tax-forms/{}",
     "webhook.look": "/console/settings/webhooks/{}",
 }
 """where each kind of action is done; {} is the subject's id"""

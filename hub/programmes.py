@@ -22,6 +22,7 @@ from hub.utm import checked_template, usual_template
 
 Compensation = Literal["recognition", "perks", "cash"]
 Schedule = Literal["monthly", "weekly", "manual"]
+TaxForms = Literal["never", "threshold", "always"]
 AttributionRule = Literal["last_touch", "first_touch", "coupon_over_click", "split"]
 
 
@@ -33,6 +34,7 @@ class Programme(SQLModel, table=True):
         one_of("compensation", get_args(Compensation)),
         one_of("payout_schedule", get_args(Schedule)),
         one_of("attribution_rule", get_args(AttributionRule)),
+        one_of("tax_forms", get_args(TaxForms)),
     )
 
     id: str = key()
@@ -65,6 +67,8 @@ class Programme(SQLModel, table=True):
     payout_minimum_minor: int = minor(0)
     four_eyes_above_minor: int = minor(100_000)
     """a single reward above this needs a second person, with finance"""
+    tax_forms: TaxForms = Field(default="never", sa_column_kwargs={"server_default": "never"}, sa_type=Text)
+    """when a payout waits for an accepted tax form: never, from the year's reporting threshold on, or always"""
     open_to_applications: bool = True
     created_at: datetime = moment(now)
 

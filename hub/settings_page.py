@@ -18,7 +18,7 @@ from core.inputs import Input, Line, Paragraphs, Slug
 from core.money import Money, to_minor
 from core.people import Person
 from hub import policies, units
-from hub.programmes import AttributionRule, Programme, change, get_programme, programmes_in
+from hub.programmes import AttributionRule, Programme, TaxForms, change, get_programme, programmes_in
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
 
@@ -132,6 +132,8 @@ class ProgrammeChange(Input):
     payout_minimum: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
     four_eyes_above: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4)
     """left out by those who may not change it"""
+    tax_forms: TaxForms | None = None
+    """left out: as it is"""
     decide_within_days: int = Field(ge=1, le=90)
     open_to_applications: bool = False
 

@@ -12,12 +12,13 @@ from core.db import session
 from core.money import Money
 from core.settings import settings
 from hub.programmes import Programme
-from rewards import accounts
+from rewards import accounts, tax_gate
 from rewards.accounts import PayoutAccount
 from rewards.bank_accounts import BankAccount
 from rewards.reward import Reward
 from rewards.runs import Reason
 from rewards.stripe_units import coarse_currencies
+from rewards.tax_forms import TaxForm
 
 
 class Skip(NamedTuple):
@@ -60,6 +61,7 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
     for standing, sentence in accounts.WHY_NOT.items():
         nowhere = standing in {"none", "unfinished"}
         said[standing] = Skip("no_account" if nowhere else "account_restricted", sentence)
+    said |= {f"tax_{each}": Skip("tax_form", why) for each, why in tax_gate.WHY_NOT.items()}
     return said
 
 
@@ -87,14 +89,16 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
         if by_bank
         else of.amount - of.amount % case(coarse_currencies(), value=of.currency, else_=1)
     )
+    asks_for_forms = programme.tax_forms != "never"
     verdict = case(
         (of.amount < 0, "negative"),
         (payable <= 0, "nothing"),
         (small, "small"),
+        *([tax_gate.closed(programme, of.currency, payable)] if asks_for_forms else []),
         *(_by_bank(of.currency) if by_bank else _by_stripe()),
     )
     account: Any = BankAccount if by_bank else PayoutAccount
-    return (
+    found = (
         select(
             of.member_id,
             col(Membership.unit_id).label("unit_id"),
@@ -107,8 +111,10 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
         )
         .join(Membership, col(Membership.id) == of.member_id)
         .outerjoin(account, col(account.person_id) == col(Membership.person_id))
-        .subquery()
     )
+    if asks_for_forms:
+        found = found.outerjoin(TaxForm, col(TaxForm.person_id) == col(Membership.person_id))
+    return found.subquery()
 
 
 def _by_stripe() -> list[tuple[ColumnElement[bool], Any]]:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
-from flask_babel import get_locale
 from flask_babel import gettext as _
 from pydantic import Field, StringConstraints
 from sqlmodel import col, select
@@ -21,13 +20,14 @@ from core.settings import settings
 from hub.metrics import value_of
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import accounts, ledger, perks, statement_documents, statements, stripe_gateway
+from rewards import accounts, ledger, perks, statement_documents, statements, stripe_gateway, tax_forms
 from rewards.accounts import PayoutAccount
 from rewards.explanations import explain
 from rewards.periods import next_closing
 from rewards.reward import Reward, RewardNotFound, get_reward
 from rewards.stripe_gateway import Refused, StripeBusy, StripeError
 from rewards.years import years_of
+from web import country_names
 from web.forms import Form, read_form, read_query
 from web.proving import proves
 from web.requests import transacts_itself
@@ -74,6 +74,7 @@ def my_rewards() -> str:
         months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],
         years=years_of(member),
         standing=accounts.standing(accounts.account_of(member.person_id)),
+        tax=tax_forms.standing(tax_forms.form_of(member.person_id), now()),
         closing=next_closing(programme, now()),
     )
 
@@ -120,15 +121,9 @@ def account_page() -> ResponseReturnValue:
         "portal/rewards/account.html",
         account=account,
         standing=accounts.standing(account),
-        countries=_countries(),
+        countries=country_names.named(accounts.COUNTRIES),
         form=Form(),
     )
-
-
-def _countries() -> list[tuple[str, str]]:
-    locale = get_locale()
-    names = locale.territories if locale is not None else {}
-    return sorted(((code, names.get(code, code)) for code in accounts.COUNTRIES), key=lambda each: each[1])
 
 
 @door.post(ACCOUNT_PAGE)

@@ -16,7 +16,7 @@ State = Literal[
 ]  # fmt: skip
 Provider = Literal["stripe", "bank"]
 Outcome = Literal["open", "sent", "refused", "absent"]
-Reason = Literal["below_minimum", "negative", "nothing_left", "no_account", "account_restricted"]
+Reason = Literal["below_minimum", "negative", "nothing_left", "no_account", "account_restricted", "tax_form"]
 OWED: tuple[State, ...] = ("reserved", "sending", "ambiguous", "rejected", "held")
 """states in which the money is still reserved"""
 GONE: tuple[State, ...] = ("sent", "landed", "bank_failed", "reversed")

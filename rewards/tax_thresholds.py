@@ -46,11 +46,16 @@ THRESHOLDS = (
 )  # fmt: skip
 
 
+def in_force(year: int) -> list[Threshold]:
+    """The thresholds of a year."""
+    return [each for each in THRESHOLDS if each.first_year <= year <= (each.last_year or year)]
+
+
 def reached(country: str, paid: Money, payments: int, year: int) -> Iterator[Threshold]:
     """The thresholds that an advocate's payments of a year in one currency reach."""
-    for each in THRESHOLDS:
+    for each in in_force(year):
         here = country in each.countries and paid.currency == each.at_least.currency
-        if here and each.first_year <= year <= (each.last_year or year):
+        if here:
             enough = paid.amount_minor >= each.at_least.amount_minor
             if enough or 0 < each.payments <= payments:
                 yield each

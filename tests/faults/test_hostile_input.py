@@ -103,6 +103,7 @@ TABLES = {
     "import_id": "conversion_import",
     "case_id": "fraud_case",
     "appeal_id": "appeal",
+    "form_id": "tax_form",
 }
 OTHERS = {
     "fmt": "csv",

@@ -1,0 +1,139 @@
+"""Doors for tax forms: an advocate gives one, finance accepts it or returns it."""
+
+from datetime import date
+from typing import Literal
+
+from flask import Blueprint, flash, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from pydantic import Field
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core import audit
+from core.access import Actor, authorize
+from core.clock import now
+from core.db import session
+from core.errors import Forbidden
+from core.inputs import Input, Line
+from core.people import get_person
+from hub.programmes import get_programme
+from rewards import tax_forms
+from rewards.tax_forms import RIGHT, Details, Kind, State, TaxForm, get_form
+from web.country_names import Country, named
+from web.forms import Form, read_form, read_query
+from web.proving import proves
+from web.requests import writes_on_get
+from web.signing_in import advocate, me, staff
+
+door = Blueprint("rewards_tax_forms", __name__)
+
+PAGE, LIST = "/portal/rewards/tax-form", "/console/payouts/tax-forms"
+SHOWN = 200
+
+
+class GivenForm(Input):
+    """What an advocate gives."""
+
+    kind: Kind
+    name: Line
+    address: str = Field(min_length=1, max_length=500)
+    country: Country
+    tax_id: str = Field(default="", max_length=30)
+    vat_id: str = Field(default="", max_length=20)
+    born_on: date | None = None
+    certified: Literal["yes"]
+    """that it is true"""
+
+
+class FormsQuery(Input):
+    """Which forms."""
+
+    state: State = "given"
+
+
+class Answer(Input):
+    """What finance says of one version of a form."""
+
+    act: Literal["accept", "return"]
+    version: int = Field(ge=1)
+    reason: str = Field(default="", max_length=500)
+
+
+@door.get(PAGE)
+def my_form() -> str:
+    """What the advocate gave, by its last figures, and a form for the next."""
+    member = advocate()
+    known = tax_forms.form_of(member.person_id)
+    return render_template(
+        "portal/rewards/tax_form.html",
+        known=known,
+        standing=tax_forms.standing(known, now()),
+        programme=get_programme(member.programme_id),
+        countries=named(),
+        form=Form({"name": get_person(member.person_id).name}),
+    )
+
+
+@door.post(PAGE)
+@proves()
+def give() -> ResponseReturnValue:
+    """Give a form, or the next one."""
+    member, typed = advocate(), read_form(GivenForm)
+    details = tax_forms.checked(Details(**typed.model_dump(exclude={"certified"})))
+    tax_forms.give(member, details, by=me().actor)
+    flash(_("We have your tax form. Finance looks at it next."), "good")
+    return redirect(PAGE, 303)
+
+
+@door.get(LIST)
+def forms_page() -> str:
+    """The forms that wait, or were decided."""
+    actor, query = staff(RIGHT), read_query(FormsQuery)
+    forms = tax_forms.forms_in(actor.units_for(RIGHT), query.state, limit=SHOWN)
+    return render_template("console/rewards/tax_forms.html", forms=forms, query=query)
+
+
+@door.get(f"{LIST}/<id:form_id>")
+@writes_on_get
+def form_page(form_id: str) -> str:
+    """One form, readable; that somebody read it is on the audit log."""
+    actor, found = _theirs(form_id)
+    audit.record(actor, "tax_form.read", "tax_form", found.id, details={"version": found.version})
+    return render_template(
+        "console/rewards/tax_form.html",
+        known=found,
+        details=tax_forms.details_of(found),
+        standing=tax_forms.standing(found, now()),
+        own=found.person_id == actor.person_id,
+        form=Form(),
+    )
+
+
+@door.post(f"{LIST}/<id:form_id>")
+@proves(RIGHT)
+def answer(form_id: str) -> ResponseReturnValue:
+    """Accept it, or say what is wrong with it."""
+    (actor, found), wanted = _theirs(form_id), read_form(Answer)
+    if wanted.act == "accept":
+        tax_forms.accept(found, wanted.version, by=actor)
+        flash(_("Accepted: payouts go on with the next run."), "good")
+    else:
+        tax_forms.give_back(found, wanted.version, by=actor, reason=wanted.reason)
+        flash(_("Returned, with your reason."), "good")
+    return redirect(LIST, 303)
+
+
+def _theirs(form_id: str) -> tuple[Actor, TaxForm]:
+    """The form, for finance of a unit in which its person is an advocate."""
+    actor, found = staff(RIGHT), get_form(form_id)
+    units = session().exec(
+        select(Membership.unit_id)
+        .where(Membership.person_id == found.person_id)
+        .order_by(col(Membership.unit_id))
+    )
+    reached = [each for each in units if actor.may(RIGHT, each)]
+    if not reached:
+        raise Forbidden
+    authorize(actor, RIGHT, reached[0])
+    return actor, found
