@@ -64,6 +64,7 @@ DOORS = (
     "rewards.statements_page",
     "rewards.years_page",
     "rewards.tax_forms_page",
+    "rewards.self_billing_page",
     "rewards.api",
     "rewards.ledger_conformance_api",
     "rewards.webhooks",

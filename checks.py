@@ -15,7 +15,7 @@ from hub.units import find_hub
 from referrals import link_proof
 from referrals.imports import stuck_imports
 from referrals.refunds import stuck_refunds
-from rewards import proof, sealed_rows
+from rewards import invoices, proof, sealed_rows
 from rewards.runs import Payout
 from rewards.stripe_events import StripeEvent
 
@@ -37,7 +37,8 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("no file that was brought is left lying", stuck_imports),
         ("no event of Stripe's is left lying", _stuck_events),
         ("every stored secret can be opened", endpoints.unopenable),
-        ("every bank account and tax form can be opened", sealed_rows.unopenable),
+        ("every bank account, tax form and invoice can be opened", sealed_rows.unopenable),
+        ("the numbers of invoices have no gaps", invoices.gaps),
     )
 
 

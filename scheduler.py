@@ -118,7 +118,7 @@ SCHEDULE: tuple[Job, ...] = (
         "reseal-papers",
         3600,
         _in_one_transaction(sealed_rows.reseal),
-        "puts bank accounts and tax forms under the newest key",
+        "puts bank accounts, tax forms and invoices under the newest key",
     ),
     Job("keep-statistics", 600, keep_statistics, "has the database look at how its tables have grown"),
     Job("forget-deliveries", 3600, deliveries.forget_old, "deletes old deliveries of webhooks"),

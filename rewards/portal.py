@@ -23,6 +23,7 @@ from referrals.conversions import Conversion
 from rewards import accounts, ledger, perks, statement_documents, statements, stripe_gateway, tax_forms
 from rewards.accounts import PayoutAccount
 from rewards.explanations import explain
+from rewards.invoices import invoices_of
 from rewards.periods import next_closing
 from rewards.reward import Reward, RewardNotFound, get_reward
 from rewards.stripe_gateway import Refused, StripeBusy, StripeError
@@ -106,6 +107,7 @@ def statement(month: str) -> str:
         member=member,
         person=get_person(member.person_id),
         document=statement_documents.standing_of(member, month),
+        invoices=invoices_of(member.id, month),
         form=Form(),
     )
 

@@ -8,9 +8,14 @@ from sqlmodel import select
 from core.db import session
 from core.sealed import CannotOpen, resealed, unseal
 from rewards.bank_accounts import BankAccount
+from rewards.invoices import Invoice
 from rewards.tax_forms import TaxForm
 
-SEALED = ((BankAccount, "iban", "the bank account"), (TaxForm, "details", "the tax form"))
+SEALED = (
+    (BankAccount, "iban", "the bank account"),
+    (TaxForm, "details", "the tax form"),
+    (Invoice, "supplier", "the supplier of invoice"),
+)
 """table, column, what it is in a sentence"""
 
 

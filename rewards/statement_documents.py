@@ -1,4 +1,4 @@
-"""When a month has ended its statements are told by mail; whoever wants one on paper gets it printed once, kept with its hash."""
+"""When a month has ended its invoices are written and its statements told by mail; whoever wants one on paper gets it printed once, kept with its hash."""
 
 from datetime import datetime
 from typing import Literal
@@ -18,7 +18,7 @@ from core.ids import new_id
 from core.people import get_person
 from core.printing import Printed, print_wanted
 from hub.programmes import Programme, get_programme
-from rewards import statement_files, year_files
+from rewards import invoices, statement_files, year_files
 from rewards.ledger import CachedBalance, LedgerTransaction, Posting, member_of
 from rewards.one_by_one import one_by_one
 from rewards.statements import last_ended, month_before, require_month, span_of, statement
@@ -78,6 +78,7 @@ def _close(programme_id: str) -> bool:
         missing.append(month_before(missing[-1]))
     closed = [each for each in reversed(missing) if each > known and _close_month(programme, each)]
     for month in closed:
+        invoices.write_invoices(programme, month)
         _tell_all(programme, month)
     return bool(closed)
 

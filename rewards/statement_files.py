@@ -1,6 +1,7 @@
 """A statement as a file: CSV for whoever reckons with it, a printed page for whoever files it."""
 
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from functools import cache
 
 from advocates.membership import Membership
@@ -9,6 +10,7 @@ from core.money import POINTS
 from core.people import get_person
 from core.spreadsheets import Cell, as_csv
 from hub.programmes import get_programme
+from rewards.invoices import Invoice, invoices_of
 from rewards.statements import Account, Line, Statement, first_day
 
 FONTS = pdf.ROOT / "static" / "vendor"
@@ -53,6 +55,17 @@ def _rows(found: Statement, membership: Membership) -> Iterator[Sequence[Cell]]:
             yield (day, word(line), reason(line), reference(line), line.amount.major, account.currency)
         last = f"{found.ends_at.astimezone(zone):%Y-%m-%d}"
         yield (f"before {last}", "owed at the end", "", "", account.closing.major, account.currency)
+    for invoice in invoices_of(membership.id, found.month):
+        yield from _invoiced(invoice, f"{invoice.made_at.astimezone(zone):%Y-%m-%d}")
+
+
+def _invoiced(invoice: Invoice, day: str) -> Iterator[Sequence[Cell]]:
+    """What an invoice says; its sum is in the lines above already."""
+    title, number, currency = invoice.title, invoice.number, invoice.currency
+    yield (day, f"{title}, net", "", number, invoice.net.major, currency)
+    why = invoice.vat_sentence or f"{Decimal(invoice.vat_basis_points) / 100:f} %"
+    yield (day, f"{title}, VAT", why, number, invoice.vat.major, currency)
+    yield (day, f"{title}, total", "as paid", number, invoice.gross.major, currency)
 
 
 def word(line: Line) -> str:
@@ -85,11 +98,13 @@ def html_of(found: Statement, membership: Membership) -> str:
     return pdf.page(
         "statement",
         title=f"Statement {month_in_words(found.month)}",
+        month=month_in_words(found.month),
         programme=programme.name,
         name=person.name,
         number=membership.number,
         zone=programme.zone,
         accounts=[(each, _sums(each)) for each in found.accounts],
+        invoices=[(each, each.seller) for each in invoices_of(membership.id, found.month)],
         word=word,
         reason=reason,
         reference=reference,

@@ -18,7 +18,7 @@ from core.errors import Forbidden
 from core.inputs import Input, Line
 from core.people import get_person
 from hub.programmes import get_programme
-from rewards import tax_forms
+from rewards import self_billing, tax_forms
 from rewards.tax_forms import RIGHT, Details, Kind, State, TaxForm, get_form
 from web.country_names import Country, named
 from web.forms import Form, read_form, read_query
@@ -70,6 +70,8 @@ def my_form() -> str:
         known=known,
         standing=tax_forms.standing(known, now()),
         programme=get_programme(member.programme_id),
+        agreement=self_billing.agreement_of(member.id),
+        issuer=self_billing.issuer_of(member.unit_id),
         countries=named(),
         form=Form({"name": get_person(member.person_id).name}),
     )

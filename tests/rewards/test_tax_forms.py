@@ -174,7 +174,7 @@ def test_sql_and_python_say_the_same_of_every_form(ana: Membership) -> None:
         for until in (None, moment, moment + timedelta(seconds=1)):
             with transaction():
                 kept = session().get_one(TaxForm, form.id)
-                kept.state, kept.valid_until = state, until  # type: ignore[assignment]  # one of the words
+                kept.state, kept.valid_until = state, until
                 session().flush()
                 said = session().exec(select(tax_forms.standing_in_sql(moment))).one()
                 assert said == tax_forms.standing(kept, moment)

@@ -1,0 +1,30 @@
+"""Self-billed invoices as a table, for whoever keeps the books."""
+
+from collections.abc import Iterator, Sequence
+
+from sqlmodel import col, select
+
+from core.db import session
+from core.spreadsheets import Cell, as_csv
+from rewards.invoices import Invoice
+
+HEADER = (
+    "Number", "What", "Issued", "Month", "Supplier", "Address", "Country", "VAT number", "Customer", "Customer's VAT number",
+    "Net", "VAT", "VAT rate, basis points", "Total", "Currency", "Why without VAT",
+)  # fmt: skip
+
+
+def as_table(unit_ids: frozenset[str]) -> bytes:
+    """CSV: the invoices of these units in the order of their numbers; exact decimals. Raises CannotOpen."""
+    return as_csv(HEADER, _rows(unit_ids))
+
+
+def _rows(unit_ids: frozenset[str]) -> Iterator[Sequence[Cell]]:
+    wanted = select(Invoice).where(col(Invoice.unit_id).in_(unit_ids)).order_by(col(Invoice.number))
+    for one in session().exec(wanted):
+        seller = one.seller
+        yield (
+            one.number, one.title, f"{one.made_at:%Y-%m-%d}", one.month, seller["name"], seller["address"], seller["country"],
+            seller["vat_id"], one.customer["name"], one.customer["vat_id"], one.net.major, one.vat.major, one.vat_basis_points,
+            one.gross.major, one.currency, one.vat_sentence,
+        )  # fmt: skip
