@@ -18,6 +18,7 @@ from rewards import (
     approvals,
     bank_files,
     everything_page,
+    payout_calendar,
     payout_decisions,
     payout_preview,
     payouts,
@@ -243,6 +244,15 @@ def run_by_hand() -> ResponseReturnValue:
         return redirect("/console/payouts", 303)
     flash(_("The run is made. Its payouts are sent by the clock."), "good")
     return redirect(f"/console/payouts/{made.id}", 303)
+
+
+@door.get("/console/payouts/calendar")
+def calendar() -> str:
+    """When periods close, what the next would pay, and what waits and why."""
+    actor = staff(payouts_page.SEE)
+    return render_template(
+        "console/rewards/calendar.html", closings=payout_calendar.calendar(actor, payouts_page.SEE, now())
+    )
 
 
 @door.get("/console/payouts/preview/<id:programme_id>")

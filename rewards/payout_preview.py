@@ -27,7 +27,7 @@ class Preview:
 
 def preview(programme: Programme) -> Preview:
     """Who would get what if a run were made now, and who would not and why; at most 500 rows."""
-    waiting = _waiting(programme)
+    waiting = waiting_in(programme)
     grouped = (
         select(
             col(Reward.currency),
@@ -46,7 +46,8 @@ def preview(programme: Programme) -> Preview:
     )
 
 
-def _waiting(programme: Programme) -> ColumnElement[bool]:
+def waiting_in(programme: Programme) -> ColumnElement[bool]:
+    """Lines of a programme that wait for its next run, as a condition."""
     return (
         (col(Reward.programme_id) == programme.id)
         & (col(Reward.state) == "approved")

@@ -293,11 +293,14 @@ def test_an_advocate_gives_a_form_and_finance_accepts_it(
     assert address in client.get("/console/payouts/tax-forms").text
     assert address in client.get("/console").text
     assert "536904399" in client.get(address).text
+    give(ana, DAC7)
+    assert "1990-02-03" in client.get(address).text
+    give(ana)
     with transaction():
-        read = session().exec(select(AuditEntry).where(AuditEntry.action == "tax_form.read")).one()
-        assert read.actor_id == cast.finance.id
-    assert client.post(address, data={"act": "accept", "version": "1"}).status_code == 303
-    assert client.post(address, data={"act": "accept", "version": "1"}).status_code == 409
+        read = session().exec(select(AuditEntry).where(AuditEntry.action == "tax_form.read")).all()
+        assert [each.actor_id for each in read] == [cast.finance.id] * 2
+    assert client.post(address, data={"act": "accept", "version": "3"}).status_code == 303
+    assert client.post(address, data={"act": "accept", "version": "3"}).status_code == 409
     assert address in client.get("/console/payouts/tax-forms?state=accepted").text
 
 
