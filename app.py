@@ -35,6 +35,7 @@ DOORS = (
     "advocates.portal",
     "advocates.console",
     "advocates.activities_page",
+    "advocates.tiers_page",
     "advocates.api",
     "curriculum.public",
     "curriculum.portal",

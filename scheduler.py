@@ -14,6 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 import announcements
 import checks
 import reactions
+from advocates import tiers
 from core import db, jobs, mail, throttle
 from core.db import transaction
 from core.garbage import settle
@@ -120,6 +121,7 @@ SCHEDULE: tuple[Job, ...] = (
         _in_one_transaction(sealed_rows.reseal),
         "puts bank accounts, tax forms and invoices under the newest key",
     ),
+    Job("settle-tiers", 600, tiers.settle, "gives everybody the tier that the scoreboard says"),
     Job("keep-statistics", 600, keep_statistics, "has the database look at how its tables have grown"),
     Job("forget-deliveries", 3600, deliveries.forget_old, "deletes old deliveries of webhooks"),
     Job(

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+from advocates import tiers
 from advocates.membership import Membership, active_at, current_standing, current_term
 from core.people import Person, get_person
 from core.settings import settings
@@ -15,7 +16,7 @@ from hub.next_step import Learning, Situation, milestones, next_step
 from hub.programmes import Programme, get_programme
 from referrals.links import Link, links_of
 from referrals.rights import right_to_earn
-from rewards import accounts
+from rewards import accounts, paid_to
 
 NOON, EVENING, MORNING = 12, 18, 5
 
@@ -26,7 +27,7 @@ def home_of(member: Membership, at: datetime) -> dict[str, Any]:
     progress = progress_for(member.id)
     award = current_award(member.person_id, programme.certification_slug, at)
     link = newest_running(member.id, at)
-    account = accounts.standing(accounts.account_of(member.person_id))
+    account = paid_to.standing_of(member.person_id)
     situation = _situation(
         member, programme, progress, link, at, certified=award is not None, account=account
     )
@@ -40,6 +41,8 @@ def home_of(member: Membership, at: datetime) -> dict[str, Any]:
         "progress": progress,
         "award": award,
         "standing": current_standing(member.id).state,
+        "tier": tiers.tier_of(member.id),
+        "tier_above": tiers.next_of(member),
         "term": current_term(member.id),
         "link": link,
         "share_address": f"{settings().address}/r/{link.code}" if link else None,

@@ -20,7 +20,16 @@ from core.settings import settings
 from hub.metrics import value_of
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import accounts, ledger, perks, statement_documents, statements, stripe_gateway, tax_forms
+from rewards import (
+    accounts,
+    ledger,
+    paid_to,
+    perks,
+    statement_documents,
+    statements,
+    stripe_gateway,
+    tax_forms,
+)
 from rewards.accounts import PayoutAccount
 from rewards.explanations import explain
 from rewards.invoices import invoices_of
@@ -74,7 +83,8 @@ def my_rewards() -> str:
         orders=_orders(page.items),
         months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],
         years=years_of(member),
-        standing=accounts.standing(accounts.account_of(member.person_id)),
+        standing=paid_to.standing_of(member.person_id),
+        by_bank=settings().pays_by_bank,
         tax=tax_forms.standing(tax_forms.form_of(member.person_id), now()),
         closing=next_closing(programme, now()),
     )

@@ -1,0 +1,292 @@
+"""Tiers: what an advocate is called by what the scoreboard holds of them in the last months, dated, so that any moment can be asked."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any, Literal, NamedTuple, get_args
+
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, func, update
+from sqlalchemy import select as select_columns
+from sqlalchemy.exc import IntegrityError
+from sqlmodel import Field, SQLModel, col, select
+
+from advocates.membership import Membership, get_membership
+from core import audit, bulk, mail
+from core.access import CLOCK, Actor
+from core.clock import now
+from core.columns import key, moment, one_of, word
+from core.db import run, session, transaction
+from core.errors import Conflict, NotFound
+from core.ids import new_ids
+from core.money import Money
+from core.people import get_person
+from core.reading import Reading, among
+from hub.metrics import LadderStep, metric_name
+from hub.programmes import Programme, get_programme
+
+Counted = Literal["points", "sales", "leads", "revenue"]
+LONGEST_WINDOW = 36
+CHUNK = 1_000
+
+
+class Tier(SQLModel, table=True):
+    """One rung of a programme: whoever has so much of a metric in so many months is called by its name."""
+
+    __tablename__ = "tier"
+    __table_args__ = (
+        one_of("counts", get_args(Counted)),
+        CheckConstraint("at_least > 0", name="at_least"),
+        CheckConstraint(f"months BETWEEN 1 AND {LONGEST_WINDOW}", name="months"),
+    )
+
+    id: str = key()
+    programme_id: str = Field(foreign_key="programme.id", sa_type=Text)
+    name: str = Field(sa_type=Text)
+    place: int
+    """1 is the lowest; of several that somebody reaches the highest counts"""
+    counts: Counted = word("points")
+    """points as earned: spending them changes nothing"""
+    at_least: int = Field(sa_type=BigInteger)
+    """a number, or of revenue minor units of the programme's currency"""
+    currency: str = Field(default="", sa_type=Text)
+    """of revenue"""
+    months: int = 12
+    """the calendar months that count (UTC, as on the scoreboard), the running one among them"""
+    made_at: datetime = moment(now)
+    ended_at: datetime | None = moment(optional=True)
+
+    def money(self, value: int) -> Money:
+        """So much of the revenue that it counts."""
+        return Money(value, self.currency)
+
+
+_runs = col(Tier.ended_at).is_(None)
+for _what, _column in (("name", col(Tier.name)), ("place", col(Tier.place))):
+    Index(
+        f"uq_tier_{_what}",
+        col(Tier.programme_id),
+        _column,
+        unique=True,
+        sqlite_where=_runs,
+        postgresql_where=_runs,
+    )
+
+
+class TierHeld(SQLModel, table=True):
+    """Who had which tier from when until when; nobody has two at a time."""
+
+    __tablename__ = "tier_held"
+
+    id: str = key()
+    membership_id: str = Field(foreign_key="membership.id", index=True, sa_type=Text)
+    tier_id: str = Field(foreign_key="tier.id", sa_type=Text)
+    began_at: datetime = moment(now)
+    ended_at: datetime | None = moment(optional=True)
+
+
+_open = col(TierHeld.ended_at).is_(None)
+Index("uq_tier_held_open", TierHeld.membership_id, unique=True, sqlite_where=_open, postgresql_where=_open)
+
+
+class TierNotFound(NotFound):
+    """There is no such tier here."""
+
+
+class TierTaken(Conflict):
+    """This programme has a tier with this name or in this place already."""
+
+
+class Next(NamedTuple):
+    """The next tier up, and how much of what it counts there is."""
+
+    tier: Tier
+    has: int
+
+
+@dataclass
+class _NewHeld:
+    id: str
+    membership_id: str
+    tier_id: str
+    began_at: datetime
+    ended_at: datetime | None = None
+
+
+def define(
+    programme: Programme, name: str, place: int, at_least: int, *, by: Actor, counts: Counted = "points", months: int = 12
+) -> Tier:  # fmt: skip
+    """Add a tier; who reaches it is settled by the clock. Raises TierTaken."""
+    tier = Tier(
+        programme_id=programme.id, name=name, place=place, at_least=at_least, counts=counts, months=months,
+        currency=programme.currency if counts == "revenue" else "",
+    )  # fmt: skip
+    try:
+        with session().begin_nested():
+            session().add(tier)
+    except IntegrityError as error:
+        raise TierTaken from error
+    said = tier.model_dump(include={"name", "place", "counts", "at_least", "months"})
+    audit.record(by, "tier.defined", "tier", tier.id, unit_id=programme.unit_id, details=said)
+    return tier
+
+
+def end(tier: Tier, programme: Programme, *, by: Actor) -> None:
+    """Nobody has it any more from now on; again: nothing."""
+    if tier.ended_at is None:
+        tier.ended_at = now()
+        session().add(tier)
+        session().flush()
+        settle_programme(programme)
+        audit.record(by, "tier.ended", "tier", tier.id, unit_id=programme.unit_id)
+
+
+def tiers_of(programme_id: str) -> list[Tier]:
+    """The tiers there are, the highest first."""
+    mine = select(Tier).where(Tier.programme_id == programme_id, _runs)
+    return list(session().exec(mine.order_by(col(Tier.place).desc())).all())
+
+
+def get_tier(tier_id: str, programme_id: str) -> Tier:
+    """The tier with this id that a programme has; raises TierNotFound."""
+    tier = session().get(Tier, tier_id)
+    if tier is None or tier.programme_id != programme_id or tier.ended_at is not None:
+        raise TierNotFound
+    return tier
+
+
+def tier_of(membership_id: str) -> Tier | None:
+    """The advocate's tier now."""
+    held = select(Tier).join(TierHeld, col(TierHeld.tier_id) == col(Tier.id))
+    return session().exec(held.where(TierHeld.membership_id == membership_id, _open)).first()
+
+
+def _held() -> Any:  # noqa: ANN401 - a SELECT of any columns
+    columns = (TierHeld.membership_id, TierHeld.tier_id, TierHeld.began_at, TierHeld.ended_at)
+    return select_columns(*map(col, columns)).where(among(TierHeld.membership_id))
+
+
+_HELD = Reading(_held)
+
+
+def held_at(asked: Iterable[tuple[str, datetime]]) -> dict[tuple[str, datetime], str]:
+    """(membership, moment) → the tier it had then; those without one are left out."""
+    wanted, spans = set(asked), defaultdict[str, list[tuple[str, datetime, datetime | None]]](list)
+    for member, tier, began_at, ended_at in _HELD.rows({member for member, _at in wanted}):
+        spans[member].append((tier, began_at, ended_at))
+    return {
+        (member, at): tier
+        for member, at in wanted
+        for tier, began_at, ended_at in spans[member]
+        if began_at <= at and (ended_at is None or at < ended_at)
+    }
+
+
+def counts_in(programme_id: str) -> dict[str, int]:
+    """Tier → how many have it now."""
+    held = (
+        select(TierHeld.tier_id, func.count())
+        .join(Tier, col(Tier.id) == col(TierHeld.tier_id))
+        .where(Tier.programme_id == programme_id, _open)
+        .group_by(col(TierHeld.tier_id))
+    )
+    return dict(session().exec(held).all())
+
+
+def next_of(member: Membership) -> Next | None:
+    """The tier above the advocate's, None at the top and where there are none."""
+    tiers, mine = tiers_of(member.programme_id), tier_of(member.id)
+    above = [each for each in reversed(tiers) if mine is None or each.place > mine.place]
+    if not above:
+        return None
+    return Next(above[0], _sums(above[0], get_programme(member.programme_id), member.id).get(member.id, 0))
+
+
+def settle() -> int:
+    """Job: give everybody the tier that the scoreboard says; answers how many changed."""
+    with transaction(read_only=True):
+        ids = session().exec(select(Tier.programme_id).distinct()).all()
+    changed = 0
+    for each in sorted(ids):
+        with transaction():
+            changed += settle_programme(get_programme(each))
+    return changed
+
+
+def settle_programme(programme: Programme) -> int:
+    """The same for one programme, in the caller's transaction."""
+    due = dict[str, Tier]()
+    for tier in reversed(tiers_of(programme.id)):
+        due |= dict.fromkeys(_reach(tier, programme), tier)
+    held = _held_in(programme.id)
+    changed = sorted(
+        member for member in due.keys() | held.keys() if _differs(due.get(member), held.get(member))
+    )
+    at = now()
+    for start in range(0, len(changed), CHUNK):
+        some = changed[start : start + CHUNK]
+        ended = update(TierHeld).where(col(TierHeld.membership_id).in_(some), _open).values(ended_at=at)
+        run(ended.execution_options(synchronize_session=False))
+        up = [each for each in some if each in due]
+        rows = [_NewHeld(key, each, due[each].id, at) for key, each in zip(new_ids(len(up)), up, strict=True)]
+        bulk.store_new(TierHeld, rows)  # another clock may have done the same
+    _tell([each for each in changed if each in due and _is_up(due[each], held.get(each))], due, programme)
+    return len(changed)
+
+
+def _differs(due: Tier | None, held: Tier | None) -> bool:
+    return (due and due.id) != (held and held.id)
+
+
+def _is_up(due: Tier, held: Tier | None) -> bool:
+    return held is None or due.place > held.place
+
+
+def _held_in(programme_id: str) -> dict[str, Tier]:
+    held = (
+        select(TierHeld.membership_id, Tier)
+        .join(Tier, col(Tier.id) == col(TierHeld.tier_id))
+        .where(Tier.programme_id == programme_id, _open)
+    )
+    return dict(session().exec(held).all())
+
+
+def _reach(tier: Tier, programme: Programme) -> Iterable[str]:
+    return (member for member, value in _sums(tier, programme).items() if value >= tier.at_least)
+
+
+def _sums(tier: Tier, programme: Programme, membership_id: str = "") -> Mapping[str, int]:
+    """Membership → what it has of a tier's metric in its months; of one advocate, or of all."""
+    metric = metric_name(tier.counts, tier.currency or None)
+    total = (
+        select(LadderStep.member_id, func.sum(LadderStep.value))
+        .join(Membership, col(Membership.id) == col(LadderStep.member_id))
+        .where(
+            LadderStep.metric == metric,
+            col(LadderStep.period).in_(_months(tier.months)),
+            Membership.programme_id == programme.id,
+        )
+        .group_by(col(LadderStep.member_id))
+    )
+    if membership_id:
+        total = total.where(LadderStep.member_id == membership_id)
+    return {member: int(value) for member, value in session().exec(total)}
+
+
+def _months(count: int) -> Sequence[str]:
+    """The names of the last months on the scoreboard, the running one first."""
+    today = now().date()
+    months = [today.year * 12 + today.month - 1 - back for back in range(count)]
+    return [f"{date(each // 12, each % 12 + 1, 1):%Y-%m}" for each in months]
+
+
+def _tell(member_ids: Sequence[str], due: Mapping[str, Tier], programme: Programme) -> None:
+    """Write to whoever came up, and put it on the audit log."""
+    for each in member_ids:
+        member, tier = get_membership(each), due[each]
+        person = get_person(member.person_id)
+        about = {"tier": tier.name, "programme": programme.name}
+        mail.leave(
+            "tier_reached", each, f"{tier.id}:{now():%Y-%m}", to=person.email, name=person.name, **about
+        )
+        audit.record(CLOCK, "tier.reached", "membership", each, unit_id=member.unit_id, details=about)
