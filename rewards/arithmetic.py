@@ -10,14 +10,18 @@ from referrals.customers import Customer, Firsts
 from referrals.split import parts
 from referrals.won import Bought
 from rewards.conditions import (
+    NOBODY,
     NONE,
     WHOLE,
     Conditions,
     Counted,
+    ForWhom,
     ProductRate,
+    Who,
     month_of_customer,
     percent,
     reached_words,
+    whom,
 )
 from rewards.rules import Trigger, Version, called, in_force, name
 
@@ -53,6 +57,8 @@ class Computed:
     amount: Money
     arithmetic: str
     base_minor: int = 0
+    rate_basis_points: int = 0
+    """the rule's, or that of the advocate's tier or country"""
 
 
 def rules_for(versions: Sequence[Version], fact: Fact, at: datetime) -> list[Version]:
@@ -85,34 +91,64 @@ def _is_early_enough(rule: Version, fact: Fact) -> bool:
     return not months or fact.customer_month <= months
 
 
-def reward_for(fact: Fact, rule: Version) -> Computed:
-    """The reward of a fact under a rule: percentages rounded half to even, once (money.md, Reward rules)."""
+def reward_for(fact: Fact, rule: Version, who: Who = NOBODY) -> Computed:
+    """The reward of a fact under a rule for somebody: percentages rounded half to even, once (money.md, Reward rules)."""
     whole = fact.amount or Money(0, POINTS)
+    meant = rule.conditions.given_to(who)
+    says = f"({_version(fact, rule, meant)})"
     if rule.kind == "flat":
-        flat = Money(rule.amount_minor, rule.currency)
-        return Computed(
-            flat, f"{flat.format()} for {_called(fact, rule)} ({_version(fact, rule)})", whole.amount_minor
-        )
+        earned, terms = _flat(fact, rule, Money(meant.value if meant else rule.amount_minor, rule.currency))
+        return Computed(earned, f"{terms} {says}", whole.amount_minor)
+    rate = meant.value if meant else rule.rate_basis_points
     if rule.conditions is NONE:
-        earned = Money(share(whole.amount_minor, rule.rate_basis_points), whole.currency)
-        says = f"{percent(rule.rate_basis_points)} of {whole.format()} = {earned.format()} ({_version(fact, rule)})"
-        return Computed(earned, says, whole.amount_minor)
+        earned = Money(share(whole.amount_minor, rate), whole.currency)
+        sum_up = f"{percent(rate)} of {whole.format()} = {earned.format()} {says}"
+        return Computed(earned, sum_up, whole.amount_minor, rate)
     base, less = _base(whole, fact.bought, rule.conditions)
-    rated = _rated(base, fact.bought, rule)
-    weighed = sum(amount.amount_minor * rate.rate_basis_points for rate, amount in rated)
+    rated = _rated(base, fact.bought, rule.conditions, rate)
+    weighed = sum(amount.amount_minor * each.rate_basis_points for each, amount in rated)
     earned = Money(proportion(weighed, 1, WHOLE), base.currency)
-    terms = " and ".join(_term(rate, amount) for rate, amount in rated)
-    return Computed(earned, f"{less}{terms} = {earned.format()} ({_version(fact, rule)})", base.amount_minor)
+    terms = " and ".join(_term(each, amount) for each, amount in rated)
+    return Computed(earned, f"{less}{terms} = {earned.format()} {says}", base.amount_minor, rate)
+
+
+def _flat(fact: Fact, rule: Version, own: Money) -> tuple[Money, str]:
+    """So much for each product sold, and the rule's own sum once for whatever else there is, or for what has no lines."""
+    sold, others = _sold(fact.bought, rule.conditions)
+    parts_of = [(Money(each.flat_minor * count, own.currency), each, count) for each, count in sold.items()]
+    terms = [
+        f"{count} × {Money(each.flat_minor, own.currency).format()} for {each.sku}"
+        for _sum, each, count in parts_of
+    ]
+    if others or not sold:
+        parts_of.append((own, ProductRate("", 0), 1))
+        terms.append(f"{own.format()} for {_called(fact, rule)}")
+    earned = Money(sum(each.amount_minor for each, _product, _count in parts_of), own.currency)
+    return earned, " and ".join(terms) + (f" = {earned.format()}" if sold else "")
+
+
+def _sold(bought: Bought, conditions: Conditions) -> tuple[dict[ProductRate, int], bool]:
+    """How many of each product with a sum of its own were sold, and whether anything else was."""
+    sold: dict[ProductRate, int] = {}
+    others = False
+    for line in bought.lines if conditions.products else ():
+        product = conditions.rate_of(str(line["sku"]))
+        if product is None:
+            others = True
+        else:
+            sold[product] = sold.get(product, 0) + int(line.get("quantity", 1))
+    return sold, others
 
 
 def _called(fact: Fact, rule: Version) -> str:
     return called(rule.trigger) if fact.reached is None else reached_words(rule.conditions, fact.reached.at)
 
 
-def _version(fact: Fact, rule: Version) -> str:
-    """`recurring rule, version 2, month 3 of 12`."""
+def _version(fact: Fact, rule: Version, meant: ForWhom | None) -> str:
+    """`recurring rule, version 2, for the tier Gold, the customer's month 3 of 12`."""
     months = rule.conditions.first_months
-    return f"{name(rule)}, the customer's month {fact.customer_month} of {months}" if months else name(rule)
+    said = f"{name(rule)}, for {whom(meant)}" if meant else name(rule)
+    return f"{said}, the customer's month {fact.customer_month} of {months}" if months else said
 
 
 def _base(whole: Money, bought: Bought, conditions: Conditions) -> tuple[Money, str]:
@@ -129,17 +165,17 @@ def _base(whole: Money, bought: Bought, conditions: Conditions) -> tuple[Money, 
     return base, f"{whole.format()} {', '.join(words)} = {base.format()}; "
 
 
-def _rated(base: Money, bought: Bought, rule: Version) -> list[tuple[ProductRate, Money]]:
-    """The base in parts by rate: each product's as its lines weigh, the rule's own rate for all else.
+def _rated(base: Money, bought: Bought, conditions: Conditions, own: int) -> list[tuple[ProductRate, Money]]:
+    """The base in parts by rate: each product's as its lines weigh, the advocate's `own` rate for all else.
 
-    What the lines leave of the base has the rule's own rate; where they are more than it, as with tax in them, the base is
+    What the lines leave of the base has that rate, too; where they are more than it, as with tax in them, the base is
     split by them to the unit.
     """
-    usual = ProductRate("", rule.rate_basis_points)
+    usual = ProductRate("", own)
     weights: dict[ProductRate, int] = {}
-    if rule.conditions.products:
+    if conditions.products:
         for line in bought.lines:
-            rate = rule.conditions.rate_of(str(line["sku"])) or usual
+            rate = conditions.rate_of(str(line["sku"])) or usual
             weights[rate] = weights.get(rate, 0) + int(line["amount_minor"])
     weights[usual] = weights.get(usual, 0) + max(0, base.amount_minor - sum(weights.values()))
     amounts = (

@@ -1,6 +1,6 @@
-"""What a rule asks beyond its rate: rates of products, what the base is without, a customer's first months, milestones, a cap."""
+"""What a rule asks beyond its rate: rates of products, of tiers and countries, what the base is without, a customer's first months, milestones, a cap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -16,23 +16,55 @@ Counted = Literal["sales", "leads", "revenue"]
 WHOLE = 10_000
 MOST_PRODUCTS, MOST_MONTHS, LONGEST_SKU = 50, 120, 200
 MOST_MILESTONES = 50
+MOST_FOR_WHOM = 50
 MONTHS_OF_QUARTER, MONTHS_OF_YEAR = 3, 12
 
 
 class WrongConditions(Invalid):
-    """Rates are up to 100 %, products and milestones are named once, caps are positive, the customer gets one thing at most."""
+    """Rates are up to 100 %, products, tiers, countries and milestones are named once, caps are positive, the customer gets one thing at most."""
 
 
 @dataclass(frozen=True)
 class ProductRate:
-    """The rate of a product: its SKU, or a beginning of SKUs and a star, like `PRO-*`."""
+    """What a product earns: its SKU, or a beginning of SKUs and a star, like `PRO-*`."""
 
     sku: str
     rate_basis_points: int
+    """of its lines, by a percentage"""
+    flat_minor: int = 0
+    """for each one sold, by a sum or points"""
 
     def covers(self, sku: str) -> bool:
         """Whether a line with this SKU has this rate."""
         return sku.startswith(self.sku[:-1]) if self.sku.endswith("*") else sku == self.sku
+
+
+@dataclass(frozen=True)
+class Who:
+    """An advocate, as rules look at them; empty where that is not known."""
+
+    tier_id: str = ""
+    country: str = ""
+
+
+NOBODY = Who()
+
+
+@dataclass(frozen=True)
+class ForWhom:
+    """What a rule gives advocates of a tier, or in a country, instead of its own rate or sum."""
+
+    of: Literal["tier", "country"]
+    key: str
+    """the tier's id, or two letters"""
+    called: str
+    """the tier's name when the version was written, or the two letters"""
+    value: int
+    """basis points of a percentage; of a sum minor units, or points"""
+
+    def fits(self, who: Who) -> bool:
+        """Whether somebody is meant."""
+        return self.key == (who.tier_id if self.of == "tier" else who.country)
 
 
 @dataclass(frozen=True)
@@ -57,16 +89,20 @@ class Conditions:
     milestone_counts: Counted = "sales"
     milestone_currency: str = ""
     """of a sum"""
+    for_whom: tuple[ForWhom, ...] = ()
+    """the first that fits an advocate counts; whom none fits has the rule's own; what products earn stays"""
 
     def __post_init__(self) -> None:
         """Refuse what means nothing; raises WrongConditions."""
         skus = [each.sku for each in self.products]
-        rates = all(0 <= each.rate_basis_points <= WHOLE for each in self.products)
+        rates = all(0 <= each.rate_basis_points <= WHOLE and each.flat_minor >= 0 for each in self.products)
+        rates &= min((each.value for each in self.for_whom), default=0) >= 0
         named = all(0 < len(each) <= LONGEST_SKU for each in skus) and len(set(skus)) == len(skus)
         few = len(skus) <= MOST_PRODUCTS and 0 <= self.first_months <= MOST_MONTHS
         known = set(self.without) <= set(get_args(Part)) and self.cap_period in get_args(CapPeriod)
         known &= self.milestone_counts in get_args(Counted) and len(self.milestones) <= MOST_MILESTONES
         named &= len(set(self.milestones)) == len(self.milestones) and min(self.milestones, default=1) > 0
+        named &= len({(each.of, each.key) for each in self.for_whom}) == len(self.for_whom) <= MOST_FOR_WHOM
         one_gift = not (self.customer_coupon and self.customer_credit_minor)
         if (
             not (rates and named and few and known and one_gift)
@@ -83,13 +119,17 @@ class Conditions:
         """The rate of a line, None where it has the rule's own."""
         return next((each for each in self.products if each.covers(sku)), None)
 
+    def given_to(self, who: Who) -> ForWhom | None:
+        """What somebody gets instead of the rule's own; None where they get that."""
+        return next((each for each in self.for_whom if each.fits(who)), None)
+
 
 def written(conditions: Conditions) -> dict[str, Any]:
     """As it is kept: only what is not as usual."""
     usual = asdict(Conditions())
     said = {name: value for name, value in asdict(conditions).items() if value != usual[name]}
     return {
-        name: [list(each.values()) for each in value] if name == "products" else value
+        name: [list(each.values()) for each in value] if name in {"products", "for_whom"} else value
         for name, value in said.items()
     }
 
@@ -98,9 +138,10 @@ def read(kept: Mapping[str, Any]) -> Conditions:
     """What was written."""
     if not kept:
         return NONE
-    products = tuple(ProductRate(sku, rate) for sku, rate in kept.get("products", ()))
+    products = tuple(ProductRate(*each) for each in kept.get("products", ()))
+    for_whom = tuple(ForWhom(*each) for each in kept.get("for_whom", ()))
     lists = {"without": tuple(kept.get("without", ())), "milestones": tuple(kept.get("milestones", ()))}
-    return Conditions(**{**kept, "products": products, **lists})
+    return Conditions(**{**kept, "products": products, "for_whom": for_whom, **lists})
 
 
 NONE = Conditions()
@@ -127,9 +168,15 @@ def month_of_customer(first: datetime, at: datetime, zone: ZoneInfo) -> int:
     return max(1, whole + (0 if before_the_day else 1))
 
 
-def sentences(conditions: Conditions, says_cap: str) -> Sequence[str]:
-    """Each in words; `says_cap` is the sum of the cap for people."""
-    said = [f"{percent(each.rate_basis_points)} for {each.sku}" for each in conditions.products]
+def sentences(conditions: Conditions, says_cap: str, says: Callable[[int], str]) -> Sequence[str]:
+    """Each in words; `says_cap` is the sum of the cap for people, `says` puts a rate or a sum of the rule into words."""
+    said = [
+        f"{says(each.flat_minor)} for each {each.sku}"
+        if each.flat_minor
+        else f"{percent(each.rate_basis_points)} for {each.sku}"
+        for each in conditions.products
+    ]
+    said += [f"{says(each.value)} for {whom(each)}" for each in conditions.for_whom]
     said += [f"without {each}" if each != "discount" else "before discount" for each in conditions.without]
     if conditions.first_months:
         said.append(f"in a customer's first {conditions.first_months} months")
@@ -141,6 +188,11 @@ def sentences(conditions: Conditions, says_cap: str) -> Sequence[str]:
         credit = Money(conditions.customer_credit_minor, conditions.customer_currency).format()
         said.append(f"the customer gets a credit of {credit}")
     return said
+
+
+def whom(meant: ForWhom) -> str:
+    """`the tier Gold`, `advocates in DE`."""
+    return f"the tier {meant.called}" if meant.of == "tier" else f"advocates in {meant.called}"
 
 
 def percent(rate_basis_points: int) -> str:

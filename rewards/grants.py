@@ -40,6 +40,7 @@ from rewards.reward import (
     rewards_of_conversion,
 )
 from rewards.rules import Version, versions_of
+from rewards.who import NOBODY, Who, who_were
 
 __all__ = [
     "Reward",
@@ -146,8 +147,12 @@ def _grant(dues: Sequence[_Due]) -> None:
         for due in (*_aged(dues, ruled), *_reached(dues, ruled))
         for rule in rules_for(ruled[due.programme_id], due.fact, due.at)
     ]
+    people = _people(ruling)
     rewards = [
-        reward for due, rule in ruling for reward in _rewards(due, rule, made_at) if reward.amount_minor > 0
+        reward
+        for due, rule in ruling
+        for reward in _rewards(due, rule, made_at, people)
+        if reward.amount_minor > 0
     ]
     known = {key for (key,) in _KNOWN.rows(each.grant_key for each in rewards)}
     new = [each for each in rewards if each.grant_key not in known]
@@ -161,6 +166,13 @@ def _grant(dues: Sequence[_Due]) -> None:
     book_all(new)
     if new:
         events.publish(RewardsGranted(tuple(each.id for each in new)))
+
+
+def _people(ruling: Sequence[tuple[_Due, Version]]) -> Mapping[tuple[str, datetime], Who]:
+    """Who the sharers were at the moment of what they share, asked only where a rule looks at that."""
+    asking = [(due, rule) for due, rule in ruling if rule.conditions.for_whom]
+    places = {(share.membership_id, due.at) for due, _rule in asking for share in due.shares}
+    return who_were(places, [rule.conditions for _due, rule in asking]) if asking else {}
 
 
 def _aged(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Sequence[_Due]:
@@ -196,21 +208,27 @@ def _reached(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> It
 _KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Reward.grant_key)))
 
 
-def _rewards(due: _Due, rule: Version, made_at: datetime) -> Iterator[NewReward]:
-    """One reward for each who shares; together they are what one advocate alone would get."""
-    whole, when = reward_for(due.fact, rule), (due.at + timedelta(days=rule.hold_days), made_at)
+def _rewards(
+    due: _Due, rule: Version, made_at: datetime, people: Mapping[tuple[str, datetime], Who]
+) -> Iterator[NewReward]:
+    """One reward for each who shares; together they are what one advocate alone would get, each by their own tier's rate."""
+    when = (due.at + timedelta(days=rule.hold_days), made_at)
+    wholes = [
+        reward_for(due.fact, rule, people.get((each.membership_id, due.at), NOBODY)) for each in due.shares
+    ]
     if len(due.shares) == 1:
-        yield _reward(due, rule, when, due.shares[0], whole, f"{due.key}:{rule.pays}")
+        yield _reward(due, rule, when, due.shares[0], wholes[0], f"{due.key}:{rule.pays}")
         return
     weights = [each.weight_basis_points for each in due.shares]
-    amounts, bases = parts(whole.amount.amount_minor, weights), parts(whole.base_minor, weights)
-    for share, minor, base in zip(due.shares, amounts, bases, strict=True):
-        amount = Money(minor, whole.amount.currency)
+    for place, (share, whole) in enumerate(zip(due.shares, wholes, strict=True)):
+        base = parts(whole.base_minor, weights)[place]
+        amount = Money(parts(whole.amount.amount_minor, weights)[place], whole.amount.currency)
         says = (
             f"{whole.arithmetic}; a share of {share_percent(share.weight_basis_points)} = {amount.format()}"
         )
         key = f"{due.key}:{rule.pays}:{share.membership_id}"
-        yield _reward(due, rule, when, share, Computed(amount, says, base), key)
+        computed = Computed(amount, says, base, whole.rate_basis_points)
+        yield _reward(due, rule, when, share, computed, key)
 
 
 def _reward(
@@ -229,7 +247,7 @@ def _reward(
         rule_id=rule.id,
         rule_version=rule.version,
         base_minor=computed.base_minor,
-        rate_basis_points=rule.rate_basis_points,
+        rate_basis_points=computed.rate_basis_points,
         currency=computed.amount.currency,
         granted_minor=computed.amount.amount_minor,
         amount_minor=computed.amount.amount_minor,

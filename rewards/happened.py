@@ -2,8 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import func
@@ -23,6 +24,7 @@ from referrals.won import Share, Won, bought_of
 from rewards.arithmetic import Fact, aged
 from rewards.milestones import milestones_between, steps_of
 from rewards.rules import Trigger, Version
+from rewards.who import NOBODY, Who, who_were
 
 AT_ONCE = 1_000
 Span = tuple[datetime, datetime]
@@ -36,12 +38,22 @@ class Happened:
     member_id: str
     at: datetime
     fact: Fact
+    who: Who = NOBODY
+    """whoever it is whose, where a rule looks at that"""
 
 
 def happened_in(
     programme: Programme, new: Version, rules: Sequence[Version], span: Span
 ) -> Iterator[Happened]:
     """The facts of a half-open span that somebody won or earned and `new` might reward; `rules`: it and those there were."""
+    asked = [each.conditions for each in rules if each.conditions.for_whom]
+    found = _all_in(programme, new, rules, span)
+    while some := list(islice(found, AT_ONCE)):
+        people = who_were(((each.member_id, each.at) for each in some), asked)
+        yield from (replace(each, who=people.get((each.member_id, each.at), NOBODY)) for each in some)
+
+
+def _all_in(programme: Programme, new: Version, rules: Sequence[Version], span: Span) -> Iterator[Happened]:
     trigger = new.trigger
     if trigger == "certification":
         names = select(Award.verify_id, Award.membership_id, Award.awarded_at)

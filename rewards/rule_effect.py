@@ -90,7 +90,10 @@ class _Side:
     def given(self, happened: Happened) -> list[Money]:
         """What a fact earns under them."""
         rules = rules_for(self._rules, happened.fact, happened.at)
-        return [self._capped(reward_for(happened.fact, each).amount, each, happened) for each in rules]
+        return [
+            self._capped(reward_for(happened.fact, each, happened.who).amount, each, happened)
+            for each in rules
+        ]
 
     def _capped(self, amount: Money, rule: Version, happened: Happened) -> Money:
         scope = caps.scope_of(happened.member_id, amount.currency, happened.at, rule)

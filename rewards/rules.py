@@ -1,6 +1,6 @@
 """Reward rules: versioned data per programme, each version in force from a moment until the next one."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -99,7 +99,7 @@ class PercentOfNothing(Invalid):
 
 
 class ConditionsDoNotFit(Invalid):
-    """Products and what is left out need a percentage, months a recurring sale, a gift a lead or a sale, milestones numbers."""
+    """Products need a lead or a sale, and as the rule a percentage or a sum; what is left out needs a percentage, months a recurring sale, a gift a lead or a sale, milestones numbers."""
 
 
 class RuleOverlaps(Conflict):
@@ -161,8 +161,9 @@ def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
     UnknownCurrency.
     """
     asked = terms.conditions
-    least = 0 if any(each.rate_basis_points for each in asked.products) else 1
-    if (terms.kind == "flat" and (asked.products or asked.without)) or (
+    given = any(each.rate_basis_points or each.flat_minor for each in asked.products)
+    least = 0 if given or any(each.value for each in asked.for_whom) else 1
+    if not _values_fit(terms, trigger) or (
         (trigger != "recurring" and asked.first_months)
         or (trigger not in {"lead", "sale"} and asked.gives_customer)
         or (trigger == "milestone") != bool(asked.milestones)
@@ -175,12 +176,24 @@ def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
             raise WrongTerms
         if trigger not in SOLD:
             raise PercentOfNothing
-    elif terms.flat is None or not 0 < terms.flat.amount_minor <= MOST_MINOR or terms.rate_basis_points:
+    elif terms.flat is None or not least <= terms.flat.amount_minor <= MOST_MINOR or terms.rate_basis_points:
         raise WrongTerms
     if terms.flat is not None:
         require_currency(terms.flat.currency)
     if terms.pays == "money" and programme.compensation != "cash":
         raise NoMoneyHere
+
+
+def _values_fit(terms: Terms, trigger: Trigger) -> bool:
+    """Whether products and those meant have rates in a percentage, and sums in a sum."""
+    asked, in_sums = terms.conditions, terms.kind == "flat"
+    if in_sums and (asked.without or (asked.products and trigger not in SOLD)):
+        return False
+    if any(bool(each.rate_basis_points if in_sums else each.flat_minor) for each in asked.products):
+        return False
+    most = MOST_MINOR if in_sums else WHOLE
+    values = [each.value for each in asked.for_whom] + [each.flat_minor for each in asked.products]
+    return max(values, default=0) <= most
 
 
 def _newest(programme_id: str, trigger: Trigger, pays: Pays) -> RewardRule | None:
@@ -295,7 +308,12 @@ def words(terms: Terms, trigger: Trigger, in_currency: str) -> str:
         if terms.flat is None
         else f"{terms.flat.format()} for {called(trigger, asked)}"
     )
-    return "; ".join([earned, *sentences(asked, capped)])
+    return "; ".join([earned, *sentences(asked, capped, _says(terms.flat))])
+
+
+def _says(flat: Money | None) -> Callable[[int], str]:
+    """How a rule's values are said: as percentages, or as sums in its currency."""
+    return percent if flat is None else lambda minor: Money(minor, flat.currency).format()
 
 
 def called(trigger: Trigger, asked: Conditions = NONE) -> str:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from pydantic import Field
 
+from advocates.tiers import tiers_of
 from core.access import authorize
 from core.clock import now
 from core.errors import Invalid
@@ -16,11 +17,12 @@ from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import rewards_page, rules
-from rewards.conditions import MOST_MONTHS, CapPeriod, Conditions, Counted, Part, ProductRate
+from rewards.conditions import MOST_MONTHS, CapPeriod, Conditions, Counted, ForWhom, Part, ProductRate
 from rewards.explanations import name_of
 from rewards.rule_effect import effect_of
 from rewards.rules import RewardRule, Terms, Trigger
 from rewards.statements import first_day
+from web import country_names
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
 
@@ -28,6 +30,7 @@ door = Blueprint("rewards_rules", __name__)
 
 MANAGE = "programme.manage"
 RATE = re.compile(r"\d{1,3}(\.\d{1,2})?")
+SUM = re.compile(r"\d{1,11}(\.\d{1,4})?")
 MILESTONE = re.compile(r"\d{1,12}(\.\d{1,4})?")
 
 
@@ -64,7 +67,11 @@ class NewVersion(Input):
     value: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
     """percent, a sum in the programme's currency (main unit), or points"""
     products: Paragraphs = ""
-    """a line for each: a SKU, or a beginning of SKUs and a star, and its percentage"""
+    """a line for each: a SKU, or a beginning of SKUs and a star, and its percentage, sum or points"""
+    tiers: Paragraphs = ""
+    """a line for each: the name of a tier, and what it gets instead"""
+    countries: Paragraphs = ""
+    """a line for each: two letters, and what advocates there get instead"""
     without: list[Part] = Field(default_factory=list, max_length=3)
     first_months: int = Field(default=0, ge=0, le=MOST_MONTHS)
     cap: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
@@ -112,7 +119,13 @@ def change_rule() -> ResponseReturnValue:
 def _terms(wanted: NewVersion, programme: Programme) -> Terms:
     currency = POINTS if wanted.pays == "points" else programme.currency
     asked = Conditions(
-        products=tuple(_product(each) for each in wanted.products.splitlines() if each.strip()),
+        products=tuple(
+            _product(what, value, wanted) for what, value in _lines(wanted.products, wanted, currency)
+        ),
+        for_whom=(
+            *(_tier(what, value, programme) for what, value in _lines(wanted.tiers, wanted, currency)),
+            *(_country(what, value) for what, value in _lines(wanted.countries, wanted, currency)),
+        ),
         without=tuple(wanted.without),
         first_months=wanted.first_months,
         cap_minor=to_minor(wanted.cap, currency),
@@ -136,15 +149,48 @@ def _basis_points(percentage: Decimal) -> int:
     return int(basis_points)
 
 
-class WrongProduct(Invalid):
-    """Write a line for each product: its SKU, or the beginning of SKUs and a star, and its percentage, like PRO-* 20."""
+class WrongLine(Invalid):
+    """Write a line for each, and what it gets in the end of the line: PRO-* 20, Gold 15, DE 12.50."""
 
 
-def _product(line: str) -> ProductRate:
-    sku, _space, rate = line.strip().rpartition(" ")
-    if not RATE.fullmatch(rate.removesuffix("%")) or not PRINTABLE.fullmatch(sku.strip()):
-        raise WrongProduct
-    return ProductRate(sku.strip(), _basis_points(Decimal(rate.removesuffix("%"))))
+class UnknownTier(Invalid):
+    """This programme has no tier of that name."""
+
+
+class UnknownCountry(Invalid):
+    """This is not a country: write its two letters, like DE."""
+
+
+def _lines(typed: str, wanted: NewVersion, currency: str) -> list[tuple[str, int]]:
+    """What stands before the last blank of each line, and the value after it: basis points, or minor units."""
+    return [_line(each, wanted, currency) for each in typed.splitlines() if each.strip()]
+
+
+def _line(line: str, wanted: NewVersion, currency: str) -> tuple[str, int]:
+    what, _space, typed = line.strip().rpartition(" ")
+    value, in_percent = typed.removesuffix("%"), wanted.pays == "percent"
+    if not what or not (RATE if in_percent else SUM).fullmatch(value) or (typed != value and not in_percent):
+        raise WrongLine
+    return what.strip(), _basis_points(Decimal(value)) if in_percent else to_minor(Decimal(value), currency)
+
+
+def _product(sku: str, value: int, wanted: NewVersion) -> ProductRate:
+    if not PRINTABLE.fullmatch(sku):
+        raise WrongLine
+    return ProductRate(sku, value) if wanted.pays == "percent" else ProductRate(sku, 0, value)
+
+
+def _tier(name: str, value: int, programme: Programme) -> ForWhom:
+    for tier in tiers_of(programme.id):
+        if tier.name.casefold() == name.casefold():
+            return ForWhom("tier", tier.id, tier.name, value)
+    raise UnknownTier
+
+
+def _country(code: str, value: int) -> ForWhom:
+    if code.upper() not in country_names.CODES:
+        raise UnknownCountry
+    return ForWhom("country", code.upper(), code.upper(), value)
 
 
 class WrongMilestone(Invalid):

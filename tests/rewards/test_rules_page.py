@@ -204,10 +204,10 @@ def test_a_recurring_rule_is_shown_with_what_it_would_have_changed_of_sales(
 @pytest.mark.parametrize(
     ("more", "sentence"),
     [
-        ({"products": "PRO-*"}, "Write a line for each product"),
-        ({"products": "PRO-* NaN"}, "Write a line for each product"),
+        ({"products": "PRO-*"}, "Write a line for each, and what it gets"),
+        ({"products": "PRO-* NaN"}, "Write a line for each, and what it gets"),
         ({"products": "PRO-* 101"}, "Rates are up to 100 %"),
-        ({"products": "A 1\nA 2"}, "products and milestones are named once"),
+        ({"products": "A 1\nA 2"}, "countries and milestones are named once"),
         ({"first_months": "3"}, "months a recurring sale"),
         ({"first_months": "121"}, "f-first_months-error"),
         ({"without": "sugar"}, "f-without"),
