@@ -216,7 +216,7 @@ def test_a_recurring_rule_is_shown_with_what_it_would_have_changed_of_sales(
         ({"customer_coupon": "A B"}, "f-customer_coupon-error"),
         ({"trigger": "recurring", "customer_credit": "1"}, "a gift a lead or a sale"),
         ({"cap_period": "day"}, "f-cap_period-error"),
-        ({"pays": "points", "value": "5", "without": "tax"}, "need a percentage"),
+        ({"pays": "points", "value": "5", "without": "tax"}, "what is left out needs a percentage"),
     ],
 )
 def test_conditions_that_cannot_be_are_refused_in_a_sentence(
