@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cache
 
+from advocates.tiers import define
 from core.access import COMMAND, Actor
 from core.money import POINTS, Money
 from core.people import Person, hashed, register
@@ -113,6 +114,7 @@ def _makers(unit: Unit, people: dict[str, Person]) -> Programme:
             hold_days=14,
             payout_minimum_minor=2_000,
             four_eyes_above_minor=5_000,
+            tax_forms="threshold",
         ),
         by=COMMAND,
     )
@@ -122,6 +124,8 @@ def _makers(unit: Unit, people: dict[str, Person]) -> Programme:
     change_rule(programme, "recurring", Terms("percent", 1_000, conditions=first_year), by=COMMAND)
     change_rule(programme, "sale", Terms("flat", flat=Money(50, POINTS)), by=COMMAND)
     _learning_points(programme)
+    for place, (name, at_least) in enumerate((("Bronze", 200), ("Silver", 600), ("Gold", 1_500)), 1):
+        define(programme, name, place, at_least, by=COMMAND)
     return programme
 
 

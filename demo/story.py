@@ -9,7 +9,7 @@ import click
 import requests
 from sqlmodel import select
 
-from advocates import applications
+from advocates import applications, tiers
 from advocates.application_states import Application
 from advocates.applications import NewApplication
 from advocates.membership import Membership, State, change_standing, find_membership
@@ -25,6 +25,7 @@ from core.settings import settings
 from curriculum.certification import certified_at
 from curriculum.enrolment import content_for, find_enrolment
 from curriculum.retakes import AlreadyPassed, TooEarly
+from demo import tax
 from demo.learning import read_next, take_quiz
 from demo.odd_cases import OddCases
 from demo.paper import bring_the_stalls_sales
@@ -42,9 +43,12 @@ from rewards import accounts, approvals, payout_sender, payouts, reviews, stripe
 from rewards.approvals import Seen
 from rewards.grants import open_after_hold
 from rewards.reward import Reward, content_hash
+from rewards.statement_documents import close_months
 
 DAYS, PEOPLE = 172, 68
 UNDECIDED_FROM = 61
+TAXED = 75
+"""so many days before the end tax forms are given"""
 FIRST_ODD = 30
 """so many days before the end, when those whom it happens to share their links"""
 SEED = 2026
@@ -171,6 +175,17 @@ class Story:
                 self._approve()
             if payouts.prepare():
                 payout_sender.send_due()
+            close_months()
+            if morning.weekday() == 0:
+                tiers.settle()
+            if day == DAYS - TAXED:
+                self._give_tax_forms()
+
+    def _give_tax_forms(self) -> None:
+        with transaction():
+            tax.say_who_issues(self._setting)
+            tax.give_and_agree(self._member(self._people[0]), self._setting)
+            tax.give(self._member(self._people[2]))
 
     def _look(self, day: int, noon: datetime) -> None:
         """What the clock sees of fraud, on days with something odd, too."""
