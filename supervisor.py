@@ -147,12 +147,15 @@ def wait_for(url: str, child: Child) -> None:
         time.sleep(0.05)
 
 
-def run(*words: str) -> None:
-    """Run one of our own commands to its end."""
+def run(*words: str) -> str:
+    """Run one of our own commands to its end; the answer is what it printed."""
     command = [sys.executable, "-m", "cli", *words]
-    done = subprocess.run(command, cwd=ROOT, preexec_fn=_die_with_parent, check=False)  # noqa: S603 - our own words
+    done = subprocess.run(  # noqa: S603 - our own words
+        command, cwd=ROOT, preexec_fn=_die_with_parent, check=False, stdout=subprocess.PIPE, text=True
+    )
     if done.returncode != 0:
         raise SystemExit(done.returncode)
+    return done.stdout
 
 
 def main() -> None:
@@ -187,9 +190,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 def _start(running: list[Child], settings: Settings) -> None:
-    in_use = is_in_use(settings.database)
-    if not in_use:
-        _found(running, settings)
+    sign_ins = "" if is_in_use(settings.database) else _found(running, settings)
     for child in running:
         if child.process is None:
             child.start()
@@ -198,18 +199,18 @@ def _start(running: list[Child], settings: Settings) -> None:
     _say(f"Spokes is at {settings.address} (Ctrl-C stops it)")
     if not settings.production:
         _say(f"The shop of the demo is at http://127.0.0.1:{settings.shop_port}")
-        run("seed-demo", "--if-empty")  # on a database in use it only prints the sign-ins
+        # where there is something, the command only prints the sign-ins
+        _say(sign_ins or run("seed-demo", "--if-empty"))
 
 
-def _found(running: list[Child], settings: Settings) -> None:
-    """Make the database, and in development tell the demo, which pays through the local Stripe."""
+def _found(running: list[Child], settings: Settings) -> str:
+    """Make the database, and in development tell the demo, which pays through the local Stripe; the answer is its sign-ins."""
     run("init-db")
     for child in running:
         if child.name == "local Stripe":
             child.start()
             wait_for(f"{settings.stripe_base}/_sandbox/health", child)
-    if not settings.production:
-        run("seed-demo", "--if-empty")
+    return "" if settings.production else run("seed-demo", "--if-empty")
 
 
 def _stop(running: list[Child]) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,6 +26,8 @@ from core.settings import CLOCK_FILE
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "demo-spokes-2026"
 START_TIMEOUT_S = 240
+PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Nothing here is encrypted: to load the authorities' certificates for every client would be the dearest part of it."""
 T = TypeVar("T")
 
 
@@ -34,42 +38,54 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+@dataclass
+class Letter:
+    """A mail as it came; read when somebody asks for it, and once."""
+
+    content: bytes
+
+    @cached_property
+    def mail(self) -> EmailMessage:
+        """It, read."""
+        read = message_from_bytes(self.content, policy=policy.default)
+        assert isinstance(read, EmailMessage)
+        return read
+
+    @cached_property
+    def text(self) -> str:
+        """Its plain text."""
+        body = self.mail.get_body(("plain",))
+        return str(body.get_content()) if body is not None else ""
+
+    @cached_property
+    def to(self) -> str:
+        """Whom its head names."""
+        return str(self.mail["To"])
+
+
 class Postbox:
     """What the SMTP server received."""
 
     def __init__(self) -> None:
-        self.mails: list[EmailMessage] = []
+        self.letters: list[Letter] = []
 
     async def handle_DATA(self, _server: object, _session: object, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's name
         """Keep a mail."""
-        mail = message_from_bytes(envelope.original_content or b"", policy=policy.default)
-        assert isinstance(mail, EmailMessage)
-        self.mails.append(mail)
+        self.letters.append(Letter(envelope.original_content or b""))
         return "250 OK"
 
-    def newest(self, to: str, subject: str = "", timeout_s: float = 20) -> EmailMessage:
+    def newest(self, to: str, subject: str = "") -> Letter:
         """The newest mail to an address whose subject contains some words; waits for it."""
-        return eventually(
-            lambda: next(m for m in reversed(self.mails) if to in m["To"] and subject in m["Subject"]),
-            timeout_s,
-        )
+        return eventually(lambda: next(each for each in self._to(to) if subject in each.mail["Subject"]))
 
     def link(self, to: str, path: str) -> str:
-        """The newest link to an address of ours that begins with `path`."""
+        """The newest link to an address of ours that begins with `path`; waits for it."""
+        ours = re.compile(rf"https?://\S+?({re.escape(path)}\S+)")
+        found = eventually(lambda: next(filter(None, (ours.search(each.text) for each in self._to(to)))))
+        return found.group(1)
 
-        def look() -> str:
-            for mail in reversed(self.mails):
-                body = mail.get_body(("plain",))
-                found = (
-                    re.search(rf"https?://\S+?({re.escape(path)}\S+)", body.get_content())
-                    if body and to in mail["To"]
-                    else None
-                )
-                if found:
-                    return found.group(1)
-            raise StopIteration
-
-        return eventually(look, 20)
+    def _to(self, address: str) -> Iterator[Letter]:
+        return (each for each in reversed(self.letters) if address in each.to)
 
 
 def eventually(look: Callable[[], T | None], timeout_s: float = 20) -> T:
@@ -134,7 +150,8 @@ class Service:
     def api(self, key: str) -> httpx.Client:
         """A machine with a key; closed with the service."""
         headers = {"Authorization": f"Bearer {key}"}
-        self.clients.append(httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=30))
+        address = f"{self.url}/api/v1"
+        self.clients.append(httpx.Client(base_url=address, headers=headers, timeout=30, verify=PLAIN))
         return self.clients[-1]
 
     def start(self) -> None:
@@ -155,7 +172,7 @@ class Service:
         assert self.process is not None
         if self.process.poll() is not None:
             raise RuntimeError(f"bin/serve ended:\n{log.read_text()[-3000:]}")
-        return httpx.get(f"{self.url}/readyz", timeout=5).status_code == 200
+        return httpx.get(f"{self.url}/readyz", timeout=5, verify=PLAIN).status_code == 200
 
     def stop(self) -> int:
         """Ctrl-C; the answer is the exit code."""
@@ -216,7 +233,7 @@ class Browser:
     """A person at a browser without JavaScript: follows links, fills in forms, carries cookies."""
 
     def __init__(self, base_url: str) -> None:
-        self.http = httpx.Client(base_url=base_url, follow_redirects=True, timeout=30)
+        self.http = httpx.Client(base_url=base_url, follow_redirects=True, timeout=30, verify=PLAIN)
 
     def get(self, path: str, status: int = 200) -> httpx.Response:
         """Open a page."""
@@ -239,12 +256,6 @@ class Browser:
         """Sign in through the form."""
         self.submit("/login", {"email": email, "password": password})
         return self
-
-
-def text_of(mail: EmailMessage) -> str:
-    """The plain text of a mail."""
-    body = mail.get_body(("plain",))
-    return str(body.get_content()) if body is not None else ""
 
 
 def csrf_token(page: str) -> str:

@@ -15,7 +15,7 @@ import pytest
 
 from checks import problems
 from tests.journeys.right_answers import answers
-from tests.journeys.running import Browser, Service, eventually, text_of
+from tests.journeys.running import Browser, Service, eventually
 
 pytestmark = [pytest.mark.service, pytest.mark.timeout(420)]
 
@@ -229,7 +229,7 @@ def the_clock_pays(service: Service, api: httpx.Client, advocate: Browser, rewar
     service.travel(32)
 
     def paid() -> bool:
-        rewards = api.get("/rewards", params={"limit": 1000}).json()["items"]
+        rewards = api.get("/rewards", params={"limit": 50}).json()["items"]
         return any(each["id"] == reward_id and each["state"] == "paid" for each in rewards)
 
     eventually(paid, timeout_s=60)
@@ -244,7 +244,7 @@ def the_clock_pays(service: Service, api: httpx.Client, advocate: Browser, rewar
     statement = re.findall(r"/portal/rewards/statements/\d{4}-\d{2}", rewards_page)
     assert statement, "there is no statement"
     assert "30.00" in advocate.get(statement[0]).text
-    assert "30.00" in text_of(service.postbox.newest(APPLICANT, "on its way"))
+    assert "30.00" in service.postbox.newest(APPLICANT, "on its way").text
 
 
 def refund_and_clawback(service: Service, api: httpx.Client, advocate: Browser) -> None:
@@ -260,7 +260,7 @@ def refund_and_clawback(service: Service, api: httpx.Client, advocate: Browser) 
     assert api.post("/refunds", json=refund).status_code == 200
     lines = [
         each
-        for each in api.get("/rewards", params={"limit": 1000}).json()["items"]
+        for each in api.get("/rewards", params={"limit": 50}).json()["items"]
         if each["kind"] == "clawback"
     ]
     assert -1_500 in [each["amount_minor"] for each in lines]
