@@ -25,7 +25,8 @@ from referrals.conversions import ConversionsWon
 from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.reassignment import ConversionReassigned
 from referrals.refunds import RefundRecorded
-from rewards import accounts, grants, reviews, withdrawals
+from rewards import accounts, grants, in_kind, reviews, withdrawals
+from rewards.perk_orders import PerksOfPayoutAnswered
 
 
 def accepted_advocates_learn(event: ApplicationAccepted) -> None:
@@ -75,6 +76,14 @@ def refunds_take_back(event: RefundRecorded) -> None:
 def refunds_are_a_late_signal(event: RefundRecorded) -> None:
     """What an advocate has not been paid for is looked at again."""
     fraud_work.look_again_at_refunded(event.conversion_id)
+
+
+def perks_settle_their_payout(event: PerksOfPayoutAnswered) -> None:
+    """What a payout is given in was sent, or cannot be."""
+    if event.state == "sent":
+        in_kind.sent(event.payout_id)
+    else:
+        in_kind.declined(event.payout_id, event.reason)
 
 
 def reviews_hold_rewards(event: ReviewOpened) -> None:
@@ -128,6 +137,7 @@ def wire() -> None:
     when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
     when(RefundRecorded, refunds_are_a_late_signal)
+    when(PerksOfPayoutAnswered, perks_settle_their_payout)
     when(ReviewOpened, reviews_hold_rewards)
     when(ReviewCleared, cleared_rewards_go_on)
     when(ReviewConfirmed, confirmed_conversions_do_not_count)

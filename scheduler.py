@@ -27,6 +27,7 @@ from hub import deliveries, endpoints, webhook_sender
 from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
 from rewards import (
     grants,
+    in_kind,
     missed_events,
     payout_sender,
     payouts,
@@ -79,6 +80,7 @@ SCHEDULE: tuple[Job, ...] = (
     ),
     Job("print-statements", 2, statement_documents.print_statements, "prints the statements that are wanted"),
     Job("send-payouts", 5, payout_sender.send_due, "sends what is reserved, settles what is unclear"),
+    Job("give-in-kind", 10, in_kind.give_due, "orders the perks of payouts that are given in them"),
     Job("reconcile", 5, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
     Job("fetch-missed-events", 3600, missed_events.fetch_missed, "fetches what Stripe told us in vain"),

@@ -27,7 +27,7 @@ def home_of(member: Membership, at: datetime) -> dict[str, Any]:
     progress = progress_for(member.id)
     award = current_award(member.person_id, programme.certification_slug, at)
     link = newest_running(member.id, at)
-    account = paid_to.standing_of(member.person_id)
+    account = paid_to.standing_of(member)
     situation = _situation(
         member, programme, progress, link, at, certified=award is not None, account=account
     )

@@ -16,7 +16,7 @@ from core.columns import key, minor, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 from core.events import publish
-from core.money import POINTS, UnknownCurrency, require_currency
+from core.money import POINTS, Money, UnknownCurrency, require_currency
 from hub.destinations import HostNotAllowed, allowed
 from hub.utm import checked_template, usual_template
 
@@ -71,6 +71,10 @@ class Programme(SQLModel, table=True):
     """when a payout waits for an accepted tax form: never, from the year's reporting threshold on, or always"""
     open_to_applications: bool = True
     created_at: datetime = moment(now)
+
+    def money(self, minor: int) -> Money:
+        """So much in its currency."""
+        return Money(minor, self.currency)
 
     @property
     def zone(self) -> ZoneInfo:

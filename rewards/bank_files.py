@@ -41,6 +41,7 @@ class BankFile(SQLModel, table=True):
     run_id: str = Field(foreign_key="payout_run.id", index=True, sa_type=Text)
     xml_id: str = Field(foreign_key="stored_file.id", sa_type=Text)
     csv_id: str = Field(foreign_key="stored_file.id", sa_type=Text)
+    currency: str = Field(default="EUR", sa_column_kwargs={"server_default": "EUR"}, sa_type=Text)
     payouts: int
     total_minor: int = Field(sa_type=BigInteger)
     made_by: str = Field(sa_type=Text)
@@ -83,19 +84,31 @@ def open_in(file: BankFile) -> int:
     return session().exec(asked).one()
 
 
-def export(made: PayoutRun, *, by: Actor) -> BankFile:
-    """Write what waits in a run into a file for the bank, as pain.001 and as CSV; what was written before is not again.
+def export(made: PayoutRun, *, by: Actor) -> Sequence[BankFile]:
+    """Write what waits in a run into files for the bank, one a currency, as pain.001 and as CSV; never twice.
 
     Whose account was changed since the run was made is held. Raises NothingToExport, NoPayer.
     """
     authorize(by, RIGHT, made.unit_id)
     payer = _payer()
-    file = BankFile(
-        run_id=made.id, xml_id="", csv_id="", payouts=0, total_minor=0, made_by=by.id, made_at=now()
+    waiting = select(Payout.currency).where(
+        Payout.run_id == made.id, Payout.provider == "bank", Payout.state == "reserved"
     )
+    currencies = session().exec(waiting.distinct().order_by(col(Payout.currency))).all()
+    files = [file for each in currencies if (file := _export(made, each, payer, by=by)) is not None]
+    if not files:
+        raise NothingToExport
+    return files
+
+
+def _export(made: PayoutRun, currency: str, payer: Details, *, by: Actor) -> BankFile | None:
+    """The file of one currency; None where nothing is left for it."""
+    file = BankFile(
+        run_id=made.id, xml_id="", csv_id="", currency=currency, payouts=0, total_minor=0, made_by=by.id, made_at=now(),
+    )  # fmt: skip
     transfers = [credit for payout in _claim(made, file) if (credit := _credit(payout)) is not None]
     if not transfers:
-        raise NothingToExport
+        return None
     zone = get_programme(made.programme_id).zone
     order = Order(file.id, file.made_at, file.made_at.astimezone(zone).date(), payer, transfers)
     xml = pain001.written(order)
@@ -109,7 +122,12 @@ def export(made: PayoutRun, *, by: Actor) -> BankFile:
     file.payouts, file.total_minor = len(transfers), sum(each.money.amount_minor for each in transfers)
     session().add(file)
     session().flush()
-    facts = {"payouts": file.payouts, "total_minor": file.total_minor, "sha256": stored[0].sha256}
+    facts = {
+        "payouts": file.payouts,
+        "total_minor": file.total_minor,
+        "currency": file.currency,
+        "sha256": stored[0].sha256,
+    }
     audit.record(by, "bank_file.exported", "payout_run", made.id, unit_id=made.unit_id, details=facts)
     return file
 
@@ -125,7 +143,10 @@ def _payer() -> Details:
 def _claim(made: PayoutRun, file: BankFile) -> Sequence[Payout]:
     """Take every payout of the run that waits for a bank file; of two exports at once each takes its own."""
     mine = update(Payout).where(
-        col(Payout.run_id) == made.id, col(Payout.provider) == "bank", col(Payout.state) == "reserved"
+        col(Payout.run_id) == made.id,
+        col(Payout.provider) == "bank",
+        col(Payout.state) == "reserved",
+        col(Payout.currency) == file.currency,
     )
     run(mine.values(state="sending", reference=file.id).execution_options(synchronize_session=False))
     taken = select(Payout).where(Payout.run_id == made.id, Payout.reference == file.id)

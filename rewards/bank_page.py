@@ -88,8 +88,9 @@ def export(run_id: str) -> ResponseReturnValue:
     """Write what waits into a file for the bank."""
     actor, made = staff(RIGHT), get_run(run_id)
     authorize(actor, RIGHT, made.unit_id)
-    file = bank_files.export(made, by=actor)
-    flash(ngettext("One payout is in the file.", "%(num)s payouts are in the file.", file.payouts), "good")
+    files = bank_files.export(made, by=actor)
+    payouts = sum(each.payouts for each in files)
+    flash(ngettext("One payout is in a file.", "%(num)s payouts are in files.", payouts), "good")
     return redirect(f"/console/payouts/{made.id}", 303)
 
 

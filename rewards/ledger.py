@@ -27,6 +27,10 @@ STRIPE = "stripe:transferred"
 """what left us through Stripe"""
 BANK = "bank:transferred"
 """what left us by bank files"""
+KIND = "kind:handed_out"
+"""what left us as perks that were given instead of money"""
+LEFT = {"stripe": STRIPE, "bank": BANK, "perk": KIND}
+"""provider → where its payouts went"""
 _NEVER_NEGATIVE = ":reserved"
 
 

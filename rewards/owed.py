@@ -2,22 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, Text, case, cast, func, literal, select, true
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
 from sqlmodel import col
 
 from advocates.membership import Membership
 from core.db import session
 from core.money import Money
-from core.settings import settings
 from hub.programmes import Programme
-from rewards import accounts, tax_gate
-from rewards.accounts import PayoutAccount
-from rewards.bank_accounts import BankAccount
+from rewards import tax_gate
+from rewards.providers import PAID, carrier_of
 from rewards.reward import Reward
 from rewards.runs import Reason
-from rewards.stripe_units import coarse_currencies
 from rewards.tax_forms import TaxForm
 
 
@@ -44,9 +41,6 @@ class Owed:
         return Money(self.amount_minor, self.currency)
 
 
-PAID = "paid"
-
-
 def verdicts(programme: Programme) -> Mapping[str, Skip]:
     """Each verdict that keeps somebody from being paid, as a reason and a sentence."""
     least = Money(programme.payout_minimum_minor, programme.currency).format()
@@ -56,11 +50,7 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
         "nothing": Skip("nothing_left", "There is nothing left to pay out."),
         "small": Skip("below_minimum", f"Below the minimum of {least}: carried over."),
     }
-    said["euros"] = Skip("no_account", "The bank file pays in euros only.")
-    said["no_bank"] = Skip("no_account", "No bank account has been given.")
-    for standing, sentence in accounts.WHY_NOT.items():
-        nowhere = standing in {"none", "unfinished"}
-        said[standing] = Skip("no_account" if nowhere else "account_restricted", sentence)
+    said |= {each: Skip(*why) for each, why in carrier_of(programme).why_not.items()}
     said |= {f"tax_{each}": Skip("tax_form", why) for each, why in tax_gate.WHY_NOT.items()}
     return said
 
@@ -68,7 +58,7 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
 def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
     """Of the lines that fulfil a condition: member_id, unit_id, currency, amount, payable, lines, destination, verdict.
 
-    `payable` is the largest part that the currency pays out; the minimum speaks of the programme's currency only.
+    `payable` is the largest part that the provider can pay; the minimum speaks of the programme's currency only.
     """
     summed = (
         select(
@@ -83,54 +73,31 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
     )
     of = summed.c
     small = (of.currency == programme.currency) & (of.amount < programme.payout_minimum_minor)
-    by_bank = settings().pays_by_bank
-    payable = (
-        of.amount
-        if by_bank
-        else of.amount - of.amount % case(coarse_currencies(), value=of.currency, else_=1)
-    )
+    carrier = carrier_of(programme, of.currency)
+    payable = of.amount - of.amount % carrier.step
     asks_for_forms = programme.tax_forms != "never"
     verdict = case(
         (of.amount < 0, "negative"),
         (payable <= 0, "nothing"),
         (small, "small"),
         *([tax_gate.closed(programme, of.currency, payable)] if asks_for_forms else []),
-        *(_by_bank(of.currency) if by_bank else _by_stripe()),
+        *carrier.verdicts,
     )
-    account: Any = BankAccount if by_bank else PayoutAccount
-    found = (
-        select(
-            of.member_id,
-            col(Membership.unit_id).label("unit_id"),
-            of.currency,
-            of.amount,
-            payable.label("payable"),
-            of.lines,
-            func.coalesce(_destination(by_bank=by_bank), "").label("destination"),
-            verdict.label("verdict"),
-        )
-        .join(Membership, col(Membership.id) == of.member_id)
-        .outerjoin(account, col(account.person_id) == col(Membership.person_id))
-    )
+    found = select(
+        of.member_id,
+        col(Membership.unit_id).label("unit_id"),
+        of.currency,
+        of.amount,
+        payable.label("payable"),
+        of.lines,
+        func.coalesce(carrier.destination, "").label("destination"),
+        verdict.label("verdict"),
+    ).join(Membership, col(Membership.id) == of.member_id)
     if asks_for_forms:
         found = found.outerjoin(TaxForm, col(TaxForm.person_id) == col(Membership.person_id))
+    if (account := carrier.account) is not None:
+        found = found.outerjoin(account, col(account.person_id) == col(Membership.person_id))
     return found.subquery()
-
-
-def _by_stripe() -> list[tuple[ColumnElement[bool], Any]]:
-    standing = accounts.standing_in_sql()
-    return [(standing == "ready", literal(PAID)), (true(), standing)]
-
-
-def _by_bank(currency: ColumnElement[str]) -> list[tuple[ColumnElement[bool], Any]]:
-    return [(currency != "EUR", "euros"), (col(BankAccount.id).is_(None), "no_bank"), (true(), PAID)]
-
-
-def _destination(*, by_bank: bool) -> ColumnElement[str]:
-    """As `BankAccount.destination` says it, or the account at Stripe."""
-    if by_bank:
-        return col(BankAccount.id) + ":" + cast(col(BankAccount.version), Text)
-    return cast(col(PayoutAccount.stripe_account_id), Text)
 
 
 def first_owed(lines: ColumnElement[bool], programme: Programme, *, limit: int) -> Sequence[Owed]:

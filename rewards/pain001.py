@@ -1,7 +1,7 @@
 """ISO 20022 pain.001.001.09, the customer's credit transfer: written, and held against the rules of its schema.
 
 Names, lengths and patterns are those of the message definition (ISO 20022, pain.001.001.09) and of the SEPA credit transfer
-(European Payments Council, EPC115-06: characters, SLEV, amounts in euros).
+(European Payments Council, EPC115-06: characters, SLEV, amounts in euros); other currencies go without the SEPA service level.
 """
 
 import re
@@ -12,17 +12,18 @@ from decimal import Decimal
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
-from core.money import Money
+from core.money import Money, decimals
 from rewards.bank_accounts import Details
 
 NAMESPACE = "urn:iso:std:iso:20022:tech:xsd:pain.001.001.09"
 NAME, REFERENCE, REMITTANCE = 70, 35, 140
 _IBAN = re.compile(r"[A-Z]{2}[0-9]{2}[a-zA-Z0-9]{1,30}")
 _BIC = re.compile(r"[A-Z0-9]{4}[A-Z]{2}[A-Z0-9]{2}([A-Z0-9]{3})?")
-_AMOUNT = re.compile(r"[0-9]{1,9}\.[0-9]{2}")
+_AMOUNT = re.compile(r"[0-9]{1,13}(\.[0-9]{1,5})?")
+_CURRENCY = re.compile(r"[A-Z]{3}")
 _SEPA = re.compile(r"[A-Za-z0-9/\-?:().,'+ ]*")
 _OUTSIDE = re.compile(r"[^A-Za-z0-9/\-?:().,'+ ]")
-_MOST_MINOR = 99_999_999_999
+_MOST_SEPA, _MOST = Decimal("999999999.99"), Decimal(10) ** 13
 
 
 class Credit(NamedTuple):
@@ -43,6 +44,12 @@ class Order(NamedTuple):
     on: date
     payer: Details
     transfers: Sequence[Credit]
+    """all in one currency"""
+
+    @property
+    def by_sepa(self) -> bool:
+        """Whether they are in euros; anything else goes by the bank's own ways, charges shared."""
+        return self.transfers[0].money.currency == "EUR"
 
 
 def written(order: Order) -> bytes:
@@ -50,7 +57,7 @@ def written(order: Order) -> bytes:
     ET.register_namespace("", NAMESPACE)
     document = ET.Element(_tag("Document"))
     root = _below(document, "CstmrCdtTrfInitn")
-    total = str(sum((each.money.major for each in order.transfers), Decimal(0)).quantize(Decimal("0.01")))
+    total = str(sum((each.money.major for each in order.transfers), Decimal(0)))
     header = _below(root, "GrpHdr")
     _texts(header, MsgId=order.message_id, CreDtTm=f"{order.made_at:%Y-%m-%dT%H:%M:%S}Z")
     _texts(header, NbOfTxs=str(len(order.transfers)), CtrlSum=total)
@@ -58,12 +65,13 @@ def written(order: Order) -> bytes:
     payment = _below(root, "PmtInf")
     _texts(payment, PmtInfId=order.message_id, PmtMtd="TRF", BtchBookg="false")
     _texts(payment, NbOfTxs=str(len(order.transfers)), CtrlSum=total)
-    _texts(_below(_below(payment, "PmtTpInf"), "SvcLvl"), Cd="SEPA")
+    if order.by_sepa:
+        _texts(_below(_below(payment, "PmtTpInf"), "SvcLvl"), Cd="SEPA")
     _texts(_below(payment, "ReqdExctnDt"), Dt=order.on.isoformat())
     _texts(_below(payment, "Dbtr"), Nm=plain(order.payer.holder, NAME))
     _account(payment, "DbtrAcct", order.payer)
     _bank(payment, "DbtrAgt", order.payer)
-    _texts(payment, ChrgBr="SLEV")
+    _texts(payment, ChrgBr="SLEV" if order.by_sepa else "SHAR")
     for each in order.transfers:
         _credit(payment, each)
     ET.indent(document)
@@ -75,7 +83,7 @@ def _credit(payment: ET.Element, credit: Credit) -> None:
     _texts(_below(one, "PmtId"), EndToEndId=credit.reference)
     amount = _below(_below(one, "Amt"), "InstdAmt")
     amount.set("Ccy", credit.money.currency)
-    amount.text = str(credit.money.major.quantize(Decimal("0.01")))
+    amount.text = str(credit.money.major)
     if credit.to.bic:
         _bank(one, "CdtrAgt", credit.to)
     _texts(_below(one, "Cdtr"), Nm=plain(credit.to.holder, NAME))
@@ -119,6 +127,13 @@ def problems(xml: bytes) -> list[str]:
     references = [each.text for each in root.iter(_tag("EndToEndId"))]
     if len(set(references)) != len(references):
         found.append("EndToEndId is given twice.")
+    currencies = {each.get("Ccy") for each in root.iter(_tag("InstdAmt"))}
+    if len(currencies) > 1:
+        found.append("There are several currencies.")
+    sepa = [each.text for each in root.iter(_tag("Cd"))] == ["SEPA"]
+    charges = {each.text for each in root.iter(_tag("ChrgBr"))}
+    if sepa != (currencies == {"EUR"}) or charges != {"SLEV" if sepa else "SHAR"}:
+        found.append("Euros go by SEPA with SLEV, other currencies without it with SHAR.")
     return found + (["There is no transfer."] if not amounts else [])
 
 
@@ -137,13 +152,17 @@ def _wrong(root: ET.Element) -> Iterator[tuple[str, str]]:
             yield name, text
         if name in shapes and not shapes[name].fullmatch(text):
             yield name, text
-        if name == "InstdAmt" and (each.get("Ccy") != "EUR" or Decimal(text) <= 0):
+        if name == "InstdAmt" and not _is_sum(text, each.get("Ccy") or ""):
             yield name, f"{text} {each.get('Ccy')}"
 
 
-def can_take(money: Money) -> bool:
-    """Whether a SEPA transfer can carry this sum."""
-    return money.currency == "EUR" and 0 < money.amount_minor <= _MOST_MINOR
+def _is_sum(text: str, currency: str) -> bool:
+    """A positive amount with the decimals of its currency; in SEPA at most 999,999,999.99."""
+    if not _CURRENCY.fullmatch(currency) or not _AMOUNT.fullmatch(text):
+        return False
+    amount, places = Decimal(text), len(text.partition(".")[2])
+    most = _MOST_SEPA if currency == "EUR" else _MOST
+    return places == decimals(currency) and 0 < amount <= most
 
 
 def _tag(name: str) -> str:

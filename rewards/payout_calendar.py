@@ -12,9 +12,10 @@ from core.access import Actor
 from core.db import session
 from core.money import POINTS, Money
 from hub.programmes import Programme, programmes_in
-from rewards.owed import PAID, owed_in, verdicts
+from rewards.owed import owed_in, verdicts
 from rewards.payout_preview import waiting_in
 from rewards.periods import Period, next_closing
+from rewards.providers import PAID
 from rewards.reward import Reward
 
 AHEAD = timedelta(days=92)

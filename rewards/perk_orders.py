@@ -1,5 +1,6 @@
-"""Points are spent on perks: the points and the perk go in one step, and come back when it cannot be sent."""
+"""Orders of perks, for points or by a payout: points and perk go in one step, and come back when it cannot be sent."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
@@ -7,7 +8,7 @@ from sqlalchemy import BigInteger, Text, UniqueConstraint, func, update
 from sqlmodel import Field, SQLModel, col, select
 
 from advocates.membership import Membership, get_membership
-from core import audit, mail
+from core import audit, events, mail
 from core.access import Actor, authorize
 from core.clock import now
 from core.columns import key, moment, one_of, word
@@ -28,7 +29,7 @@ SEND_WITHIN_DAYS = 14
 
 
 class PerkOrder(SQLModel, table=True):
-    """An advocate spent points on a perk; name and price are as they were then."""
+    """Perks for an advocate, for points or by a payout; name and price are as they were then."""
 
     __tablename__ = "perk_order"
     __table_args__ = (UniqueConstraint("membership_id", "once"), one_of("state", get_args(State)))
@@ -41,6 +42,9 @@ class PerkOrder(SQLModel, table=True):
     unit_id: str = Field(foreign_key="unit.id", index=True, sa_type=Text)
     name: str = Field(sa_type=Text)
     points: int = Field(sa_type=BigInteger)
+    quantity: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    payout_id: str | None = Field(default=None, unique=True, foreign_key="payout.id", sa_type=Text)
+    """of a payout that is given in it"""
     wish: str = Field(default="", sa_type=Text)
     """where it should go, which size: in the advocate's words"""
     state: State = word("ordered")
@@ -49,6 +53,15 @@ class PerkOrder(SQLModel, table=True):
     ordered_at: datetime = moment(now)
     answered_at: datetime | None = moment(optional=True)
     answered_by: str | None = Field(default=None, sa_type=Text)
+
+
+@dataclass(frozen=True)
+class PerksOfPayoutAnswered:
+    """What a payout is given in was sent, or cannot be."""
+
+    payout_id: str
+    state: State
+    reason: str
 
 
 class OrderNotFound(NotFound):
@@ -82,7 +95,7 @@ def order(perk: Perk, member: Membership, *, once: str, wish: str = "") -> PerkO
         return before
     if perk.programme_id != member.programme_id:
         raise perks.PerkNotFound
-    perks.take_one(perk)
+    perks.take(perk)
     made = PerkOrder(
         id=new_id(), once=once, perk_id=perk.id, membership_id=member.id, unit_id=member.unit_id,
         name=perk.name, points=perk.points, wish=wish, ordered_at=now(),
@@ -93,15 +106,15 @@ def order(perk: Perk, member: Membership, *, once: str, wish: str = "") -> PerkO
         raise TooFewPoints from error
     session().add(made)
     session().flush()
-    actions.ask(
-        SEND,
-        made.id,
-        made.unit_id,
-        right=MANAGE,
-        summary=f"{made.name} for {get_person(member.person_id).name}",
-        due_at=actions.due_in(SEND_WITHIN_DAYS),
-    )
+    ask_to_send(made, get_person(member.person_id).name)
     return made
+
+
+def ask_to_send(made: PerkOrder, name: str) -> None:
+    """Put it on the managers' list."""
+    what = made.name if made.quantity == 1 else f"{made.quantity} × {made.name}"
+    due = actions.due_in(SEND_WITHIN_DAYS)
+    actions.ask(SEND, made.id, made.unit_id, right=MANAGE, summary=f"{what} for {name}", due_at=due)
 
 
 def spent_by() -> dict[str, int]:
@@ -122,6 +135,8 @@ def get_order(order_id: str) -> PerkOrder:
 def send(which: PerkOrder, *, by: Actor, said: str = "") -> None:
     """It is on its way; raises AlreadyAnswered, OwnOrder."""
     _answer(which, "sent", said.strip(), by)
+    if which.payout_id is not None:
+        events.publish(PerksOfPayoutAnswered(which.payout_id, "sent", ""))
 
 
 def decline(which: PerkOrder, *, by: Actor, reason: str) -> None:
@@ -130,7 +145,10 @@ def decline(which: PerkOrder, *, by: Actor, reason: str) -> None:
         raise NoReason
     _answer(which, "declined", reason.strip(), by)
     perk = perks.get_perk(which.perk_id)
-    perks.put_back(perk)
+    perks.put_back(perk, which.quantity)
+    if which.payout_id is not None:
+        events.publish(PerksOfPayoutAnswered(which.payout_id, "declined", which.reason))
+        return
     spent = _spent(which, perk)
     (move,) = spent.movements
     back = Movement(move.destination, move.source, move.amount_minor, move.currency)

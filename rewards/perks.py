@@ -1,8 +1,8 @@
-"""Perks: what a programme gives for points, as long as there are any, until a day."""
+"""Perks: what a programme gives for points, or instead of money, as long as there are any, until a day."""
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, Text, update
+from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, Index, Text, update
 from sqlmodel import Field, SQLModel, col, or_, select
 
 from core import audit
@@ -10,18 +10,19 @@ from core.access import Actor, authorize
 from core.clock import now
 from core.columns import key, moment
 from core.db import session, update_one
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
+from core.money import Money
 from hub.programmes import Programme
 
 MANAGE = "programme.manage"
 
 
 class Perk(SQLModel, table=True):
-    """One thing that is given for points."""
+    """One thing that is given for points, or by payouts."""
 
     __tablename__ = "perk"
     __table_args__ = (
-        CheckConstraint("points > 0", name="points"),
+        CheckConstraint("points >= 0 AND points + worth_minor > 0", name="points"),
         CheckConstraint("stock >= 0", name="stock"),
     )
 
@@ -31,7 +32,9 @@ class Perk(SQLModel, table=True):
     name: str = Field(sa_type=Text)
     description: str = Field(default="", sa_type=Text)
     points: int = Field(sa_type=BigInteger)
-    """what it costs"""
+    """what it costs; 0: it is not in the store"""
+    worth_minor: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, sa_type=BigInteger)
+    """what one stands for, in the programme's currency, where payouts are given in it; 0: they are not"""
     stock: int = Field(sa_type=BigInteger)
     """how many there are still"""
     ends_at: datetime | None = moment(optional=True)
@@ -40,8 +43,20 @@ class Perk(SQLModel, table=True):
     made_at: datetime = moment(now)
 
 
+_pays = (col(Perk.worth_minor) > 0) & col(Perk.withdrawn_at).is_(None)
+Index("uq_perk_pays", Perk.programme_id, unique=True, sqlite_where=_pays, postgresql_where=_pays)
+
+
 class PerkNotFound(NotFound):
     """There is no such perk."""
+
+
+class PaysAlready(Conflict):
+    """This programme's payouts are given in another perk. Offer that one no more first."""
+
+
+class NotHowItPays(Invalid):
+    """Only a programme that rewards with money has payouts that could be given in kind, in its own currency."""
 
 
 class SoldOut(Conflict):
@@ -57,8 +72,11 @@ def offer(
     by: Actor,
     description: str = "",
     ends_at: datetime | None = None,
+    worth: Money | None = None,
 ) -> Perk:
-    """Offer a perk from now on."""
+    """Offer a perk from now on; with a `worth` the programme's payouts are given in it. Raises PaysAlready, NotHowItPays."""
+    if worth is not None:
+        _require_free(programme, worth)
     authorize(by, MANAGE, programme.unit_id)
     made = Perk(
         programme_id=programme.id,
@@ -68,12 +86,25 @@ def offer(
         points=points,
         stock=stock,
         ends_at=ends_at,
+        worth_minor=worth.amount_minor if worth else 0,
     )
     session().add(made)
     session().flush()
-    facts = {"name": name, "points": points, "stock": stock}
+    facts = {"name": name, "points": points, "stock": stock, "worth_minor": made.worth_minor}
     audit.record(by, "perk.offered", "perk", made.id, unit_id=made.unit_id, details=facts)
     return made
+
+
+def _require_free(programme: Programme, worth: Money) -> None:
+    if programme.compensation != "cash" or worth.currency != programme.currency or worth.amount_minor <= 0:
+        raise NotHowItPays
+    if paying_perk(programme.id) is not None:
+        raise PaysAlready
+
+
+def paying_perk(programme_id: str) -> Perk | None:
+    """What a programme's payouts are given in; None where they are money."""
+    return session().exec(select(Perk).where(Perk.programme_id == programme_id, _pays)).first()
 
 
 def get_perk(perk_id: str) -> Perk:
@@ -105,21 +136,24 @@ def perks_of(programme_id: str, *, offered: bool) -> list[Perk]:
     """Those of a programme, the cheapest first; with `offered` only those that can be had now."""
     wanted = select(Perk).where(Perk.programme_id == programme_id)
     if offered:
-        wanted = wanted.where(_can_be_had(), col(Perk.stock) > 0)
+        wanted = wanted.where(_can_be_had(), col(Perk.stock) > 0, col(Perk.points) > 0)
     return list(session().exec(wanted.order_by(col(Perk.points), col(Perk.id))).all())
 
 
-def take_one(perk: Perk) -> None:
-    """Take one out of stock; raises SoldOut."""
-    one = update(Perk).where(col(Perk.id) == perk.id, col(Perk.stock) > 0, _can_be_had())
-    if not update_one(one.values(stock=Perk.stock - 1).execution_options(synchronize_session=False)):
+def take(perk: Perk, count: int = 1, *, even_if_withdrawn: bool = False) -> None:
+    """Take some out of stock, all or none; what a payout was promised is given even when it is offered no more. Raises SoldOut."""
+    enough = update(Perk).where(col(Perk.id) == perk.id, col(Perk.stock) >= count)
+    if not even_if_withdrawn:
+        enough = enough.where(_can_be_had(), col(Perk.points) > 0)
+    taken = enough.values(stock=Perk.stock - count)
+    if not update_one(taken.execution_options(synchronize_session=False)):
         raise SoldOut
     session().refresh(perk)
 
 
-def put_back(perk: Perk) -> None:
-    """One that was ordered is there again."""
-    _move_stock(perk, 1)
+def put_back(perk: Perk, count: int = 1) -> None:
+    """Some that were ordered are there again."""
+    _move_stock(perk, count)
 
 
 def _can_be_had() -> ColumnElement[bool]:

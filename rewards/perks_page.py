@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from typing import Literal
 
 from flask import Blueprint, flash, redirect, render_template
@@ -15,6 +16,7 @@ from core.access import Actor, authorize
 from core.clock import now
 from core.errors import Invalid
 from core.inputs import Input, Line, Paragraphs
+from core.money import Money, to_minor
 from core.paging import Page, page_of
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import perk_orders, perks
@@ -42,7 +44,9 @@ class NewPerk(Input):
     programme_id: Line
     name: Line
     description: Paragraphs = ""
-    points: int = Field(ge=1, le=MOST)
+    points: int = Field(default=0, ge=0, le=MOST)
+    worth: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
+    """what payouts count one for, in the programme's main unit; empty: they are not given in it"""
     stock: int = Field(ge=0, le=MOST)
     last_day: date | None = None
 
@@ -59,6 +63,10 @@ class OrderAct(Input):
 
     act: Literal["send", "decline"]
     said: str = Field(default="", max_length=500)
+
+
+class NoPrice(Invalid):
+    """Say how many points it costs, or what it is worth when payouts are given in it."""
 
 
 class TooEarly(Invalid):
@@ -116,10 +124,16 @@ def offer() -> ResponseReturnValue:
     ends_at = _end_after(wanted.last_day, programme)
     perks.offer(
         programme, wanted.name, wanted.points, wanted.stock,
-        by=actor, description=wanted.description, ends_at=ends_at,
+        by=actor, description=wanted.description, ends_at=ends_at, worth=_worth(wanted, programme),
     )  # fmt: skip
     flash(_("%(name)s is offered.", name=wanted.name), "good")
     return redirect("/console/rewards/perks", 303)
+
+
+def _worth(wanted: NewPerk, programme: Programme) -> Money | None:
+    if not wanted.worth and not wanted.points:
+        raise NoPrice
+    return Money(to_minor(wanted.worth, programme.currency), programme.currency) if wanted.worth else None
 
 
 def _end_after(day: date | None, programme: Programme) -> datetime | None:

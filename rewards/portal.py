@@ -83,8 +83,9 @@ def my_rewards() -> str:
         orders=_orders(page.items),
         months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],
         years=years_of(member),
-        standing=paid_to.standing_of(member.person_id),
+        standing=paid_to.standing_of(member),
         by_bank=settings().pays_by_bank,
+        in_kind=perks.paying_perk(member.programme_id),
         tax=tax_forms.standing(tax_forms.form_of(member.person_id), now()),
         closing=next_closing(programme, now()),
     )

@@ -41,11 +41,11 @@ def _accounts_disagree() -> list[str]:
     gone = select(col(Payout.provider), col(Payout.currency), func.sum(col(Payout.amount_minor)))
     gone = gone.where(col(Payout.state).in_(GONE)).group_by(col(Payout.provider), col(Payout.currency))
     for provider, currency, amount in session().execute(gone):
-        expected[ledger.BANK if provider == "bank" else ledger.STRIPE, currency] = int(amount)
+        expected[ledger.LEFT[provider], currency] = int(amount)
     held = {
         place: amount
         for place, amount in ledger.journal_balances().items()
-        if place[0].startswith("advocate:") or place[0] in {ledger.STRIPE, ledger.BANK}
+        if place[0].startswith("advocate:") or place[0] in ledger.LEFT.values()
     }
     return [
         f"account {account} in {currency}: rewards and payouts say {expected.get((account, currency), 0)}, "

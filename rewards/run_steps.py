@@ -19,14 +19,13 @@ from core.db import run, session, update_one
 from core.ids_in_sql import FreshId
 from core.money import POINTS, Money
 from core.rollups import table_of
-from core.settings import settings
 from hub.programmes import Programme, get_programme
 from rewards import ledger
 from rewards.ledger_selected import Selected, account_of, post_selected
-from rewards.owed import PAID, owed_in, verdicts
+from rewards.owed import owed_in, verdicts
+from rewards.providers import PAID, carrier_of
 from rewards.reward import Reward, content_hash
 from rewards.runs import Payout, PayoutRun, PayoutSkip
-from rewards.stripe_units import coarse_currencies
 
 ADVOCATES = 5_000
 """of a step"""
@@ -129,7 +128,7 @@ def _make_payouts(step: _Step, owed: Subquery) -> None:
         "amount_minor": of.payable,
         "lines": of.lines,
         "destination": of.destination,
-        "provider": literal("bank" if settings().pays_by_bank else "stripe"),
+        "provider": literal(carrier_of(step.programme).name),
         "due_at": at,
         "made_at": at,
         **{name: literal(value) for name, value in _AT_FIRST.items()},
@@ -147,10 +146,11 @@ _AT_FIRST: dict[str, Any] = {
 
 
 def _carry(step: _Step, owed: Subquery) -> None:
-    """What a currency cannot pay out moves to the next run: one line takes it away, one brings it back then."""
+    """What cannot be paid out, by currency or in whole pieces, moves to the next run: one line takes it away, one brings it back then."""
     of = owed.c
     rests = select(of.member_id, of.unit_id, of.currency, of.amount - of.payable)
-    rests = rests.where(of.currency.in_(coarse_currencies()), of.verdict == PAID, of.amount != of.payable)
+    may_leave = carrier_of(step.programme, of.currency).leaves_rest
+    rests = rests.where(may_leave, of.verdict == PAID, of.amount != of.payable)
     lines = [
         _carried(step, member, unit, Money(int(rest), currency), out=out)
         for member, unit, currency, rest in session().execute(rests)

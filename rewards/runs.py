@@ -14,7 +14,7 @@ from core.money import Money
 State = Literal[
     "reserved", "sending", "sent", "landed", "rejected", "ambiguous", "bank_failed", "reversed", "held", "taken_back"
 ]  # fmt: skip
-Provider = Literal["stripe", "bank"]
+Provider = Literal["stripe", "bank", "perk"]
 Outcome = Literal["open", "sent", "refused", "absent"]
 Reason = Literal["below_minimum", "negative", "nothing_left", "no_account", "account_restricted", "tax_form"]
 OWED: tuple[State, ...] = ("reserved", "sending", "ambiguous", "rejected", "held")

@@ -82,7 +82,8 @@ def run_of(cast: Cast) -> PayoutRun:
 
 def export(run: PayoutRun, by: Person) -> BankFile:
     with transaction():
-        return bank_files.export(session().get_one(PayoutRun, run.id), by=acting(by))
+        (file,) = bank_files.export(session().get_one(PayoutRun, run.id), by=acting(by))
+        return file
 
 
 def content(file: BankFile) -> tuple[bytes, str]:
@@ -195,16 +196,30 @@ def test_beside_others_a_changed_account_is_held_and_said(cast: Cast, ana: Membe
         )
 
 
-def test_without_an_account_or_in_other_currencies_the_money_waits(cast: Cast, ana: Membership) -> None:
+def test_without_an_account_the_money_waits_and_each_currency_has_a_file(cast: Cast, ana: Membership) -> None:
     with transaction():
         ben = make_advocate(cast.programme, "Ben Bee")
     approved(ben, cast.manager)
+    approved(ana, cast.manager)
     approved(ana, cast.manager, 12_300, "JPY", cast.finance)
     with at(next_month()):
         payouts.prepare()
     with transaction(read_only=True):
-        said = sorted(each.sentence for each in session().exec(select(PayoutSkip)))
-    assert said == ["No bank account has been given.", "The bank file pays in euros only."]
+        assert [each.sentence for each in session().exec(select(PayoutSkip))] == [
+            "No bank account has been given."
+        ]
+    run_id = run_of(cast).id
+    with transaction():
+        made = session().get_one(PayoutRun, run_id)
+        files = bank_files.export(made, by=acting(cast.finance))
+    assert [(each.currency, each.payouts, each.total_minor) for each in files] == [
+        ("EUR", 1, 1_290), ("JPY", 1, 1_230),
+    ]  # fmt: skip
+    xml, table = content(files[1])
+    assert pain001.problems(xml) == []
+    assert b'<InstdAmt Ccy="JPY">1230</InstdAmt>' in xml
+    assert b"SEPA" not in xml
+    assert "1230,JPY" in table
 
 
 def test_without_a_payer_nothing_is_exported(cast: Cast, run: PayoutRun, settings: Settings) -> None:
@@ -267,6 +282,8 @@ def test_every_file_keeps_the_rules_of_its_schema_whatever_people_are_called(
         (b"<NbOfTxs>1", b"<NbOfTxs>2"),
         (b'Ccy="EUR"', b'Ccy="USD"'),
         (b">1.00</InstdAmt>", b">1.0</InstdAmt>"),
+        (b"SLEV", b"SHAR"),
+        (b">SEPA<", b">URGP<"),
         (b"<Nm>Ana", b"<Nm>An\xc3\xa4"),
         (IBAN.encode(), b"nothing"),
         (b"<EndToEndId>p</EndToEndId>", b"<EndToEndId></EndToEndId>"),

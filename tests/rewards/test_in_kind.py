@@ -1,0 +1,186 @@
+"""Payouts in kind: whole ones only, never more than there are, sent or owed again, and the books know it all."""
+
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import col, select
+
+import reactions
+from advocates.membership import Membership
+from core.clock import at, now
+from core.db import session, transaction
+from core.money import Money
+from core.outbox import OutboxMessage
+from core.people import Person
+from hub import actions
+from rewards import in_kind, ledger, paid_to, payouts, perk_orders, perks, proof, statements
+from rewards.payout_sender import send_due
+from rewards.perk_orders import PerkOrder
+from rewards.perks import NotHowItPays, PaysAlready, Perk
+from rewards.reward import Reward
+from rewards.runs import Payout, PayoutSkip
+from tests.at_once import at_once
+from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.rewards.stories import approved, percent_rule
+from tests.rewards.test_payouts import next_month
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Membership:
+    with transaction():
+        percent_rule(cast.programme)
+        return make_advocate(cast.programme)
+
+
+@pytest.fixture(autouse=True)
+def _reacting() -> None:
+    reactions.wire()
+
+
+@pytest.fixture
+def card(cast: Cast) -> Perk:
+    """A gift card over 10 euros, five of them."""
+    with transaction():
+        return perks.offer(
+            cast.programme, "A gift card", 0, 5, by=acting(cast.manager), worth=Money(1_000, "EUR")
+        )
+
+
+def close(months: int = 0) -> None:
+    with at(next_month() + timedelta(days=31 * months)):
+        payouts.prepare()
+        in_kind.give_due()
+
+
+def payout() -> Payout:
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        return session().exec(select(Payout).order_by(col(Payout.id).desc())).all()[0]
+
+
+def the_order() -> PerkOrder:
+    with transaction(read_only=True):
+        return session().exec(select(PerkOrder)).one()
+
+
+def stock(card: Perk) -> int:
+    with transaction(read_only=True):
+        return perks.get_perk(card.id).stock
+
+
+def test_whole_ones_are_ordered_sent_and_told_and_the_rest_is_carried(
+    cast: Cast, ana: Membership, card: Perk
+) -> None:
+    approved(ana, cast.manager, 25_500)
+    close()
+    assert (payout().state, payout().amount_minor, payout().provider) == ("sending", 2_000, "perk")
+    assert (the_order().quantity, the_order().points, stock(card)) == (2, 0, 3)
+    assert send_due() == 0  # that is for Stripe's
+    with transaction():
+        (asked,) = actions.waiting_for(acting(cast.manager), kind="perk.send").items
+        assert asked.summary == "2 × A gift card for Ana Advocate"
+        order = session().exec(select(PerkOrder)).one()
+        perk_orders.send(order, by=acting(cast.manager), said="by post")
+    assert payout().state == "sent"
+    payout_id = payout().id
+    with transaction(read_only=True):
+        assert ledger.balance(ledger.KIND, "EUR") == 2_000
+        assert ledger.balance(ledger.payable(ana.id), "EUR") == 550
+        told = session().exec(select(OutboxMessage).where(OutboxMessage.subject == payout_id)).one()
+        assert "€20.00" in told.content["text"]
+        kinds = [
+            each.kind for part in statements.statement(ana, f"{now():%Y-%m}").accounts for each in part.lines
+        ]
+        assert kinds.count("payout.sent") == 1
+    approved(ana, cast.manager, 4_500)
+    close(months=1)
+    assert payout().amount_minor == 1_000  # 5.50 that were carried and 4.50
+
+
+def test_what_cannot_be_sent_is_owed_again_and_back_in_stock(cast: Cast, ana: Membership, card: Perk) -> None:
+    approved(ana, cast.manager, 20_000)
+    close()
+    with transaction():
+        order = session().exec(select(PerkOrder)).one()
+        perk_orders.decline(order, by=acting(cast.manager), reason="No address.")
+    assert (payout().state, payout().reason, stock(card)) == ("taken_back", "No address.", 5)
+    with transaction(read_only=True):
+        line = session().exec(select(Reward)).one()
+        assert (line.state, line.run_id) == ("approved", None)
+
+
+def test_what_is_not_in_stock_waits_for_more(cast: Cast, ana: Membership, card: Perk) -> None:
+    approved(ana, cast.manager, 60_000)
+    close()
+    assert (payout().state, payout().reason) == ("reserved", in_kind.NOT_ENOUGH)
+    with transaction():
+        assert len(actions.waiting_for(acting(cast.finance), kind="payout.look").items) == 1
+        perks.restock(perks.get_perk(card.id), 1, by=acting(cast.manager))
+        perks.withdraw(perks.get_perk(card.id), by=acting(cast.manager))  # what was promised is given still
+    in_kind.give_due()
+    assert (payout().state, payout().reason, stock(card)) == ("sending", "", 0)
+    with transaction():
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+
+
+def test_two_clocks_order_once(cast: Cast, ana: Membership, card: Perk) -> None:
+    approved(ana, cast.manager, 20_000)
+    with at(next_month()):
+        payouts.prepare()
+    at_once(in_kind.give_due, in_kind.give_due)
+    assert (the_order().quantity, stock(card)) == (2, 3)
+
+
+def test_too_little_and_other_currencies_are_said(cast: Cast, ana: Membership, card: Perk) -> None:
+    approved(ana, cast.manager, 9_900)
+    approved(ana, cast.manager, 123_000, "JPY", cast.finance)
+    close()
+    with transaction(read_only=True):
+        said = sorted(each.sentence for each in session().exec(select(PayoutSkip)))
+    assert said == [
+        "A gift card stands for €10.00: less is carried over.",
+        "This programme gives A gift card for EUR only.",
+    ]
+
+
+def test_a_programme_pays_in_one_perk_of_its_currency(cast: Cast, card: Perk) -> None:
+    for programme, worth, refusal in (
+        (cast.programme, Money(5, "EUR"), PaysAlready),
+        (cast.programme, Money(5, "USD"), NotHowItPays),
+        (cast.other_programme, Money(5, "EUR"), NotHowItPays),
+    ):
+        with transaction(), pytest.raises(refusal):
+            perks.offer(programme, "Another", 0, 1, by=acting(cast.hub_admin), worth=worth)
+
+
+def test_it_is_offered_on_the_page_and_nobody_is_asked_for_an_account(
+    client: FlaskClient, cast: Cast, ana: Membership
+) -> None:
+    sign_in(client, cast.manager)
+    typed = {
+        "programme_id": cast.programme.id,
+        "name": "A gift card",
+        "points": "",
+        "worth": "10",
+        "stock": "5",
+    }
+    assert client.post("/console/rewards/perks", data=typed | {"worth": ""}).status_code == 422
+    assert client.post("/console/rewards/perks", data=typed).status_code == 303
+    assert "€10.00 of a payout" in client.get("/console/rewards/perks").text
+    approved(ana, cast.manager, 20_000)
+    close()
+    page = client.get("/console/rewards/perks").text
+    assert ("2 × A gift card" in page, f"/console/payouts/items/{payout().id}" in page) == (True, True)
+    with transaction(read_only=True):
+        assert paid_to.standing_of(ana) == "ready"
+        person = session().get_one(Person, ana.person_id)
+    sign_in(client, person)
+    rewards = client.get("/portal/rewards").text
+    assert ("Tell us where to pay you" in rewards, "are given as A gift card" in rewards) == (False, True)
+    store = client.get("/portal/rewards/store").text
+    assert "A gift card" in store  # on its way, not on offer
+    assert (
+        client.post("/portal/rewards/store", data={"perk_id": the_order().perk_id, "once": "x"}).status_code
+        == 409
+    )
