@@ -39,7 +39,7 @@ from hub.programmes import Programme
 from hub.roles import key_actor
 from referrals import clicks, fraud_work
 from referrals.links import links_of
-from rewards import accounts, approvals, payout_sender, payouts, reviews, stripe_gateway
+from rewards import accounts, approvals, payout_sender, payouts, reviews, stripe_accounts
 from rewards.approvals import Seen
 from rewards.grants import open_after_hold
 from rewards.reward import Reward, content_hash
@@ -302,7 +302,7 @@ class Story:
             return
         with transaction():
             account = accounts.begin(member.person_id, "NL")
-        made = stripe_gateway.create_account(
+        made = stripe_accounts.create_account(
             account.id, country="NL", email=who.email, metadata={"person": member.person_id}
         )
         with transaction():
@@ -310,7 +310,7 @@ class Story:
         requests.post(
             f"{settings().stripe_base}/_sandbox/accounts/{made}/onboard", timeout=10
         ).raise_for_status()
-        facts = stripe_gateway.read_account(made)
+        facts = stripe_accounts.read_account(made)
         with transaction():
             accounts.note_facts(facts)
 

@@ -13,7 +13,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import session, update_one
 from core.errors import Invalid
-from rewards.stripe_gateway import AccountFacts
+from rewards.stripe_accounts import AccountFacts
 
 FRESH = timedelta(hours=1)
 COUNTRIES = (

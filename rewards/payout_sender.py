@@ -18,7 +18,7 @@ from advocates.membership import get_membership
 from core.clock import now
 from core.db import session, transaction, update_one
 from core.settings import settings
-from rewards import accounts, payout_outcomes, stripe_gateway
+from rewards import accounts, payout_outcomes, stripe_accounts, stripe_gateway
 from rewards.accounts import PayoutAccount
 from rewards.pace import Pace
 from rewards.runs import Payout, PayoutAttempt
@@ -262,7 +262,7 @@ def _cannot_pay(claim: Claim, destination: str) -> str:
 def _read_again(account: PayoutAccount) -> PayoutAccount | None:
     stripe_id = account.stripe_account_id or ""
     try:
-        facts = stripe_gateway.read_account(stripe_id)
+        facts = stripe_accounts.read_account(stripe_id)
     except Refused:
         with transaction():
             accounts.note_gone(stripe_id)

@@ -27,7 +27,7 @@ from rewards import (
     perks,
     statement_documents,
     statements,
-    stripe_gateway,
+    stripe_accounts,
     tax_forms,
 )
 from rewards.accounts import PayoutAccount
@@ -171,13 +171,13 @@ def _onboarding(account: PayoutAccount, email: str) -> str:
         if stripe_id is None:
             # The row's id is the key: a second try makes no second account.
             about = {"account": account.id}
-            stripe_id = stripe_gateway.create_account(
+            stripe_id = stripe_accounts.create_account(
                 f"account_{account.id}", country=account.country, email=email, metadata=about
             )
             with transaction():
                 accounts.connect(account.id, stripe_id)
         page = f"{settings().address}{ACCOUNT_PAGE}"
-        return stripe_gateway.onboarding_link(
+        return stripe_accounts.onboarding_link(
             stripe_id, return_url=f"{page}/return", refresh_url=f"{page}/again"
         )
     except Refused as error:
@@ -199,7 +199,7 @@ def returned() -> ResponseReturnValue:
 
 def _read(stripe_account_id: str) -> None:
     try:
-        facts = stripe_gateway.read_account(stripe_account_id)
+        facts = stripe_accounts.read_account(stripe_account_id)
     except StripeError:
         flash(_("Stripe does not answer just now. What you see is what it said before."), "wait")
         return

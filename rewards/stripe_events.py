@@ -14,7 +14,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
 from hub import actions
-from rewards import accounts, payout_outcomes, stripe_gateway, stripe_sales
+from rewards import accounts, payout_outcomes, stripe_accounts, stripe_sales
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
 from rewards.runs import Payout, PayoutReversed
 from rewards.stripe_gateway import Refused, StripeError
@@ -117,7 +117,7 @@ def _told_at(event: StripeEvent) -> datetime:
 def _read_account(stripe_account_id: str) -> str:
     """Read the account again: events may come late, twice and out of order, the account itself is always now."""
     try:
-        facts = stripe_gateway.read_account(stripe_account_id)
+        facts = stripe_accounts.read_account(stripe_account_id)
     except Refused:
         with transaction():
             accounts.note_gone(stripe_account_id)

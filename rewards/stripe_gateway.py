@@ -1,4 +1,4 @@
-"""Stripe, and nothing else knows it: accounts, onboarding, transfers, balance, sales, signatures.
+"""Stripe, and nothing else knows it: transfers, balance, sales, signatures; accounts are in stripe_accounts.py.
 
 Every call may raise three kinds of answers: Refused (Stripe did nothing and will not), TryLater (Stripe did nothing
 now), Unsure (nobody can tell: a lost answer, a 5xx, a key in use).
@@ -65,22 +65,6 @@ class StripeBusy(SpokesError):
 
 
 @dataclass(frozen=True)
-class AccountFacts:
-    """What Stripe says about a connected account."""
-
-    account_id: str
-    country: str
-    transfers: str
-    """the capability: active, inactive, pending, or empty when it was never asked for"""
-    payouts_enabled: bool
-    details_submitted: bool
-    disabled_reason: str
-    due: tuple[str, ...]
-    fingerprints: tuple[str, ...] = ()
-    """of the bank accounts and cards that it is paid to"""
-
-
-@dataclass(frozen=True)
 class Transfer:
     """A transfer as Stripe has it; `amount` in Stripe's units."""
 
@@ -111,14 +95,19 @@ def _client(key: str, base: str) -> "stripe.StripeClient":
     return stripe.StripeClient(key, max_network_retries=RETRIES, http_client=http, **addresses)
 
 
-def _v1() -> Any:  # noqa: ANN401 - the SDK's services type their parameters as closed dictionaries
+def services() -> Any:  # noqa: ANN401 - the SDK's services type their parameters as closed dictionaries
+    """Both versions of the API, `.v1` and `.v2`; raises NoStripe."""
     if not settings().stripe_key:
         raise NoStripe
-    return _client(settings().stripe_key, settings().stripe_base).v1
+    return _client(settings().stripe_key, settings().stripe_base)
+
+
+def _v1() -> Any:  # noqa: ANN401 - as above
+    return services().v1
 
 
 @contextmanager
-def _understood() -> Iterator[None]:
+def understood() -> Iterator[None]:
     """Speak to Stripe: what the SDK raises is raised as one of the three."""
     import stripe  # 15 MiB, which a web process needs only when it speaks to Stripe
 
@@ -141,53 +130,6 @@ def _meaning(error: "stripe.StripeError") -> StripeError:
     return Unsure(message, code)  # APIError, APIConnectionError, AuthenticationError, IdempotencyError
 
 
-def create_account(key: str, *, country: str, email: str, metadata: dict[str, str]) -> str:
-    """Make an Express account that can receive transfers; the answer is its id."""
-    wanted = {
-        "type": "express",
-        "country": country,
-        "email": email,
-        "capabilities": {"transfers": {"requested": True}},
-        "metadata": metadata,
-    }
-    with _understood():
-        return str(_v1().accounts.create(wanted, {"idempotency_key": key}).id)
-
-
-def onboarding_link(account_id: str, *, return_url: str, refresh_url: str) -> str:
-    """A single-use address of Stripe's onboarding for an account."""
-    wanted = {
-        "account": account_id,
-        "type": "account_onboarding",
-        "return_url": return_url,
-        "refresh_url": refresh_url,
-    }
-    with _understood():
-        return str(_v1().account_links.create(wanted).url)
-
-
-def read_account(account_id: str) -> AccountFacts:
-    """What Stripe says about an account now; Refused when we have no access to it any more."""
-    with _understood():
-        account = _v1().accounts.retrieve(account_id).to_dict()
-    requirements = account.get("requirements") or {}
-    return AccountFacts(
-        account_id=account["id"],
-        country=account.get("country") or "",
-        transfers=(account.get("capabilities") or {}).get("transfers") or "",
-        payouts_enabled=bool(account.get("payouts_enabled")),
-        details_submitted=bool(account.get("details_submitted")),
-        disabled_reason=requirements.get("disabled_reason") or "",
-        due=tuple(requirements.get("currently_due") or ()),
-        fingerprints=_fingerprints(account.get("external_accounts") or {}),
-    )
-
-
-def _fingerprints(listed: dict[str, Any]) -> tuple[str, ...]:
-    paid_to = listed.get("data") or ()
-    return tuple(str(each["fingerprint"]) for each in paid_to if each.get("fingerprint"))
-
-
 def send_transfer(
     key: str, *, amount: int, currency: str, destination: str, group: str, payout_id: str
 ) -> Transfer:
@@ -199,7 +141,7 @@ def send_transfer(
         "transfer_group": group,
         "metadata": {"payout": payout_id, "attempt": key},
     }
-    with _understood():
+    with understood():
         return _transfer(_v1().transfers.create(wanted, {"idempotency_key": key}).to_dict())
 
 
@@ -209,7 +151,7 @@ def find_transfer(group: str, payout_id: str) -> Transfer | None:
     One that stands goes before one that was reversed.
     """
     reversed_one = None
-    with _understood():
+    with understood():
         listed = _v1().transfers.list({"transfer_group": group, "limit": PAGE})
         for each in listed.auto_paging_iter():
             transfer = each.to_dict()
@@ -236,7 +178,7 @@ def _transfer(body: dict[str, Any]) -> Transfer:
 
 def transfers_since(since: datetime) -> Iterator[Transfer]:
     """Every transfer from a moment on, the newest first, a page at a time."""
-    with _understood():
+    with understood():
         wanted = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
         for each in _v1().transfers.list(wanted).auto_paging_iter():
             yield _transfer(each.to_dict())
@@ -244,7 +186,7 @@ def transfers_since(since: datetime) -> Iterator[Transfer]:
 
 def balance() -> dict[str, int]:
     """Currency → what the platform can transfer now, in Stripe's units."""
-    with _understood():
+    with understood():
         body = _v1().balance.retrieve().to_dict()
     return {str(each["currency"]).upper(): int(each["amount"]) for each in body["available"]}
 
@@ -272,7 +214,7 @@ def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:
 
 def events_since(since: datetime, kinds: Sequence[str]) -> Iterator[Body]:
     """The platform's events of these kinds from a moment on, the newest first, a page at a time."""
-    with _understood():
+    with understood():
         wanted = {"created": {"gte": int(since.timestamp())}, "types": list(kinds), "limit": PAGE}
         for each in _v1().events.list(wanted).auto_paging_iter():
             yield each.to_dict()
@@ -304,13 +246,13 @@ def disputes_of(charge_id: str) -> list[Body]:
 
 
 def _read(service: str, object_id: str, expand: list[str]) -> Body:
-    with _understood():
+    with understood():
         return dict(attrgetter(service)(_v1()).retrieve(object_id, {"expand": expand}).to_dict())
 
 
 def _listed(service: str, by: dict[str, str]) -> list[Body]:
     """One page: no payment has a hundred of anything."""
-    with _understood():
+    with understood():
         found = attrgetter(service)(_v1()).list({**by, "limit": PAGE})
         return [each.to_dict() for each in found.data]
 

@@ -49,14 +49,15 @@ def create(call: Call) -> Json:
             param="country",
         )
     body = new_account(kind="none", country=country, currency=CURRENCY_OF[country], now=call.now)
-    body |= _who_controls(call.params)
+    body |= who_controls(call.params)
     body = _with_changes(call.params, body)
     call.store.add("account", body)
     balance.set_funds(call.store, body["id"], body["default_currency"], 0)
     return body
 
 
-def _who_controls(sent: Tree) -> Json:
+def who_controls(sent: Tree) -> Json:
+    """`type` or `controller` as an account has them."""
     kind, controller = params.text(sent, "type"), params.branch(sent, "controller")
     if kind and controller:
         raise StripeRefusal(
@@ -89,7 +90,7 @@ def _who_controls(sent: Tree) -> Json:
 def _with_changes(sent: Tree, account: Json) -> Json:
     body = account | {"metadata": params.metadata(sent, account["metadata"])}
     if email := params.text(sent, "email"):
-        body["email"] = _checked_email(email)
+        body["email"] = checked_email(email)
     if kind := params.text(sent, "business_type"):
         if kind not in BUSINESS_TYPES:
             raise StripeRefusal(
@@ -107,7 +108,8 @@ def _with_changes(sent: Tree, account: Json) -> Json:
     return _with_capabilities(params.branch(sent, "capabilities"), body)
 
 
-def _checked_email(email: str) -> str:
+def checked_email(email: str) -> str:
+    """An address, or the refusal."""
     name, at, host = email.partition("@")
     if not (name and at and host) or any(sign.isspace() for sign in email):
         raise StripeRefusal(f"Invalid email address: {email[:80]}", code="email_invalid", param="email")

@@ -23,6 +23,11 @@ class Call:
     host_url: str
 
     @property
+    def is_v2(self) -> bool:
+        """Whether it is a call of version 2."""
+        return self.path.startswith("/v2/")
+
+    @property
     def store(self) -> Store:
         """Where everything is kept."""
         return self.box.store

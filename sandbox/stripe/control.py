@@ -8,6 +8,7 @@ from pydantic import BaseModel
 from sandbox.stripe import (
     account_shape,
     accounts,
+    accounts_v2,
     balance,
     clock,
     events,
@@ -66,6 +67,15 @@ def move_clock() -> Json:
     """Set the sandbox's offset from the machine's time."""
     clock.move(box_of_app().store, _ordered(orders.ClockOrder).offset_s)
     return health()
+
+
+@control.post("/platform")
+def set_platform() -> Json:
+    """Say what Stripe lets the platform use."""
+    order, box = _ordered(orders.PlatformOrder), box_of_app()
+    with box.store.transaction():
+        accounts_v2.open_to(box.store, platform=order.accounts_v2)
+    return {"ok": True}
 
 
 @control.get("/faults")

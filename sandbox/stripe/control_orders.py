@@ -19,6 +19,12 @@ class ClockOrder(Order):
     offset_s: float = Field(ge=-(10**9), le=10**9)
 
 
+class PlatformOrder(Order):
+    """What Stripe lets the platform use."""
+
+    accounts_v2: bool
+
+
 class BalanceOrder(Order):
     """Set what the platform (or an account) holds, in minor units."""
 

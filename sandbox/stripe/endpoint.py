@@ -33,14 +33,25 @@ def answer(box: Box, view: View, path_args: dict[str, str]) -> Response:
     call, fault, outcome = _received(box, request), None, Answer(0, {})
     try:
         keys.check(request.authorization)
-        sent = request.args if call.method in {"GET", "DELETE"} else request.form
-        call.params.update(form.decode(sent.items(multi=True)))
+        call.params.update(_sent(call))
         fault, first = _begun(call)
         outcome = _outcome(call, view, path_args, fault, first)
     except StripeRefusal as refused:
         outcome = Answer(refused.status, _error_body(call, refused))
     _log(call, outcome, fault)
     return _delivered(box, call, outcome, fault)
+
+
+def _sent(call: Call) -> form.Tree:
+    """The parameters: version 2 takes JSON."""
+    if call.method in {"GET", "DELETE"}:
+        return form.decode(request.args.items(multi=True))
+    if not call.is_v2:
+        return form.decode(request.form.items(multi=True))
+    body = request.get_json(silent=True)
+    if not isinstance(body, dict):
+        raise StripeRefusal("The request body is not a JSON object.", code="invalid_json")
+    return body
 
 
 def _received(box: Box, asked: Request) -> Call:
@@ -92,7 +103,7 @@ def _once(call: Call, view: View, path_args: dict[str, str], fault: Fault | None
         outcome = _executed(call, view, path_args, fault)
         finished = True
     except StripeRefusal as refused:
-        if finished := refused.remembered:
+        if finished := refused.remembered and not call.is_v2:  # version 2 tries a refused request anew
             idempotency.keep(call.store, key, call.owner, refused.status, _error_body(call, refused))
         raise
     finally:

@@ -19,6 +19,7 @@ class StripeRefusal(Exception):
         code: str | None = None,
         param: str | None = None,
         remembered: bool = False,
+        user_message: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -31,6 +32,8 @@ class StripeRefusal(Exception):
             }
         if param is not None:
             self.error["param"] = param
+        if user_message is not None:
+            self.error["user_message"] = user_message
 
 
 def missing_param(name: str) -> StripeRefusal:

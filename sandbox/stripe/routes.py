@@ -3,6 +3,7 @@
 from sandbox.stripe import (
     account_links,
     accounts,
+    accounts_v2,
     balance,
     charges,
     checkout,
@@ -27,6 +28,9 @@ ROUTES: tuple[tuple[str, str, View], ...] = (
     ("GET", "/v1/accounts/<account>/capabilities/<capability>", accounts.retrieve_capability),
     ("POST", "/v1/accounts/<account>/login_links", account_links.create_login),
     ("POST", "/v1/account_links", account_links.create),
+    ("POST", "/v2/core/accounts", accounts_v2.create),
+    ("GET", "/v2/core/accounts/<account>", accounts_v2.retrieve),
+    ("POST", "/v2/core/account_links", accounts_v2.create_link),
     ("GET", "/v1/balance", balance.retrieve_balance),
     ("GET", "/v1/balance_transactions", balance.list_transactions),
     ("GET", "/v1/balance_transactions/<transaction>", balance.retrieve_transaction),

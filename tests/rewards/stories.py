@@ -14,12 +14,12 @@ from core.money import POINTS, Money
 from core.people import Person
 from hub.programmes import Programme, get_programme
 from referrals.conversions import Conversion, Refund
-from rewards import accounts, approvals, grants, payouts, rules, stripe_gateway
+from rewards import accounts, approvals, grants, payouts, rules, stripe_accounts
 from rewards.approvals import Seen
 from rewards.grants import Reward
 from rewards.rules import RewardRule, Terms
 from rewards.runs import Payout
-from rewards.stripe_gateway import AccountFacts
+from rewards.stripe_accounts import AccountFacts
 from tests.factories import acting
 
 
@@ -152,12 +152,12 @@ def stripe_account(membership: Membership, stripe: Ordered, *, onboarded: bool =
     """A real account at the local Stripe, read as after onboarding; opens its own transactions."""
     with transaction():
         account = accounts.begin(membership.person_id, "DE")
-    stripe_id = stripe_gateway.create_account(
+    stripe_id = stripe_accounts.create_account(
         f"acct_{account.id}", country="DE", email="ana@example.org", metadata={"account": account.id}
     )
     if onboarded:
         stripe.order(f"accounts/{stripe_id}/onboard")
-    facts = stripe_gateway.read_account(stripe_id)
+    facts = stripe_accounts.read_account(stripe_id)
     with transaction():
         accounts.connect(account.id, stripe_id)
     with transaction():

@@ -21,6 +21,7 @@ from rewards import (
     payout_sender,
     payouts,
     proof,
+    stripe_accounts,
     stripe_gateway,
 )
 from rewards.payout_decisions import AccountNotReady, NotSettled, NotStopped, TransferExists
@@ -288,7 +289,7 @@ def test_a_restricted_account_holds_the_payout(
     with pytest.raises(AccountNotReady), transaction():
         payout_decisions.retry(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
     stripe.order(f"accounts/{stripe_id}", payouts_enabled=True, disabled_reason=None)
-    facts = stripe_gateway.read_account(str(stripe_id))
+    facts = stripe_accounts.read_account(str(stripe_id))
     with transaction():
         accounts.note_facts(facts)
     with transaction():

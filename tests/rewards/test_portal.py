@@ -117,13 +117,15 @@ def test_lines_of_other_advocates_are_not_found(cast: Cast, ana: Membership, cli
     assert client.get(f"/portal/rewards/{reward_id}").status_code == 403
 
 
+@pytest.mark.parametrize(("has_v2", "path"), [(True, "/v2/core/accounts"), (False, "/v1/accounts")])
 def test_the_whole_way_from_set_up_to_statement(
-    cast: Cast, ana: Membership, stripe: LocalStripe, advocate: FlaskClient
+    cast: Cast, ana: Membership, stripe: LocalStripe, advocate: FlaskClient, path: str, *, has_v2: bool
 ) -> None:
+    stripe.order("platform", accounts_v2=has_v2)
     assert "Country of your bank" in advocate.get(ACCOUNT).text
     assert advocate.post(ACCOUNT, data={"country": "DE"}).location.startswith(f"{stripe.url}/onboarding/")
     assert advocate.post(ACCOUNT).location.startswith(f"{stripe.url}/onboarding/")
-    assert stripe.calls("POST", "/v1/accounts") - stripe.calls("POST", "/v1/accounts/") == 1
+    assert stripe.calls("POST", path) - stripe.calls("POST", f"{path}/") == 1
     assert advocate.get(f"{ACCOUNT}/again").location.startswith(f"{stripe.url}/onboarding/")
     assert advocate.get(f"{ACCOUNT}/return").location == ACCOUNT  # came back without doing anything
     assert "not finished" in advocate.get(ACCOUNT).text
@@ -185,7 +187,7 @@ def test_a_country_we_cannot_pay_to_is_refused_beside_the_form(
 def test_when_stripe_is_silent_the_page_says_so(
     ana: Membership, stripe: LocalStripe, advocate: FlaskClient
 ) -> None:
-    stripe.fault("error_500_before", path="/v1/accounts")
+    stripe.fault("error_500_before", path="/v2/core/accounts")
     assert advocate.post(ACCOUNT, data={"country": "DE"}).status_code == 503
     stripe_account(ana, stripe, onboarded=False)
     stripe.fault("error_500_before", method="GET", path="/v1/accounts")
@@ -218,7 +220,7 @@ def test_who_is_no_advocate_sees_nothing_of_it(cast: Cast, client: FlaskClient, 
 def test_a_country_that_stripe_refused_can_be_changed_and_a_connected_one_stays(
     ana: Membership, stripe: LocalStripe, advocate: FlaskClient
 ) -> None:
-    stripe.fault("refuse", path="/v1/accounts")
+    stripe.fault("refuse", path="/v2/core/accounts")
     assert advocate.post(ACCOUNT, data={"country": "TH"}).status_code == 409
     assert "Country of your bank" in advocate.get(ACCOUNT).text
     with transaction():

@@ -1,8 +1,10 @@
 import json
+from typing import Any
 
 import pytest
 import stripe
 
+from sandbox.stripe.accounts_v2 import INCLUDES
 from sandbox.stripe.server import RunningStripe
 from tests.sandbox.conftest import MakeAccount
 from tests.sandbox.contract import CURRENT, PUBLISHED, Json, RecordingClient, load
@@ -53,6 +55,23 @@ def use_everything(client: stripe.StripeClient, url: str, account: str) -> None:
         {"controller": {"stripe_dashboard": {"type": "express"}, "fees": {"payer": "application"},
                         "losses": {"payments": "application"}, "requirement_collection": "stripe"}, "country": "FR"}
     )  # fmt: skip
+    v2_account = client.v2.core.accounts.create(
+        {"contact_email": "ana@example.org", "dashboard": "express", "identity": {"country": "de"},
+         "configuration": {"recipient": {"capabilities": {"stripe_balance": {"stripe_transfers": {"requested": True}}}}},
+         "defaults": {"responsibilities": {"fees_collector": "application", "losses_collector": "application"}},
+         "metadata": {"advocate": "1"}, "include": ["configuration.recipient", "defaults", "requirements"]}
+    ).id  # fmt: skip
+    everything: Any = {"include": list(INCLUDES)}
+    client.v2.core.accounts.retrieve(v2_account, everything)
+    places = {"refresh_url": "http://s.test/a", "return_url": "http://s.test/b"}
+    use: Any = {
+        "type": "account_onboarding",
+        "account_onboarding": places,
+    }
+    client.v2.core.account_links.create({"account": v2_account, "use_case": use})
+    web.post(f"{url}/_sandbox/accounts/{v2_account}/onboard").raise_for_status()
+    client.v2.core.accounts.retrieve(v2_account, everything)
+    v1.accounts.retrieve(v2_account)
     v1.balance.retrieve()
     v1.balance.retrieve(options={"stripe_account": account})
     v1.payouts.create({"amount": 50, "currency": "eur"}, options={"stripe_account": account})
