@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
-from tests.browser.windows import DESK, PHONE, Window, window
+from tests.browser.windows import DESK, NOW_AND_THEN_S, PHONE, Window, window
 from tests.journeys.right_answers import answers
 from tests.journeys.running import PASSWORD, Service, eventually
 
@@ -276,7 +276,7 @@ def see_that_it_is_paid(page: Page, order: str) -> None:
         line = page.get_by_role("row").filter(has_text=f"Order {order}").filter(has_text="€25.80")
         return line.locator(".state").inner_text() == "paid"
 
-    eventually(paid, timeout_s=60)
+    eventually(paid, timeout_s=60, every_s=NOW_AND_THEN_S)
     page.locator("#statements + ul a").first.click()
     expect(page.locator("main")).to_contain_text("€25.80")
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_three_people import PATIENCE_MS, set_up_payouts, sign_in
-from tests.browser.windows import DESK, PHONE, Window, window
+from tests.browser.windows import DESK, NOW_AND_THEN_S, PHONE, Window, window
 from tests.journeys.running import PASSWORD, Service, eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.timeout(420)]
@@ -97,7 +97,7 @@ def approve(service: Service, page: Page, email: str, *orders: str) -> None:
         page.goto("/console/rewards?q=money-")
         return all(page.get_by_role("row").filter(has_text=f"Order {each}").count() == 1 for each in orders)
 
-    eventually(listed)
+    eventually(listed, every_s=NOW_AND_THEN_S)
     for each in orders:
         page.get_by_role("row").filter(has_text=f"Order {each}").get_by_role("checkbox").check()
     page.keyboard.press("a")
@@ -116,7 +116,7 @@ def see_paid(service: Service, page: Page, *sums: str) -> None:
         rows = page.get_by_role("row")
         return all(rows.filter(has_text=each).filter(has_text="paid").count() >= 1 for each in sums)
 
-    eventually(paid, timeout_s=60)
+    eventually(paid, timeout_s=60, every_s=NOW_AND_THEN_S)
 
 
 def refund(service: Service, shop: httpx.Client, order: str, amount: int) -> None:
@@ -149,7 +149,7 @@ def read_the_statement(page: Page, service: Service) -> None:
         page.reload()
         return page.get_by_role("link", name="PDF", exact=True).count() == 1
 
-    eventually(printed, timeout_s=60)
+    eventually(printed, timeout_s=60, every_s=NOW_AND_THEN_S)
     with page.expect_download() as coming:
         page.get_by_role("link", name="PDF", exact=True).click()
     assert re.fullmatch(r"statement-\d{4}-\d{2}\.pdf", coming.value.suggested_filename)
@@ -165,7 +165,7 @@ def see_no_differences(service: Service, page: Page) -> None:
         page.goto("/console/payouts/reconciliation")
         return page.get_by_role("button", name="Compare now").count() == 1
 
-    eventually(compared, timeout_s=60)
+    eventually(compared, timeout_s=60, every_s=NOW_AND_THEN_S)
     expect(page.get_by_text("Every payout has its one transfer")).to_be_visible()
     sums = page.locator("#sums tbody tr")
     for row in sums.all():

@@ -13,6 +13,8 @@ USER_AGENT = (
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/143.0.0.0 Safari/537.36"
 )
 """A headless browser's own name would be counted as a bot's."""
+NOW_AND_THEN_S = 1.0
+"""How often to draw a page anew that waits for the clock: each time takes a quarter of a second of everything there is."""
 TELL_VIOLATIONS = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`content policy: ${event.violatedDirective} ${event.blockedURI}`))"""
 

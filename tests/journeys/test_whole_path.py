@@ -208,9 +208,13 @@ def the_hold_passes(service: Service, manager: Browser, reward_id: str) -> None:
     """Before the hold has passed nobody can approve; a fortnight later it is on the list."""
     page = f"/console/rewards/{reward_id}"
     assert f"{reward_id}:" not in manager.get("/console/rewards").text
-    service.travel(15)
+    assert "15 days ahead" in service.spokes("travel", "15")
     manager.sign_in("manager@demo.example")  # sessions end after a fortnight
-    eventually(lambda: f"{reward_id}:" in manager.get("/console/rewards?q=journey-1042").text, timeout_s=30)
+    eventually(
+        lambda: f"{reward_id}:" in manager.get("/console/rewards?q=journey-1042").text,
+        timeout_s=30,
+        every_s=0.5,
+    )
     assert "10 %" in manager.get(page).text
 
 
@@ -232,7 +236,7 @@ def the_clock_pays(service: Service, api: httpx.Client, advocate: Browser, rewar
         rewards = api.get("/rewards", params={"limit": 50}).json()["items"]
         return any(each["id"] == reward_id and each["state"] == "paid" for each in rewards)
 
-    eventually(paid, timeout_s=60)
+    eventually(paid, timeout_s=60, every_s=0.5)
     transfers = httpx.get(
         f"{service.stripe_url}/v1/transfers", params={"limit": 100}, auth=("sk_test_local", "")
     ).json()["data"]
