@@ -113,6 +113,7 @@ OTHERS = {
     "module_slug": "one",
     "lesson_slug": "first",
     "code": "ana",
+    "token": "x" * 43,
 }
 
 
@@ -147,28 +148,29 @@ def everybody(app: Flask, cast: Cast) -> dict[str, FlaskClient]:
 
 
 def _addresses(app: Flask, method: str) -> Iterator[tuple[Rule, str]]:
-    """Every address of ours that takes a method, its parts filled with what exists, and with an id that exists nowhere."""
+    """Every address of ours that takes a method, its parts filled with what exists, and with an id that exists nowhere; none twice."""
     adapter = app.url_map.bind("localhost")
     for rule in app.url_map.iter_rules():
         if method not in (rule.methods or ()):
             continue
-        for known in (_known(), {}):
+        built: dict[str, None] = {}
+        for known in (_known(rule.arguments), OTHERS):
             parts = {name: known.get(name) or OTHERS.get(name) or new_id() for name in rule.arguments}
-            if "token" in parts:
-                parts["token"] = "x" * 43
-            yield rule, adapter.build(rule.endpoint, parts, method=method)
+            built[adapter.build(rule.endpoint, parts, method=method)] = None
+        yield from ((rule, address) for address in built)
 
 
-def _known() -> dict[str, str]:
+def _known(names: Iterable[str]) -> dict[str, str]:
+    """What there is now of these kinds."""
     with transaction(read_only=True) as session:
         return {
             name: found
-            for name, table in TABLES.items()
-            if (found := session.execute(text(f"SELECT id FROM {table} LIMIT 1")).scalar())  # noqa: S608 - our own names
+            for name in TABLES.keys() & names
+            if (found := session.execute(text(f"SELECT id FROM {TABLES[name]} LIMIT 1")).scalar())  # noqa: S608 - our own names
         }
 
 
-TURNS = len(TEXTS) if ON_POSTGRESQL else -(-len(TEXTS) // 2)
+TURNS = len(TEXTS) if ON_POSTGRESQL else len(TEXTS) // 2 + 2
 """How often a page gets hostile input from each person: every field another text each time, and other ones at the next page.
 
 PostgreSQL, which refuses more, gets all of it.
