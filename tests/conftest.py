@@ -1,6 +1,8 @@
 """What every test stands on: a database of its own (SQLite, or PostgreSQL with SPOKES_TEST_DATABASE=postgresql), the app, the cast."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,10 +20,12 @@ import reactions
 from core import db, people
 from core.garbage import settle
 from core.settings import Settings, configure
+from sandbox.stripe.recording import FOLDER
 from tests.api_contract import CheckedClient
 from tests.databases import PostgresServer, hurry
 from tests.factories import Cast
 from tests.journeys.running import Service, running_service
+from tests.sandbox.recorded import problems, record_into
 from tests.stage import PostgresStage, Prompter, SqliteStage, Stage
 from web import machines
 
@@ -84,6 +88,7 @@ def cast(wired: None) -> Cast:
 
 
 _apps: list[Flask] = []
+_recorded = pytest.StashKey[Path]()
 
 
 @pytest.fixture
@@ -100,6 +105,26 @@ def app(settings: Settings) -> Flask:
     made.test_client_class = CheckedClient
     machines.rates.forget()
     return made
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the local Stripe write down what it answers, in every process of this session."""
+    if FOLDER not in os.environ:
+        config.stash[_recorded] = Path(tempfile.mkdtemp(prefix="spokes-stripe-"))
+        record_into(config.stash[_recorded])
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Hold all of it against Stripe's contract; the process that began the session does, when the others are through."""
+    folder = session.config.stash.get(_recorded, None)
+    if folder is None:
+        return
+    os.environ.pop(FOLDER)
+    found = problems(folder)
+    shutil.rmtree(folder)
+    if found:
+        print("\nThe local Stripe answered what Stripe's contract does not know:", *found, sep="\n  ")  # noqa: T201
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 def pytest_collection_finish() -> None:

@@ -209,7 +209,7 @@ def emit_event() -> Json:
     if not isinstance(about, dict):
         raise StripeRefusal("data.object must be an object.", param="data")
     with box.store.transaction():
-        return events.emit(box, order.type, about, account=order.account, previous=previous)
+        return events.emit(box, order.type, about, account=order.account, previous=previous, ordered=True)
 
 
 @control.get("/webhooks")

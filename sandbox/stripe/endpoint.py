@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from flask import Request, Response, request
 
-from sandbox.stripe import expand, faults, form, idempotency, keys, request_log
+from sandbox.stripe import expand, faults, form, idempotency, keys, recording, request_log
 from sandbox.stripe.accounts import check_access
 from sandbox.stripe.box import Box
 from sandbox.stripe.call import Call, View
@@ -31,14 +31,18 @@ class Answer:
 def answer(box: Box, view: View, path_args: dict[str, str]) -> Response:
     """Handle the current request with `view` and answer it, or break as a waiting fault says."""
     call, fault, outcome = _received(box, request), None, Answer(0, {})
+    sent: form.Tree = {}
     try:
         keys.check(request.authorization)
-        call.params.update(_sent(call))
+        sent = _sent(call)
+        call.params.update(sent)
         fault, first = _begun(call)
         outcome = _outcome(call, view, path_args, fault, first)
     except StripeRefusal as refused:
         outcome = Answer(refused.status, _error_body(call, refused))
     _log(call, outcome, fault)
+    address = str(request.url_rule)
+    recording.note(call.method, address, call.path, sent=sent, status=outcome.status, body=outcome.body)
     return _delivered(box, call, outcome, fault)
 
 

@@ -1,6 +1,6 @@
 """Events: what happened, kept for listing and queued for the webhook endpoints."""
 
-from sandbox.stripe import lists, params
+from sandbox.stripe import lists, params, recording
 from sandbox.stripe.box import Box
 from sandbox.stripe.call import Call
 from sandbox.stripe.errors import no_such
@@ -19,11 +19,13 @@ def emit(
     account: str = "",
     previous: Json | None = None,
     cause: Call | None = None,
+    ordered: bool = False,
 ) -> Json:
     """Record that `about` (the object as it now is) changed, and queue it for delivery; answers the event.
 
     `account` is the connected account concerned: such events go to the connect endpoint, others to the platform's.
-    `previous` holds the former values of what changed, `cause` the API call behind it.
+    `previous` holds the former values of what changed, `cause` the API call behind it; an `ordered` one says what a test
+    made up, so it is not written down as an answer of ours.
     """
     data: Json = {"object": about}
     if previous is not None:
@@ -39,6 +41,8 @@ def emit(
     if account:
         event["account"] = account
     box.store.add("event", event, owner=account, subject=kind)
+    if not ordered:
+        recording.note("EVENT", kind, kind, sent={}, status=200, body=event)
     queue(box, event["id"], "connect" if account else "platform")
     return event
 
