@@ -101,7 +101,8 @@ class Contract:
         if not exchange.path.startswith("/v2/"):
             return self.problems("#/components/schemas/error_object..ErrorObject", exchange.body["error"])
         error = exchange.body["error"]
-        return [] if {"code", "message"} <= error.keys() else [f"{error} says no code or no message"]
+        wanted = {"message"} if exchange.status >= 500 else {"code", "message"}
+        return [] if wanted <= error.keys() else [f"{sorted(error)} lacks one of {sorted(wanted)}"]
 
     def _answer_problems(self, operation: Json, exchange: Exchange) -> list[str]:
         schema = operation["responses"]["200"]["content"]["application/json"]["schema"]
