@@ -1,6 +1,6 @@
 """What became of a payout's step, written down: a fact by anybody, everything else only by whoever still holds it."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 from sqlalchemy import update
@@ -18,7 +18,7 @@ from hub.programmes import get_programme
 from rewards import ledger
 from rewards.ledger import Entry, Movement
 from rewards.reward import Reward
-from rewards.runs import OWED, Payout, PayoutAttempt, PayoutSent, PayoutStopped
+from rewards.runs import OWED, Payout, PayoutAttempt, PayoutSent, PayoutStopped, State
 from rewards.stripe_gateway import StripeError, Transfer
 
 log = structlog.get_logger()
@@ -67,6 +67,25 @@ def tell_sent(payout: Payout) -> None:
         programme=get_programme(payout.programme_id).name,
         lines=payout.lines,
     )
+
+
+def came_to_the_bank(payout: Payout, state: State, bank_payout: str, made_at: datetime, why: str) -> bool:
+    """Stripe paid it out to the bank, or the bank gave it back; True when that is news.
+
+    Of one bank payout the last word counts, as it is read anew each time; an older one says nothing against a newer.
+    """
+    known = col(Payout.bank_payout_at)
+    newer = (
+        known.is_(None) | (known < made_at) | ((known == made_at) & (col(Payout.bank_payout) == bank_payout))
+    )
+    here = update(Payout).where(
+        col(Payout.id) == payout.id,
+        col(Payout.state).in_(("sent", "landed", "bank_failed")),
+        newer,
+        (col(Payout.state) != state) | (col(Payout.bank_payout) != bank_payout),
+    )
+    stands = here.values(state=state, bank_payout=bank_payout, bank_payout_at=made_at, reason=why[:500])
+    return update_one(stands.execution_options(synchronize_session=False))
 
 
 def came_back(payout: Payout, why: str, *, whole: bool) -> None:

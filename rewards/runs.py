@@ -107,8 +107,11 @@ class Payout(SQLModel, table=True):
     """look at it again then; while sending, the end of the lease"""
     sent_at: datetime | None = moment(optional=True)
     transfer_id: str | None = Field(default=None, unique=True, sa_type=Text)
+    bank_payout: str = Field(default="", sa_column_kwargs={"server_default": ""}, sa_type=Text)
+    """Stripe's payout to the bank that it landed or failed with, and when that was made"""
+    bank_payout_at: datetime | None = moment(optional=True)
     reason: str = Field(default="", sa_type=Text)
-    """why it is held, rejected or unclear, as a sentence"""
+    """why it is held, rejected, unclear or failed at the bank, as a sentence"""
     made_at: datetime = moment(now)
 
     @property

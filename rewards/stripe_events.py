@@ -14,7 +14,7 @@ from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
 from hub import actions
-from rewards import accounts, payout_outcomes, stripe_accounts, stripe_sales
+from rewards import accounts, landings, payout_outcomes, stripe_accounts, stripe_sales
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
 from rewards.runs import Payout, PayoutReversed
 from rewards.stripe_gateway import Refused, StripeError
@@ -96,6 +96,8 @@ def _apply(event: StripeEvent) -> str:
         return _read_account(event.account)
     if event.kind == REVERSED_EVENT:
         return _note_reversal(event)
+    if event.kind in landings.KINDS and event.account:
+        return landings.apply(event.account, str(_about(event).get("id")))
     if event.kind in stripe_sales.KINDS and not event.account:  # an advocate's own sales are theirs
         return stripe_sales.apply(event.kind, _about(event), _told_at(event))
     return "noted"

@@ -71,6 +71,16 @@ def _transaction(now: int, amount: int, currency: str, kind: str, source: str) -
     }  # fmt: skip
 
 
+def put_into(store: Store, owner: str, currency: str, payout: str) -> None:
+    """Everything that moved an account's balance since the payout before is what this payout is made of."""
+    store.run(
+        "INSERT INTO payout_parts (part, payout) SELECT id, :payout FROM objects"
+        " WHERE kind = 'balance_transaction' AND owner = :owner AND json_extract(body, '$.currency') = :currency"
+        " AND subject <> 'payout' AND id NOT IN (SELECT part FROM payout_parts)",
+        {"payout": payout, "owner": owner, "currency": currency},
+    )
+
+
 def retrieve_balance(call: Call) -> Json:
     """`GET /v1/balance`: of the platform, or of the account in `Stripe-Account`."""
     params.allow(call.params)
@@ -100,12 +110,13 @@ def retrieve_transaction(call: Call, transaction: str) -> Json:
 
 
 def list_transactions(call: Call) -> Json:
-    """`GET /v1/balance_transactions`, also by `type` and `source`."""
-    params.allow(call.params, "type", "source", *lists.NAMES)
+    """`GET /v1/balance_transactions`, also by `type` and `source`, or those that an automatic `payout` is made of."""
+    params.allow(call.params, "type", "source", "payout", *lists.NAMES)
     kind = params.text(call.params, "type")
     return lists.page(
         call,
         "balance_transaction",
         subjects=[kind] if kind else None,
         grouping=params.text(call.params, "source"),
+        part_of=params.text(call.params, "payout"),
     )

@@ -16,6 +16,7 @@ PAGE = """
 SELECT body FROM objects WHERE kind = :kind AND owner = :owner
   AND (:subjects IS NULL OR subject IN (SELECT value FROM json_each(:subjects)))
   AND (:grouping IS NULL OR grouping = :grouping)
+  AND (:part_of IS NULL OR id IN (SELECT part FROM payout_parts WHERE payout = :part_of))
   AND created >= :first AND created <= :last AND seq < :older_than AND seq > :newer_than
 """
 NEWEST = PAGE + "ORDER BY seq DESC LIMIT :limit"
@@ -23,8 +24,10 @@ NEXT_NEWER = PAGE + "ORDER BY seq LIMIT :limit"
 END = 2**62
 
 
-def page(call: Call, kind: str, *, subjects: list[str] | None = None, grouping: str | None = None) -> Json:
-    """One page of the owner's objects of this kind, filtered by subject, grouping and the usual list parameters."""
+def page(
+    call: Call, kind: str, *, subjects: list[str] | None = None, grouping: str | None = None, part_of: str | None = None
+) -> Json:  # fmt: skip
+    """One page of the owner's objects of this kind, filtered by subject, grouping, payout and the usual list parameters."""
     limit = _limit(call.params)
     after, before = params.text(call.params, "starting_after"), params.text(call.params, "ending_before")
     if after and before:
@@ -35,7 +38,7 @@ def page(call: Call, kind: str, *, subjects: list[str] | None = None, grouping: 
     rows = call.store.rows(
         NEXT_NEWER if before else NEWEST,
         {
-            "kind": kind, "owner": call.owner, "grouping": grouping, "limit": limit + 1, "first": first, "last": last,
+            "kind": kind, "owner": call.owner, "grouping": grouping, "part_of": part_of, "limit": limit + 1, "first": first, "last": last,
             "subjects": None if subjects is None else json.dumps(subjects),
             "older_than": _seq(call, kind, after, "starting_after") if after else END,
             "newer_than": _seq(call, kind, before, "ending_before") if before else 0,

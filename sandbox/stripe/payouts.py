@@ -39,6 +39,8 @@ def begin(call: Call, amount: int, currency: str, *, automatic: bool) -> Json:
             "Payouts are not enabled for this account.", code="payouts_not_allowed", remembered=True
         )
     body = _payout(call, amount, currency, account) | {"automatic": automatic}
+    if automatic:
+        balance.put_into(call.store, call.owner, currency, body["id"])
     body["balance_transaction"] = balance.book(
         call, call.owner, -amount, currency, kind="payout", source=body["id"]
     )

@@ -34,9 +34,21 @@ CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT, event TEXT NOT NULL, endpoint TEXT NOT NULL, attempts INTEGER NOT NULL,
     due_at REAL NOT NULL, state TEXT NOT NULL, last_status INTEGER);
 CREATE INDEX IF NOT EXISTS deliveries_by_event ON deliveries (event);
+CREATE TABLE IF NOT EXISTS payout_parts (part TEXT PRIMARY KEY, payout TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS payout_parts_by_payout ON payout_parts (payout);
 CREATE TABLE IF NOT EXISTS settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
-TABLES = ("objects", "funds", "idempotency_keys", "faults", "requests", "links", "deliveries", "settings")
+TABLES = (
+    "objects",
+    "funds",
+    "idempotency_keys",
+    "faults",
+    "requests",
+    "links",
+    "deliveries",
+    "payout_parts",
+    "settings",
+)
 
 
 class Store:

@@ -1,0 +1,98 @@
+"""Whether a payout's money reached the bank: what the advocate's account at Stripe paid out, and which transfers were in it.
+
+Transferred is not landed, and what landed can fail days later. Then Stripe keeps the money in the advocate's account and
+pays it out again once the bank details are right: the advocate is told, and nothing is ever transferred again.
+"""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from advocates.membership import Membership, get_membership
+from core import mail
+from core.clock import now
+from core.db import session, transaction
+from core.money import Money
+from core.people import get_person
+from rewards.accounts import PayoutAccount
+from rewards.payout_outcomes import came_to_the_bank
+from rewards.runs import Payout, State
+from rewards.stripe_gateway import Refused
+from rewards.stripe_landings import BankPayout, bank_payouts_since, read_bank_payout, transfers_in
+
+KINDS = frozenset({"payout.paid", "payout.failed", "payout.canceled"})
+LANDED: dict[str, State] = {"paid": "landed", "failed": "bank_failed", "canceled": "bank_failed"}
+LOOK_BACK, ACCOUNTS = timedelta(days=30), 200
+
+
+def apply(account_id: str, bank_payout_id: str) -> str:
+    """Read what the account paid out, and note it on our payouts that were in it; what became of it, as a sentence.
+
+    Raises StripeError when Stripe does not answer; no transaction is open while it is asked.
+    """
+    try:
+        found = read_bank_payout(account_id, bank_payout_id)
+    except Refused:
+        return "not a payout that we may see"
+    return f"{_note(found)} payouts: {found.status}"
+
+
+def catch_up() -> int:
+    """Job: the same for whatever we were not told, of accounts with payouts that were sent in the last 30 days.
+
+    Answers how many of ours changed; raises StripeError when Stripe does not answer.
+    """
+    with transaction(read_only=True):
+        accounts = _waiting_accounts()
+    since = now() - LOOK_BACK
+    return sum(_note(each) for account in accounts for each in bank_payouts_since(account, since))
+
+
+def _waiting_accounts() -> Sequence[str]:
+    waits = (
+        select(col(PayoutAccount.stripe_account_id))
+        .join(Membership, col(Membership.person_id) == col(PayoutAccount.person_id))
+        .join(Payout, col(Payout.membership_id) == col(Membership.id))
+        .where(
+            col(Payout.state) == "sent",
+            col(Payout.provider) == "stripe",
+            col(Payout.sent_at) > now() - LOOK_BACK,
+            col(PayoutAccount.gone_at).is_(None),
+        )
+    )
+    return (
+        session()
+        .execute(waits.distinct().order_by(col(PayoutAccount.stripe_account_id)).limit(ACCOUNTS))
+        .scalars()
+        .all()
+    )
+
+
+def _note(found: BankPayout) -> int:
+    """Of our payouts in it, how many stand otherwise now."""
+    state = LANDED.get(found.status)
+    if state is None:
+        return 0
+    transfers = transfers_in(found)
+    with transaction():
+        ours = session().execute(select(Payout).where(col(Payout.transfer_id).in_(transfers))).scalars().all()
+        return sum(_stands(each, state, found) for each in sorted(ours, key=lambda each: each.id))
+
+
+def _stands(payout: Payout, state: State, found: BankPayout) -> bool:
+    if not came_to_the_bank(payout, state, found.bank_payout_id, found.made_at, found.failure):
+        return False
+    if state == "bank_failed":
+        _tell_failed(payout, found)
+    return True
+
+
+def _tell_failed(payout: Payout, found: BankPayout) -> None:
+    person = get_person(get_membership(payout.membership_id).person_id)
+    amount = Money(payout.amount_minor, payout.currency).format()
+    mail.leave(
+        "payout_failed_at_bank", payout.id, found.bank_payout_id,
+        to=person.email, name=person.name, amount=amount, reason=found.failure,
+    )  # fmt: skip
