@@ -24,8 +24,8 @@ from referrals import (
 from referrals.conversions import ConversionsWon
 from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.reassignment import ConversionReassigned
-from referrals.refunds import RefundRecorded
-from rewards import accounts, grants, in_kind, reviews, withdrawals
+from referrals.refunds import RefundCameBack, RefundRecorded
+from rewards import accounts, grants, in_kind, restorations, reviews, withdrawals
 from rewards.perk_orders import PerksOfPayoutAnswered
 
 
@@ -71,6 +71,11 @@ def conversions_are_rewarded(event: ConversionsWon) -> None:
 def refunds_take_back(event: RefundRecorded) -> None:
     """What a sale earned goes back with the money, pro rata."""
     grants.reverse_for_refund(event.refund_id)
+
+
+def refunds_that_come_back_restore(event: RefundCameBack) -> None:
+    """What a refund took goes back to those who earned it when it failed, or its dispute was won late."""
+    restorations.restore_for_refund(event.refund_id)
 
 
 def refunds_are_a_late_signal(event: RefundRecorded) -> None:
@@ -136,6 +141,7 @@ def wire() -> None:
     when(PolicyAcknowledged, consenting_advocates_get_a_link)
     when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
+    when(RefundCameBack, refunds_that_come_back_restore)
     when(RefundRecorded, refunds_are_a_late_signal)
     when(PerksOfPayoutAnswered, perks_settle_their_payout)
     when(ReviewOpened, reviews_hold_rewards)

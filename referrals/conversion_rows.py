@@ -11,7 +11,7 @@ from core.columns import UtcDateTime, key, minor, moment, one_of, word
 from referrals.attribution import Source
 
 Kind = Literal["lead", "sale"]
-RefundState = Literal["parked", "applied", "refused"]
+RefundState = Literal["parked", "applied", "refused", "came_back"]
 
 
 class Conversion(SQLModel, table=True):
@@ -112,7 +112,7 @@ class Refund(SQLModel, table=True):
     """None while parked: it arrived before its sale"""
     conversion_external_id: str = Field(index=True, sa_type=Text)
     state: RefundState = word("parked")
-    """refused: it waited for its sale, and was more than was left of it"""
+    """refused: it waited for its sale, and was more than was left of it; came_back: it failed, or its dispute was won late"""
     amount_minor: int = Field(sa_type=BigInteger)
     completes: bool = False
     """with it the whole sale is given back: the sale counts no more from this day on"""

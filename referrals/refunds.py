@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, literal, update
+from sqlalchemy import Select, delete, literal, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, func, select
@@ -19,7 +19,7 @@ from sqlmodel import col, func, select
 from core import events
 from core.access import Actor
 from core.clock import day_number, now
-from core.db import session, transaction, update_one
+from core.db import run, session, transaction, update_one
 from core.errors import Conflict, Invalid
 from hub import metrics
 from hub.metrics import Gain, metric_name
@@ -186,6 +186,47 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
         metrics.add(_gains(row, conversion, _losses(row, conversion)))
     events.publish(RefundRecorded(row.id, conversion.id, row.occurred_at))
     return True
+
+
+@dataclass(frozen=True)
+class RefundCameBack:
+    """An applied refund does not stand any more: its money is the shop's again."""
+
+    refund_id: str
+    conversion_id: str
+
+
+def undo(row: Refund) -> bool:
+    """An applied refund failed, or its dispute was won after it was lost; False when that is known.
+
+    What it took off the scoreboard is there again, on the refund's own day: it never happened.
+    """
+    gone = update(Refund).where(col(Refund.id) == row.id, col(Refund.state) == "applied")
+    if not update_one(gone.values(state="came_back").execution_options(synchronize_session=False)):
+        return False
+    conversion = session().get_one(Conversion, row.conversion_id)
+    gains = gains_of(row, conversion)
+    rest = col(Conversion.refunded_minor) - row.amount_minor
+    less = update(Conversion).where(col(Conversion.id) == conversion.id).values(refunded_minor=rest)
+    run(less.execution_options(synchronize_session=False))
+    session().expire_all()
+    metrics.add(Gain(each.metric, each.member_id, each.unit_id, each.day, -each.value) for each in gains)
+    _sell_again(conversion)
+    run(delete(RefundShare).where(col(RefundShare.refund_id) == row.id))
+    events.publish(RefundCameBack(row.id, conversion.id))
+    return True
+
+
+def _sell_again(conversion: Conversion) -> None:
+    """A sale that is not given back in full any more counts again, whichever refund had completed that."""
+    for each in refunds_of(conversion.id):
+        if each.state == "applied" and each.completes:
+            each.completes = False
+            session().add(each)
+            session().flush()
+            where = (conversion.earning_unit_id or "", each.day)
+            if conversion.membership_id is not None:
+                metrics.add([Gain("sales", conversion.membership_id, *where, 1)])
 
 
 def _gains(row: Refund, conversion: Conversion, losses: Sequence[tuple[str, int]]) -> list[Gain]:

@@ -18,7 +18,7 @@ class ShownReward(Answer):
 
     id: str
     kind: str
-    """earned (money), points, clawback or carry"""
+    """earned (money), points, clawback, restored (what a refund that came back had taken) or carry"""
     state: str
     advocate: str
     """the membership's id, as in /api/v1/advocates"""

@@ -80,7 +80,10 @@ def _payouts_disagree() -> list[str]:
 
 def _lines_disagree() -> list[str]:
     """A line's amount and the negative lines below it are what was granted less what was taken back."""
-    child, taken = aliased(Reward), func.coalesce(func.sum(col(RewardReversal.amount_minor)), 0)
+    child, taken = (
+        aliased(Reward),
+        func.coalesce(func.sum(col(RewardReversal.amount_minor) - col(RewardReversal.restored_minor)), 0),
+    )
     below = select(func.coalesce(func.sum(col(child.amount_minor)), 0)).where(
         col(child.parent_id) == col(Reward.id)
     )

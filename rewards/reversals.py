@@ -47,7 +47,9 @@ def _reverse(reward: Reward, refund: Refund, conversion: Conversion) -> bool:
     if refund.id in known or conversion.amount_minor <= 0:
         return False
     before = session().exec(
-        select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(col(Refund.id).in_(known))
+        select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
+            col(Refund.id).in_(known), Refund.state == "applied"
+        )
     )
     refunded = min(int(before.one()) + refund.amount_minor, conversion.amount_minor)
     goal = proportion(reward.granted_minor, refunded, conversion.amount_minor)

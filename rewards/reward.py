@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Index, Text, UniqueConstraint
 from sqlmodel import Field, SQLModel, col, select
 
 from core import bulk
@@ -20,7 +20,7 @@ from hub import metrics
 from rewards import ledger, runs
 from rewards.ledger import Entry, Movement
 
-Kind = Literal["earned", "points", "clawback", "carry"]
+Kind = Literal["earned", "points", "clawback", "restored", "carry"]
 State = Literal[
     "pending", "approvable", "approved", "in_payout", "paid", "held", "denied", "reversed", "credited"
 ]
@@ -50,7 +50,7 @@ class Reward(SQLModel, table=True):
     award_id: str | None = Field(default=None, sa_type=Text)
     activity_id: str | None = Field(default=None, sa_type=Text)
     parent_id: str | None = Field(default=None, foreign_key="reward.id", sa_type=Text)
-    """the reward that a clawback takes from"""
+    """the reward that a clawback takes from, or that gets back what one took"""
     rule_id: str | None = Field(default=None, foreign_key="reward_rule.id", sa_type=Text)
     rule_version: int = 0
     base_minor: int = minor(0)
@@ -122,6 +122,8 @@ class RewardReversal(SQLModel, table=True):
     reward_id: str = Field(foreign_key="reward.id", sa_type=Text)
     refund_id: str = Field(foreign_key="refund.id", index=True, sa_type=Text)
     amount_minor: int = minor()
+    restored_minor: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, sa_type=BigInteger)
+    """how much of it was given again, because the refund came back"""
     arithmetic: str = Field(sa_type=Text)
     at: datetime = moment(now)
 
@@ -238,6 +240,8 @@ def _entry(reward: Reward | NewReward) -> Entry:
         goal, kind = ledger.points(reward.membership_id), "points.credited"
     elif reward.kind == "clawback":
         goal, kind = ledger.payable(reward.membership_id), "reward.clawed_back"
+    elif reward.kind == "restored":
+        goal, kind = ledger.payable(reward.membership_id), "reward.restored"
     else:
         goal, kind = ledger.pending(reward.membership_id), "reward.granted"
     if reward.amount_minor < 0:

@@ -18,6 +18,7 @@ HEADER = ("Day", "What", "Reason", "Reference", "Amount", "Currency")
 WORDS = {
     "reward.granted": "earned",
     "reward.reduced": "refund",
+    "reward.restored": "given again",
     "reward.denied": "denied",
     "reward.clawed_back": "taken back",
     "points.credited": "points",
@@ -29,7 +30,7 @@ WORDS = {
     "reward.written_off": "written off",
 }
 """the ledger's words in a reader's"""
-EARNED = ("reward.granted", "points.credited")
+EARNED = ("reward.granted", "reward.restored", "points.credited")
 PAID_OUT = ("payout.sent", "payout.reversed")
 SPENT = ("points.spent", "points.returned")
 TAKEN_BACK = (

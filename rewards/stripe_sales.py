@@ -22,7 +22,7 @@ from core.db import session, transaction
 from core.errors import SpokesError
 from core.inputs import refuse
 from hub.units import find_hub
-from referrals import conversions, links, same_order, touches
+from referrals import conversions, links, refunds, same_order, touches
 from referrals.conversions import Conversion, NewConversion, NewRefund, Refund
 from rewards import disputed, stripe_facts, stripe_gateway
 from rewards.stripe_facts import Charged, Paid, id_of
@@ -247,11 +247,33 @@ def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
         )
         conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
         return f"{missing} {sale.currency} taken off"
-    if _taken_by_us(sale) > gone:
-        # A refund that failed, or a dispute won after it was lost: money that came back is given again by people.
-        log.warning("more taken off than went back", conversion=sale.id, taken=sale.refunded_minor, gone=gone)
-        return "more was taken off than went back: please look at it"
+    surplus = _taken_by_us(sale) - gone
+    if surplus > 0:
+        _give_again(sale, surplus, at)
+        return f"{surplus} {sale.currency} given again"
     return "nothing to take off"
+
+
+def _give_again(sale: Conversion, surplus: int, at: datetime) -> None:
+    """Undo the newest of what we took off, as a refund that failed or a dispute that was won late does; the rest is taken anew."""
+    ours = select(Refund).where(
+        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+    )
+    rows = session().exec(ours.order_by(col(Refund.received_at).desc(), col(Refund.id).desc())).all()
+    for row_id, amount, external_id in [(each.id, each.amount_minor, each.external_id) for each in rows]:
+        if surplus <= 0:
+            return
+        refunds.undo(session().get_one(Refund, row_id))
+        if amount > surplus:
+            said = NewRefund(
+                external_id=f"{external_id}:less-{surplus}",
+                conversion_external_id=sale.external_id,
+                amount_minor=amount - surplus,
+                reason="what stands of a refund at Stripe",
+                occurred_at=min(at, now()).astimezone(UTC).isoformat(),
+            )
+            conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
+        surplus -= amount
 
 
 def _taken_by_us(sale: Conversion) -> int:
