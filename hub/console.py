@@ -36,6 +36,7 @@ ACTION_ADDRESSES = {
     "fraud.review": "/console/reviews/{}",
     "appeal.decide": "/console/appeals/{}",
     "activity.decide": "/console/activities#a-{}",
+    "reward_appeal.decide": "/console/rewards/{}",
     "write_off.confirm": "/console/rewards/{}",
     "perk.send": "/console/rewards/perks",
     "tax_form.decide": "/console/payouts/tax-forms/{}",

@@ -24,6 +24,7 @@ from rewards import (
     payouts,
     payouts_page,
     rewards_page,
+    second_looks,
     write_offs,
 )
 from rewards.approvals import Approved, Seen
@@ -163,6 +164,8 @@ def reward_page(reward_id: str) -> str:
         why=explain(reward),
         write_off=write_offs.open_of(reward.id),
         may_write_off=actor.may(write_offs.RIGHT, reward.unit_id),
+        appeal=second_looks.asked_of(reward.id),
+        may_answer=actor.may(second_looks.RIGHT, reward.unit_id),
         me_id=actor.id,
         may_decide=actor.may(approvals.APPROVE, reward.unit_id),
         may_second=actor.may(approvals.APPROVE_SECOND, reward.unit_id),
@@ -209,6 +212,27 @@ def write_off(reward_id: str) -> ResponseReturnValue:
     else:
         write_offs.refuse(reward, by=actor)
         flash(_("It stays as it is."), "good")
+    return redirect(f"/console/rewards/{reward.id}", 303)
+
+
+class AppealAnswer(Input):
+    """What becomes of a second look, and why."""
+
+    act: Literal["grant", "reject"]
+    reason: str = Field(default="", max_length=500)
+
+
+@door.post("/console/rewards/<id:reward_id>/second-look")
+def answer_second_look(reward_id: str) -> ResponseReturnValue:
+    """Answer an advocate who asked for a second look at a denied reward."""
+    actor, reward = _seen(reward_id)
+    wanted = read_form(AppealAnswer)
+    if wanted.act == "grant":
+        second_looks.grant(reward, by=actor, reason=wanted.reason)
+        flash(_("It waits for approval again."), "good")
+    else:
+        second_looks.reject(reward, by=actor, reason=wanted.reason)
+        flash(_("It stays denied. The advocate reads your reason."), "good")
     return redirect(f"/console/rewards/{reward.id}", 303)
 
 

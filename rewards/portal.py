@@ -25,6 +25,7 @@ from rewards import (
     ledger,
     paid_to,
     perks,
+    second_looks,
     statement_documents,
     statements,
     stripe_accounts,
@@ -34,14 +35,14 @@ from rewards.accounts import PayoutAccount
 from rewards.explanations import explain
 from rewards.invoices import invoices_of
 from rewards.periods import next_closing
-from rewards.reward import Reward, RewardNotFound, get_reward
+from rewards.reward import Reward
 from rewards.stripe_gateway import Refused, StripeBusy, StripeError
 from rewards.years import years_of
 from web import country_names
 from web.forms import Form, read_form, read_query
 from web.proving import proves
 from web.requests import transacts_itself
-from web.signing_in import advocate
+from web.signing_in import advocate, me
 
 door = Blueprint("rewards_portal", __name__)
 
@@ -99,12 +100,34 @@ def _orders(lines: Sequence[Reward]) -> dict[str, Conversion]:
 @door.get("/portal/rewards/<id:reward_id>")
 def my_reward(reward_id: str) -> str:
     """One line, explained: what it was for, why so much, who approved it, what was booked and paid."""
-    member, reward = advocate(), get_reward(reward_id)
-    if reward.membership_id != member.id:
-        raise RewardNotFound
+    member = advocate()
+    reward = second_looks.seen_by(member, reward_id)
     why = explain(reward)
     mine = [each for each in why.candidates if each.membership_id == member.id]
-    return render_template("portal/rewards/reward.html", why=why, mine=mine)
+    return render_template(
+        "portal/rewards/reward.html",
+        why=why,
+        mine=mine,
+        may_ask=second_looks.may_ask(reward),
+        asked=second_looks.asked_of(reward.id),
+        form=Form(),
+    )
+
+
+class Words(Input):
+    """Why it should be granted."""
+
+    words: str = Field(default="", max_length=second_looks.MOST_WORDS)
+
+
+@door.post("/portal/rewards/<id:reward_id>")
+def ask_for_second_look(reward_id: str) -> ResponseReturnValue:
+    """Ask once that somebody else looks at a denied reward."""
+    member, wanted = advocate(), read_form(Words)
+    reward = second_looks.seen_by(member, reward_id)
+    second_looks.ask(member, reward, words=wanted.words, by=me().actor)
+    flash(_("Thank you. A person looks at it and answers here within a week."), "good")
+    return redirect(f"/portal/rewards/{reward.id}", 303)
 
 
 @door.get("/portal/rewards/statements/<month>")

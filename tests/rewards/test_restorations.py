@@ -150,9 +150,7 @@ def test_an_earlier_refund_that_comes_back_makes_the_sale_count_again(
     assert lines() == [("earned", "pending", 290)]
 
 
-def test_what_was_written_off_is_not_given_again(
-    cast: Cast, ana: Membership, sale: Conversion
-) -> None:
+def test_what_was_written_off_is_not_given_again(cast: Cast, ana: Membership, sale: Conversion) -> None:
     approve(cast)
     refund = back(cast, sale, 6_450)
     with transaction():
