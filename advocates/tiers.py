@@ -182,6 +182,12 @@ def held_at(asked: Iterable[tuple[str, datetime]]) -> dict[tuple[str, datetime],
     }
 
 
+def members_at(tier_ids: Iterable[str]) -> frozenset[str]:
+    """The memberships that have one of these tiers now."""
+    held = select(TierHeld.membership_id).where(col(TierHeld.tier_id).in_(list(tier_ids)), _open)
+    return frozenset(session().exec(held))
+
+
 def counts_in(programme_id: str) -> dict[str, int]:
     """Tier → how many have it now."""
     held = (

@@ -28,6 +28,8 @@ class NewCampaign(Input):
     destination: Address
     first_day: Day | None = None
     last_day: Day | None = None
+    tier: str = Field(default="", max_length=200)
+    """its name; for it and those above it only"""
     confirm: str = Field(default="", max_length=64)
 
 
@@ -71,4 +73,5 @@ def _campaign(typed: NewCampaign, programme: Programme) -> Campaign:
         typed.destination,
         link_dates.first_moment(typed.first_day, programme.zone),
         link_dates.end_after(typed.last_day, programme.zone),
+        typed.tier,
     )

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sqlmodel import col, select
 
+from advocates import tiers
 from advocates.membership import Membership
 from core import audit
 from core.access import Actor
@@ -23,7 +24,7 @@ from referrals.links import Link, next_version
 from referrals.many_links import NewOne, members_full, open_all
 from referrals.rights import missing_in
 
-Verdict = Literal["gets", "later", "has", "term", "certification", "policy", "full"]
+Verdict = Literal["gets", "later", "has", "tier", "term", "certification", "policy", "full"]
 MOST = 2_000
 """links opened in one step; who comes after them gets theirs in the next"""
 
@@ -36,6 +37,8 @@ class Campaign:
     destination: str
     starts_at: datetime
     ends_at: datetime | None
+    tier: str = ""
+    """for advocates of this tier and those above it only; empty: for all"""
 
 
 @dataclass(frozen=True)
@@ -65,12 +68,16 @@ class CampaignNeedsName(Invalid):
     """A campaign needs a name."""
 
 
+class NoSuchTier(Invalid):
+    """This programme has no tier of that name."""
+
+
 class EffectChanged(Conflict):
     """Since you looked, something changed for these advocates. Nothing was done; please look again."""
 
 
 def preview(programme: Programme, wanted: Campaign) -> Preview:
-    """What a campaign would do now. Raises CampaignNeedsName, EndsTooEarly and what destinations refuse."""
+    """What a campaign would do now. Raises CampaignNeedsName, NoSuchTier, EndsTooEarly and what destinations refuse."""
     if not wanted.name:
         raise CampaignNeedsName
     require_order(wanted.starts_at, wanted.ends_at)
@@ -79,6 +86,7 @@ def preview(programme: Programme, wanted: Campaign) -> Preview:
         destinations.allowed(wanted.destination, programme.allowed_hosts),
         wanted.starts_at,
         wanted.ends_at,
+        wanted.tier,
     )
     effects = _effects(programme, campaign)
     return Preview(campaign, effects, _digest(programme, campaign, effects))
@@ -111,7 +119,12 @@ def launch(programme: Programme, wanted: Campaign, *, digest: str, by: Actor) ->
         "programme",
         programme.id,
         unit_id=programme.unit_id,
-        details={"campaign": campaign.name, "destination": campaign.destination, "links": len(opened)},
+        details={
+            "campaign": campaign.name,
+            "destination": campaign.destination,
+            "tier": campaign.tier,
+            "links": len(opened),
+        },
     )
     return opened
 
@@ -128,11 +141,14 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
             )
         )
     )
+    reached = _reached(programme, campaign.tier)
     effects, getting = [], 0
     for member, number, name in session().exec(members.order_by(col(Membership.number))):
         verdict: Verdict = "gets" if getting < MOST else "later"
         if member in have:
             verdict = "has"
+        elif reached is not None and member not in reached:
+            verdict = "tier"
         elif missing[member]:
             verdict = missing[member][0]
         elif member in full:
@@ -142,6 +158,17 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
     return effects
 
 
+def _reached(programme: Programme, name: str) -> frozenset[str] | None:
+    """Who has this tier or one above it; None where no tier is asked for. Raises NoSuchTier."""
+    if not name:
+        return None
+    there = tiers.tiers_of(programme.id)
+    asked = next((each for each in there if each.name.casefold() == name.casefold()), None)
+    if asked is None:
+        raise NoSuchTier
+    return tiers.members_at(each.id for each in there if each.place >= asked.place)
+
+
 def _digest(programme: Programme, campaign: Campaign, effects: Sequence[Effect]) -> str:
     """Of the campaign as it was asked for and of who gets a link; a start that means `now` is any now."""
     shown = {
@@ -149,6 +176,7 @@ def _digest(programme: Programme, campaign: Campaign, effects: Sequence[Effect])
         "name": campaign.name,
         "destination": campaign.destination,
         "starts": campaign.starts_at.isoformat() if campaign.starts_at > now() else "now",
+        "tier": campaign.tier,
         "ends": campaign.ends_at.isoformat() if campaign.ends_at else None,
         "gets": [each.membership_id for each in effects if each.verdict == "gets"],
     }

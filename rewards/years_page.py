@@ -11,11 +11,12 @@ from core.clock import now
 from core.errors import NotFound
 from core.spreadsheets import CSV
 from hub.programmes import get_programme
-from rewards import payouts_page, statement_documents, year_files, years
+from rewards import payouts_page, statement_documents, year_files, year_reports, years
 from rewards.statements import first_day
 from rewards.statements_page import answer_file, answer_printed
 from rewards.tax_thresholds import THRESHOLDS
 from web.forms import Form
+from web.proving import proves
 from web.requests import writes_on_get
 from web.signing_in import advocate, staff
 
@@ -94,6 +95,18 @@ def payments(year: int) -> ResponseReturnValue:
     content = year_files.payments_of(actor, "payout.run", year)
     audit.record(actor, "payments.exported", "year", str(year))
     return answer_file(content, CSV, f"payments-{year}.csv")
+
+
+@door.post("/console/payouts/years/<int:year>/reports")
+@proves("payout.run")
+def reports(year: int) -> ResponseReturnValue:
+    """Who is to be reported, with their tax numbers: asked for again, proven, and on the audit log."""
+    actor = staff("payout.run")
+    if not FIRST <= year <= now().year:
+        raise NoSuchExport
+    content = year_reports.reports_of(actor, "payout.run", year)
+    audit.record(actor, "tax_reports.exported", "year", str(year))
+    return answer_file(content, CSV, f"tax-reports-{year}.csv")
 
 
 def _table(member: Membership, year: int) -> Response:

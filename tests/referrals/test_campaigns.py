@@ -4,17 +4,19 @@ from datetime import timedelta
 import pytest
 from sqlmodel import select
 
+from advocates import tiers
 from advocates.membership import change_standing
 from core import db
 from core.access import COMMAND
-from core.clock import now
+from core.clock import day_number, now
 from core.people import get_person
 from curriculum.certification import revoke
 from hub.destinations import HostNotAllowed
+from hub.metrics import Gain, add
 from hub.policies import acknowledge, publish_policy
 from hub.programmes import get_programme
 from referrals import campaigns, links
-from referrals.campaigns import Campaign, CampaignNeedsName, EffectChanged, launch, preview
+from referrals.campaigns import Campaign, CampaignNeedsName, EffectChanged, NoSuchTier, launch, preview
 from referrals.links import Link, end_link
 from referrals.rights import missing_in, right_to_earn
 from tests.at_once import at_once
@@ -55,6 +57,22 @@ def test_everybody_who_may_earn_gets_one_link_and_the_others_a_reason(
     assert opened.destination == "https://shop.example/spring"
     assert opened.code.startswith("ana-")
     assert opened.ends_at is not None
+
+
+def test_a_campaign_for_a_tier_is_for_it_and_those_above(cast: Cast) -> None:
+    with db.transaction():
+        programme = get_programme(cast.programme.id)
+        for place, (name, least) in enumerate((("Bronze", 10), ("Silver", 100), ("Gold", 1_000)), 1):
+            tiers.define(programme, name, place, least, by=COMMAND)
+        for points, name in ((20, "Bea Bronze"), (200, "Sia Silver"), (2_000, "Gus Gold"), (0, "Nia None")):
+            who = make_earner(cast.programme, name)
+            add([Gain("points", who.id, who.unit_id, day_number(now()), points)])
+        tiers.settle_programme(programme)
+        told = {each.name: each.verdict for each in preview(programme, spring(tier="silver")).effects}
+        assert told == {"Bea Bronze": "tier", "Sia Silver": "gets", "Gus Gold": "gets", "Nia None": "tier"}
+        assert preview(programme, spring()).digest != preview(programme, spring(tier="Bronze")).digest
+        with pytest.raises(NoSuchTier):
+            preview(programme, spring(tier="Platinum"))
 
 
 def test_the_same_campaign_twice_makes_nothing_twice(cast: Cast) -> None:

@@ -1,0 +1,113 @@
+"""What a tax authority is told of a year: those whose payments reach a threshold, as their tax forms say who they are."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlmodel import col
+
+from advocates.membership import Membership
+from core.access import Actor
+from core.db import session
+from core.money import Money
+from core.people import Person
+from core.spreadsheets import Cell, as_csv
+from hub.programmes import Programme, programmes_in
+from rewards import tax_forms
+from rewards.accounts import PayoutAccount
+from rewards.runs import GONE, Payout
+from rewards.tax_forms import TaxForm
+from rewards.tax_thresholds import reached
+from rewards.years import year_span
+
+HEADER = (
+    "Report", "Form", "Name", "Address", "Country", "Tax number", "VAT number", "Date of birth", "E-mail", "Payments",
+    "First quarter", "Second quarter", "Third quarter", "Fourth quarter", "Total", "Currency",
+)  # fmt: skip
+QUARTERS = 4
+MONTHS = 3
+
+
+@dataclass
+class _Paid:
+    """What a person was paid in a year in one currency, over all programmes that are looked at."""
+
+    payments: int = 0
+    quarters: list[int] = field(default_factory=lambda: [0] * QUARTERS)
+
+
+def reports_of(actor: Actor, right: str, year: int) -> bytes:
+    """CSV: a row for each person, currency and report that the year's payments reach, in the units where the actor has the right.
+
+    A payment is of the quarter in which it was sent, in its programme's zone. Raises CannotOpen.
+    """
+    paid: defaultdict[tuple[str, str], _Paid] = defaultdict(_Paid)
+    for programme in programmes_in(actor.units_for(right)):
+        for person_id, currency, amount, sent_at in _sent_in(programme, year):
+            found = paid[person_id, currency]
+            found.payments += 1
+            found.quarters[(sent_at.astimezone(programme.zone).month - 1) // MONTHS] += amount
+    return as_csv(HEADER, _rows(paid, year))
+
+
+def _sent_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, datetime]]:
+    begins_at, ends_at = year_span(programme, year)
+    sent = (
+        select(col(Membership.person_id), col(Payout.currency), col(Payout.amount_minor), col(Payout.sent_at))
+        .join(Membership, col(Membership.id) == col(Payout.membership_id))
+        .where(
+            col(Payout.programme_id) == programme.id,
+            col(Payout.state).in_(GONE),
+            col(Payout.sent_at) >= begins_at,
+            col(Payout.sent_at) < ends_at,
+        )
+    )
+    for person_id, currency, amount, sent_at in session().execute(sent):
+        if sent_at is not None:
+            yield person_id, currency, int(amount), sent_at
+
+
+def _rows(paid: dict[tuple[str, str], _Paid], year: int) -> Iterator[Sequence[Cell]]:
+    people, forms, accounts = _known({person for person, _currency in paid})
+    for (person_id, currency), found in sorted(paid.items()):
+        form = forms.get(person_id)
+        country = form.country if form else accounts.get(person_id, "")
+        total = Money(sum(found.quarters), currency)
+        for report in reached(country, total, found.payments, year):
+            quarters = (Money(each, currency).major for each in found.quarters)
+            yield (
+                report.report,
+                *_who(people[person_id], form, country),
+                found.payments,
+                *quarters,
+                total.major,
+                currency,
+            )
+
+
+def _who(person: Person, form: TaxForm | None, country: str) -> Sequence[Cell]:
+    """As the form says it; without one, what we know, and empty cells where somebody has to ask."""
+    if form is None:
+        return ("", person.name, "", country, "", "", "", person.email)
+    said = tax_forms.details_of(form)
+    born = said.born_on.isoformat() if said.born_on else ""
+    return (form.kind, said.name, said.address, said.country, said.tax_id, said.vat_id, born, person.email)
+
+
+def _known(
+    ids: set[str],
+) -> tuple[dict[str, Person], dict[str, TaxForm], dict[str, str]]:
+    people = session().execute(select(Person).where(col(Person.id).in_(ids))).scalars()
+    forms = session().execute(select(TaxForm).where(col(TaxForm.person_id).in_(ids))).scalars()
+    accounts = session().execute(
+        select(col(PayoutAccount.person_id), col(PayoutAccount.country)).where(
+            col(PayoutAccount.person_id).in_(ids)
+        )
+    )
+    return (
+        {each.id: each for each in people},
+        {each.person_id: each for each in forms},
+        dict(accounts.tuples().all()),
+    )

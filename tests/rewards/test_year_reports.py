@@ -1,0 +1,107 @@
+"""What authorities are told of a year: whoever reaches a threshold over all programmes, as their tax form says, by quarters."""
+
+import csv
+import io
+from datetime import UTC, date, datetime
+
+from flask.testing import FlaskClient
+from sqlmodel import select
+
+from advocates.membership import Membership
+from core.audit import AuditEntry
+from core.clock import at
+from core.db import session, transaction
+from core.people import Person
+from rewards import year_reports
+from rewards.runs import Payout, PayoutRun
+from tests.factories import Cast, acting, make_advocate, make_programme, make_staff, sign_in
+from tests.rewards.stories import ready_account
+from tests.rewards.test_tax_forms import DAC7, give
+
+
+def paid(member: Membership, minor: int, when: datetime, currency: str = "EUR") -> None:
+    """A payout that was sent then."""
+    with transaction():
+        run = PayoutRun(
+            programme_id=member.programme_id, unit_id=member.unit_id, period=f"{when} {minor}", ends_at=when, closed_at=when
+        )  # fmt: skip
+        session().add(run)
+        session().flush()
+        session().add(
+            Payout(
+                run_id=run.id, programme_id=member.programme_id, unit_id=member.unit_id, membership_id=member.id,
+                currency=currency, amount_minor=minor, state="sent", destination="", sent_at=when,
+            )
+        )  # fmt: skip
+
+
+def rows(cast: Cast) -> list[dict[str, str]]:
+    with transaction(read_only=True):
+        table = year_reports.reports_of(acting(cast.finance), "payout.run", 2026).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(table)))
+
+
+def test_what_a_person_was_paid_over_all_programmes_is_one_row_by_quarters(cast: Cast) -> None:
+    with transaction():
+        second = make_programme(
+            cast.north, "second", [cast.hub_admin, cast.manager], time_zone="Europe/Berlin"
+        )
+        ana = make_advocate(cast.programme)
+        again = Membership(number=999, person_id=ana.person_id, programme_id=second.id, unit_id=cast.north.id)
+        session().add(again)
+        ben = make_advocate(cast.programme, "Ben Below")
+    with at(datetime(2026, 1, 5, tzinfo=UTC)):
+        give(ana, DAC7._replace(vat_id="DE136695976"))
+        give(ben, DAC7)
+    paid(ana, 1_500_00, datetime(2026, 3, 31, 21, 59, tzinfo=UTC))
+    paid(again, 500_01, datetime(2026, 3, 31, 22, 30, tzinfo=UTC))  # April in Berlin
+    paid(ana, 9_000_00, datetime(2025, 12, 30, tzinfo=UTC))  # another year
+    paid(ben, 2_000_00, datetime(2026, 6, 1, tzinfo=UTC))
+    (row,) = rows(cast)
+    assert (row["Report"], row["Form"], row["Name"], row["Tax number"], row["VAT number"]) == (
+        "EU DAC7", "dac7", "Ana Advocate", "12345678901", "DE136695976",
+    )  # fmt: skip
+    assert row["Date of birth"] == date(1990, 2, 3).isoformat()
+    assert [row[each] for each in year_reports.HEADER[9:]] == [
+        "2",
+        "1500.00",
+        "500.01",
+        "0.00",
+        "0.00",
+        "2000.01",
+        "EUR",
+    ]
+
+
+def test_without_a_form_the_row_has_gaps_to_fill(cast: Cast) -> None:
+    with transaction():
+        ana = make_advocate(cast.programme)
+        ready_account(ana)
+    for day in range(1, 31):
+        paid(ana, 1_00, datetime(2026, 4, day, tzinfo=UTC))
+    found = rows(cast)
+    assert [(each["Name"], each["Tax number"], each["Payments"]) for each in found] == [
+        ("Ana Advocate", "", "30")
+    ]
+
+
+def test_only_finance_downloads_it_and_that_is_on_the_log(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.finance)
+    address = "/console/payouts/years/2026/reports"
+    answer = client.post(address)
+    assert (answer.status_code, answer.headers["Content-Disposition"]) == (
+        200,
+        'attachment; filename="tax-reports-2026.csv"',
+    )
+    assert client.post("/console/payouts/years/1999/reports").status_code == 404
+    with transaction():
+        assert session().exec(select(AuditEntry).where(AuditEntry.action == "tax_reports.exported")).one()
+        elsewhere = make_staff("Fiona South", "finance", cast.south)
+        ana = make_advocate(cast.programme)
+        person = session().get_one(Person, ana.person_id)
+    paid(ana, 90_000_00, datetime(2026, 6, 1, tzinfo=UTC))
+    sign_in(client, elsewhere)
+    assert "Ana Advocate" not in client.post(address).get_data(as_text=True)
+    for other in (cast.manager, person):
+        sign_in(client, other)
+        assert client.post(address).status_code == 403
