@@ -26,6 +26,8 @@ from core.settings import CLOCK_FILE
 ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "demo-spokes-2026"
 START_TIMEOUT_S = 240
+MAIL_TIMEOUT_S = 60
+"""Right after the start half a year's mails of the demo go out first, while its certificates are printed."""
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here is encrypted: to load the authorities' certificates for every client would be the dearest part of it."""
 T = TypeVar("T")
@@ -76,16 +78,21 @@ class Postbox:
 
     def newest(self, to: str, subject: str = "") -> Letter:
         """The newest mail to an address whose subject contains some words; waits for it."""
-        return eventually(lambda: next(each for each in self._to(to) if subject in each.mail["Subject"]))
+        return self._first(lambda each: each if subject in each.mail["Subject"] else None, to)
 
     def link(self, to: str, path: str) -> str:
         """The newest link to an address of ours that begins with `path`; waits for it."""
         ours = re.compile(rf"https?://\S+?({re.escape(path)}\S+)")
-        found = eventually(lambda: next(filter(None, (ours.search(each.text) for each in self._to(to)))))
-        return found.group(1)
+        return self._first(lambda each: ours.search(each.text), to).group(1)
 
-    def _to(self, address: str) -> Iterator[Letter]:
-        return (each for each in reversed(self.letters) if address in each.to)
+    def _first(self, look: Callable[[Letter], T | None], to: str) -> T:
+        """What `look` finds in the newest letter to an address in which it finds something."""
+
+        def found() -> T:
+            mine = (each for each in reversed(self.letters) if to in each.to)
+            return next(seen for seen in map(look, mine) if seen is not None)
+
+        return eventually(found, MAIL_TIMEOUT_S)
 
 
 def eventually(look: Callable[[], T | None], timeout_s: float = 20, *, every_s: float = 0.1) -> T:
