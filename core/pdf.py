@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -51,6 +52,8 @@ def render(*pages: str) -> list[bytes]:
             timeout=TIMEOUT_S,
             check=True,
             cwd=ROOT,
+            # It starts no programs. With a path Python would start a compiler for each name a library has on other systems.
+            env={**os.environ, "PATH": ""},
         )
     except (subprocess.TimeoutExpired, subprocess.CalledProcessError) as error:
         raise NotRendered from error

@@ -109,6 +109,18 @@ def test_values_are_text_in_the_page_and_missing_ones_are_a_mistake(
     pdf._environment.cache_clear()  # noqa: SLF001 - as above
 
 
+def test_child_starts_no_program_to_look_for_its_libraries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gcc", "cc", "ld"):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\n: > {tmp_path}/started\n")
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert len(render(document("x"))) == 1
+    assert not (tmp_path / "started").exists()
+
+
 def test_too_many_documents_are_refused_before_a_child_is_born() -> None:
     with pytest.raises(ValueError, match="at most 50"):
         render(*[document("x")] * (MAX_DOCUMENTS + 1))
