@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent.parent
 PASSWORD = "demo-spokes-2026"
 START_TIMEOUT_S = 240
 MAIL_TIMEOUT_S = 60
-"""Right after the start half a year's mails of the demo go out first, while its certificates are printed."""
+"""Right after the start the clock prints the certificates of the demo beside it."""
 PLAIN = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 """Nothing here is encrypted: to load the authorities' certificates for every client would be the dearest part of it."""
 T = TypeVar("T")
