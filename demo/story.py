@@ -113,8 +113,9 @@ class Story:
 
     def __init__(self) -> None:
         self._rng = random.Random(SEED)  # noqa: S311 - a story, not a secret
-        today = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0)
-        self._start = today - timedelta(days=DAYS)
+        # the last six o'clock there was: nothing of the story is still to come
+        end = (datetime.now(UTC) - timedelta(hours=6)).replace(hour=6, minute=0, second=0, microsecond=0)
+        self._start = end - timedelta(days=DAYS)
         self._orders: defaultdict[int, list[Order]] = defaultdict(list)
         self._people = everybody(PEOPLE)
         self._odd: OddCases | None = None
