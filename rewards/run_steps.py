@@ -1,7 +1,8 @@
 """A run is closed in steps of some thousand advocates, each its own transaction: what breaks off goes on where it was.
 
 In a step everything is a statement over all of its advocates. The step moves the run's mark first, so that two clocks
-never take the same one, then claims the lines, so that two runs never take the same line.
+never take the same one, then locks the lines, so that two runs never take the same line, and ties them to their payouts at
+its end, in one UPDATE; whoever gets nothing keeps theirs as they are.
 """
 
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from core import audit
 from core.access import CLOCK, Actor
 from core.clock import day_number, now
 from core.columns import UtcDateTime
-from core.db import run, session, update_one
+from core.db import dialect, run, session, update_one
 from core.ids_in_sql import FreshId
 from core.money import POINTS, Money
 from core.rollups import table_of
@@ -47,8 +48,8 @@ class _Step:
 
     @property
     def lines(self) -> ColumnElement[bool]:
-        """Those that it has claimed."""
-        return (col(Reward.run_id) == self.made.id) & self.has(Reward.membership_id)
+        """Those that it may take."""
+        return _waits(self.made) & self.has(Reward.membership_id)
 
 
 def take_step(made: PayoutRun, *, by: Actor) -> bool:
@@ -93,17 +94,21 @@ def _waits(made: PayoutRun) -> ColumnElement[bool]:
 
 
 def _pay(step: _Step) -> None:
-    waiting = update(Reward).where(_waits(step.made), step.has(Reward.membership_id))
-    _change(waiting.values(run_id=step.made.id))
+    _lock(step)
     owed = owed_in(step.lines, step.programme)
     _skip(step, owed)
     _make_payouts(step, owed)
     _carry(step, owed)
     whose = (col(Payout.run_id) == step.made.id) & (col(Payout.membership_id) == col(Reward.membership_id))
     tied = update(Reward).where(step.lines, whose, col(Payout.currency) == col(Reward.currency))
-    _change(tied.values(state="in_payout", payout_id=col(Payout.id)))
-    _change(update(Reward).where(step.lines, col(Reward.payout_id).is_(None)).values(run_id=None))
+    _change(tied.values(state="in_payout", run_id=step.made.id, payout_id=col(Payout.id)))
     _reserve(step)
+
+
+def _lock(step: _Step) -> None:
+    """Nobody else takes these lines, or takes back their approval, until we commit; on SQLite whoever writes is alone anyway."""
+    if dialect() == "postgresql":
+        session().execute(select(col(Reward.id)).where(step.lines).with_for_update()).all()
 
 
 def _skip(step: _Step, owed: Subquery) -> None:
@@ -148,22 +153,26 @@ _AT_FIRST: dict[str, Any] = {
 def _carry(step: _Step, owed: Subquery) -> None:
     """What cannot be paid out, by currency or in whole pieces, moves to the next run: one line takes it away, one brings it back then."""
     of = owed.c
-    rests = select(of.member_id, of.unit_id, of.currency, of.amount - of.payable)
+    its = (col(Payout.run_id) == step.made.id) & (col(Payout.membership_id) == of.member_id)
+    rests = select(of.member_id, of.unit_id, of.currency, of.amount - of.payable, col(Payout.id)).join(
+        Payout, its & (col(Payout.currency) == of.currency)
+    )
     may_leave = carrier_of(step.programme, of.currency).leaves_rest
     rests = rests.where(may_leave, of.verdict == PAID, of.amount != of.payable)
     lines = [
-        _carried(step, member, unit, Money(int(rest), currency), out=out)
-        for member, unit, currency, rest in session().execute(rests)
-        for out in (True, False)
+        _carried(step, member, unit, Money(int(rest), currency), out_of=out_of)
+        for member, unit, currency, rest, payout_id in session().execute(rests)
+        for out_of in (payout_id, None)
     ]
     if lines:
         session().execute(insert(Reward), lines)
 
 
-def _carried(step: _Step, member_id: str, unit_id: str, rest: Money, *, out: bool) -> dict[str, Any]:
-    at, amount = step.at, -rest.amount_minor if out else rest.amount_minor
+def _carried(step: _Step, member_id: str, unit_id: str, rest: Money, *, out_of: str | None) -> dict[str, Any]:
+    """The line in a payout that takes the rest out of it, or the one that brings it back with the next."""
+    at, amount = step.at, -rest.amount_minor if out_of else rest.amount_minor
     line = Reward(
-        grant_key=f"carry:{step.made.id}:{member_id}:{rest.currency}:{'out' if out else 'in'}",
+        grant_key=f"carry:{step.made.id}:{member_id}:{rest.currency}:{'out' if out_of else 'in'}",
         membership_id=member_id,
         programme_id=step.made.programme_id,
         unit_id=unit_id,
@@ -172,11 +181,12 @@ def _carried(step: _Step, member_id: str, unit_id: str, rest: Money, *, out: boo
         granted_minor=amount,
         amount_minor=amount,
         arithmetic=f"{rest.format()} cannot be paid out in {rest.currency}: carried to the next payout",
-        state="approved",
+        state="in_payout" if out_of else "approved",
         approved_by=CLOCK.id,
         approved_at=at,
         payable_at=at,
-        run_id=step.made.id if out else None,
+        run_id=step.made.id if out_of else None,
+        payout_id=out_of,
         occurred_at=at,
         day=day_number(at),
         made_at=at,

@@ -106,7 +106,7 @@ class Payout(SQLModel, table=True):
     due_at: datetime = moment(now)
     """look at it again then; while sending, the end of the lease"""
     sent_at: datetime | None = moment(optional=True)
-    transfer_id: str | None = Field(default=None, unique=True, sa_type=Text)
+    transfer_id: str | None = Field(default=None, sa_type=Text)
     bank_payout: str = Field(default="", sa_column_kwargs={"server_default": ""}, sa_type=Text)
     """Stripe's payout to the bank that it landed or failed with, and when that was made"""
     bank_payout_at: datetime | None = moment(optional=True)
@@ -132,6 +132,10 @@ class Payout(SQLModel, table=True):
 
 
 Index("ix_payout_state", col(Payout.state), col(Payout.due_at))  # what is due next of each state
+_sent = col(Payout.transfer_id).is_not(None)  # only those that have one: a run stores many without
+Index(
+    "uq_payout_transfer_id", col(Payout.transfer_id), unique=True, sqlite_where=_sent, postgresql_where=_sent
+)
 
 
 class PayoutAttempt(SQLModel, table=True):
