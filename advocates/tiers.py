@@ -209,35 +209,60 @@ def next_of(member: Membership) -> Next | None:
 
 
 def settle() -> int:
-    """Job: give everybody the tier that the scoreboard says; answers how many changed."""
+    """Job: give everybody the tier that the scoreboard says; answers how many changed.
+
+    The scoreboard is summed before the write begins: nobody waits for that.
+    """
     with transaction(read_only=True):
         ids = session().exec(select(Tier.programme_id).distinct()).all()
     changed = 0
     for each in sorted(ids):
-        with transaction():
-            changed += settle_programme(get_programme(each))
+        with transaction(read_only=True):
+            found = _changes(get_programme(each))
+        for start in range(0, len(found), CHUNK):
+            with transaction():
+                changed += _apply(found[start : start + CHUNK], get_programme(each))
     return changed
 
 
 def settle_programme(programme: Programme) -> int:
     """The same for one programme, in the caller's transaction."""
-    due = dict[str, Tier]()
+    return _apply(_changes(programme), programme)
+
+
+class _Change(NamedTuple):
+    """Whose tier becomes which, from which."""
+
+    membership_id: str
+    due: Tier | None
+    held: Tier | None
+
+
+def _changes(programme: Programme) -> list[_Change]:
+    due, sums = dict[str, Tier](), dict[tuple[str, int], Mapping[str, int]]()
     for tier in reversed(tiers_of(programme.id)):
-        due |= dict.fromkeys(_reach(tier, programme), tier)
+        counted = (tier.counts, tier.months)
+        if counted not in sums:
+            sums[counted] = _sums(tier, programme)
+        due |= {member: tier for member, value in sums[counted].items() if value >= tier.at_least}
     held = _held_in(programme.id)
-    changed = sorted(
-        member for member in due.keys() | held.keys() if _differs(due.get(member), held.get(member))
-    )
-    at = now()
-    for start in range(0, len(changed), CHUNK):
-        some = changed[start : start + CHUNK]
+    everybody = sorted(due.keys() | held.keys())
+    changes = (_Change(each, due.get(each), held.get(each)) for each in everybody)
+    return [each for each in changes if _differs(each.due, each.held)]
+
+
+def _apply(changes: Sequence[_Change], programme: Programme) -> int:
+    """End what is held and begin what is due; what another clock has done already stays as it is."""
+    at, members = now(), [each.membership_id for each in changes]
+    for start in range(0, len(members), CHUNK):
+        some = members[start : start + CHUNK]
         ended = update(TierHeld).where(col(TierHeld.membership_id).in_(some), _open).values(ended_at=at)
         run(ended.execution_options(synchronize_session=False))
-        up = [each for each in some if each in due]
-        rows = [_NewHeld(key, each, due[each].id, at) for key, each in zip(new_ids(len(up)), up, strict=True)]
-        bulk.store_new(TierHeld, rows)  # another clock may have done the same
-    _tell([each for each in changed if each in due and _is_up(due[each], held.get(each))], due, programme)
-    return len(changed)
+    begun = [(each.membership_id, each.due.id) for each in changes if each.due is not None]
+    keys = new_ids(len(begun))
+    bulk.store_new(TierHeld, [_NewHeld(key, *each, at) for key, each in zip(keys, begun, strict=True)])
+    _tell(changes, programme)
+    return len(changes)
 
 
 def _differs(due: Tier | None, held: Tier | None) -> bool:
@@ -255,10 +280,6 @@ def _held_in(programme_id: str) -> dict[str, Tier]:
         .where(Tier.programme_id == programme_id, _open)
     )
     return dict(session().exec(held).all())
-
-
-def _reach(tier: Tier, programme: Programme) -> Iterable[str]:
-    return (member for member, value in _sums(tier, programme).items() if value >= tier.at_least)
 
 
 def _sums(tier: Tier, programme: Programme, membership_id: str = "") -> Mapping[str, int]:
@@ -286,13 +307,15 @@ def _months(count: int) -> Sequence[str]:
     return [f"{date(each // 12, each % 12 + 1, 1):%Y-%m}" for each in months]
 
 
-def _tell(member_ids: Sequence[str], due: Mapping[str, Tier], programme: Programme) -> None:
+def _tell(changes: Sequence[_Change], programme: Programme) -> None:
     """Write to whoever came up, and put it on the audit log."""
-    for each in member_ids:
-        member, tier = get_membership(each), due[each]
-        person = get_person(member.person_id)
-        about = {"tier": tier.name, "programme": programme.name}
-        mail.leave(
-            "tier_reached", each, f"{tier.id}:{now():%Y-%m}", to=person.email, name=person.name, **about
-        )
-        audit.record(CLOCK, "tier.reached", "membership", each, unit_id=member.unit_id, details=about)
+    for each in changes:
+        if each.due is not None and _is_up(each.due, each.held):
+            member = get_membership(each.membership_id)
+            person = get_person(member.person_id)
+            about = {"tier": each.due.name, "programme": programme.name}
+            step = f"{each.due.id}:{now():%Y-%m}"
+            mail.leave("tier_reached", member.id, step, to=person.email, name=person.name, **about)
+            audit.record(
+                CLOCK, "tier.reached", "membership", member.id, unit_id=member.unit_id, details=about
+            )

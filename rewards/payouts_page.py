@@ -117,6 +117,7 @@ def stopped(actor: Actor) -> list[Payout]:
         or_(
             col(Payout.state).in_(("held", "rejected", "ambiguous")),
             and_(col(Payout.state) == "reserved", col(Payout.attempts) > 0),  # it waits for funds
+            and_(col(Payout.state) == "reserved", col(Payout.provider) == "perk", col(Payout.reason) != ""),
         ),
     )
     return list(session().exec(waiting.order_by(col(Payout.id)).limit(SHOWN)).all())

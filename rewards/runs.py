@@ -121,9 +121,10 @@ class Payout(SQLModel, table=True):
 
     @property
     def stopped(self) -> bool:
-        """Whether a person may decide: held, rejected, or refused for want of funds and not tried again since."""
+        """Whether a person may decide: held, rejected, or wanting funds or stock and not tried again since."""
         waits_for_funds = self.state == "reserved" and self.attempts > 0
-        return self.state in {"held", "rejected"} or waits_for_funds
+        waits_for_stock = self.state == "reserved" and self.provider == "perk" and bool(self.reason)
+        return self.state in {"held", "rejected"} or waits_for_funds or waits_for_stock
 
     @property
     def group(self) -> str:

@@ -109,5 +109,5 @@ def _known(
     return (
         {each.id: each for each in people},
         {each.person_id: each for each in forms},
-        dict(accounts.tuples().all()),
+        {each.person_id: each.country for each in accounts},
     )

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sqlmodel import select
 
 from core.clock import at, now
-from core.db import session, transaction
+from core.db import dialect, session, transaction
 from core.errors import SpokesError
 from referrals.conversions import Conversion
 from rewards import approvals, grants, payout_decisions, payout_outcomes, payout_sender, payouts, proof
@@ -124,7 +124,7 @@ class World:
 def test_any_sequence_keeps_the_books_and_never_reverses_more_than_was_granted(
     cast: Cast, currency: str
 ) -> None:
-    @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=40 if dialect() == "sqlite" else 12, deadline=None, suppress_health_check=list(HealthCheck))
     @given(STEPS, st.integers(1, 10_000))
     def happen(steps: list[Step], rate: int) -> None:
         with pytest.raises(Undone), transaction():

@@ -6,7 +6,6 @@ import pytest
 from flask.testing import FlaskClient
 from sqlmodel import col, select
 
-import reactions
 from advocates.membership import Membership
 from core.clock import at, now
 from core.db import session, transaction
@@ -14,7 +13,18 @@ from core.money import Money
 from core.outbox import OutboxMessage
 from core.people import Person
 from hub import actions
-from rewards import in_kind, ledger, paid_to, payouts, perk_orders, perks, proof, statements
+from rewards import (
+    in_kind,
+    ledger,
+    paid_to,
+    payout_decisions,
+    payouts,
+    payouts_page,
+    perk_orders,
+    perks,
+    proof,
+    statements,
+)
 from rewards.payout_sender import send_due
 from rewards.perk_orders import PerkOrder
 from rewards.perks import NotHowItPays, PaysAlready, Perk
@@ -31,11 +41,6 @@ def ana(cast: Cast) -> Membership:
     with transaction():
         percent_rule(cast.programme)
         return make_advocate(cast.programme)
-
-
-@pytest.fixture(autouse=True)
-def _reacting() -> None:
-    reactions.wire()
 
 
 @pytest.fixture
@@ -122,6 +127,17 @@ def test_what_is_not_in_stock_waits_for_more(cast: Cast, ana: Membership, card: 
     assert (payout().state, payout().reason, stock(card)) == ("sending", "", 0)
     with transaction():
         assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+
+
+def test_what_never_comes_in_is_taken_back_by_finance(cast: Cast, ana: Membership, card: Perk) -> None:
+    approved(ana, cast.manager, 60_000)
+    close()
+    with transaction():
+        (stopped,) = payouts_page.stopped(acting(cast.finance))
+        payout_decisions.take_back(stopped, by=acting(cast.finance))
+    assert (payout().state, stock(card)) == ("taken_back", 5)
+    in_kind.give_due()
+    assert payout().state == "taken_back"
 
 
 def test_two_clocks_order_once(cast: Cast, ana: Membership, card: Perk) -> None:
