@@ -253,11 +253,15 @@ def _changes(programme: Programme) -> list[_Change]:
 
 def _apply(changes: Sequence[_Change], programme: Programme) -> int:
     """End what is held and begin what is due; what another clock has done already stays as it is."""
-    at, members = now(), [each.membership_id for each in changes]
-    for start in range(0, len(members), CHUNK):
-        some = members[start : start + CHUNK]
-        ended = update(TierHeld).where(col(TierHeld.membership_id).in_(some), _open).values(ended_at=at)
-        run(ended.execution_options(synchronize_session=False))
+    at, leaving = now(), defaultdict[str, list[str]](list)
+    for each in changes:
+        if each.held is not None:
+            leaving[each.held.id].append(each.membership_id)
+    for tier_id, members in leaving.items():
+        for start in range(0, len(members), CHUNK):
+            those = col(TierHeld.membership_id).in_(members[start : start + CHUNK])
+            ended = update(TierHeld).where(those, col(TierHeld.tier_id) == tier_id, _open)
+            run(ended.values(ended_at=at).execution_options(synchronize_session=False))
     begun = [(each.membership_id, each.due.id) for each in changes if each.due is not None]
     keys = new_ids(len(begun))
     bulk.store_new(TierHeld, [_NewHeld(key, *each, at) for key, each in zip(keys, begun, strict=True)])

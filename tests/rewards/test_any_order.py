@@ -124,7 +124,11 @@ class World:
 def test_any_sequence_keeps_the_books_and_never_reverses_more_than_was_granted(
     cast: Cast, currency: str
 ) -> None:
-    @settings(max_examples=40 if dialect() == "sqlite" else 12, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(
+        max_examples=40 if dialect() == "sqlite" else 12,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
     @given(STEPS, st.integers(1, 10_000))
     def happen(steps: list[Step], rate: int) -> None:
         with pytest.raises(Undone), transaction():
