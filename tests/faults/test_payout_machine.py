@@ -239,6 +239,7 @@ def tell(cast: Cast, stripe: StripeHere, steps: int, *, always_the_same: bool = 
                 database=None,
                 deadline=None,
                 phases=(Phase.generate,),
+                report_multiple_bugs=False,
                 suppress_health_check=list(HealthCheck),
             ),
         )
