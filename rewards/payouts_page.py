@@ -20,7 +20,7 @@ from core.paging import Page, page_of
 from core.people import Person
 from hub.programmes import Programme, programmes_in
 from rewards.periods import Period, next_closing
-from rewards.runs import Payout, PayoutRun, PayoutSkip
+from rewards.runs import GONE, Payout, PayoutRun, PayoutSkip
 
 SEE = "payout.see"
 SHOWN = 1_000
@@ -50,8 +50,8 @@ class RunRow:
 
     @property
     def gone(self) -> int:
-        """How many payouts were sent."""
-        return self.states["sent"] + self.states["landed"]
+        """How many payouts were sent, whatever became of them since."""
+        return sum(self.states[each] for each in GONE)
 
 
 @dataclass(frozen=True)
