@@ -11,12 +11,20 @@ from core.clock import day_number, now
 from core.db import session
 from core.money import POINTS, Money
 from hub import actions
-from referrals.conversions import Refund
+from referrals.conversions import Conversion, Refund, candidates_of
 from rewards import ledger
 from rewards.asking import APPROVE_SECOND, ask_first
 from rewards.ledger import Entry, Movement
 from rewards.reversals import lock
-from rewards.reward import UNDECIDED, Reward, RewardReversal, book, content_hash, get_reward
+from rewards.reward import (
+    UNDECIDED,
+    Reward,
+    RewardReversal,
+    book,
+    content_hash,
+    get_reward,
+    rewards_of_conversion,
+)
 
 
 def restore_for_refund(refund_id: str) -> list[Reward]:
@@ -37,7 +45,7 @@ def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
     given = Money(reversal.amount_minor, reward.currency)
     says = f"the refund came back: {given.format()} given again"
     line = session().exec(select(Reward).where(Reward.grant_key == f"refund:{refund.id}:{reward.id}")).first()
-    if line is None and reward.state == "denied":
+    if not _is_theirs(reward) or (line is None and reward.state == "denied"):
         return None
     if line is not None and line.state == "reversed":  # written off: it was given already
         return None
@@ -52,6 +60,21 @@ def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
     else:
         ask_first(book(_line(reward, given, refund, says, approved=False)))
     return reward
+
+
+def _is_theirs(reward: Reward) -> bool:
+    """Whether the sale is theirs still, and earns by this reward: what went to somebody else, or to nobody, gives them nothing."""
+    conversion = session().get_one(Conversion, reward.conversion_id)
+    winners = {conversion.membership_id}
+    if conversion.shared:
+        winners = {each.membership_id for each in candidates_of([conversion.id])[conversion.id] if each.won}
+    rivals = [
+        each.id
+        for each in rewards_of_conversion(conversion.id)
+        if each.parent_id is None
+        and (each.membership_id, each.currency) == (reward.membership_id, reward.currency)
+    ]
+    return reward.membership_id in winners and reward.id == max(rivals)
 
 
 def _grow(reward: Reward, given: Money, refund: Refund, says: str) -> None:

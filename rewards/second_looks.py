@@ -10,6 +10,7 @@ from sqlalchemy import Text, update
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, select
 
+from advocates.activities import get_activity
 from advocates.membership import Membership, get_membership
 from core import audit, mail
 from core.access import Actor, authorize
@@ -48,7 +49,7 @@ class RewardAppeal(SQLModel, table=True):
 
 
 class NotDenied(Conflict):
-    """Only a reward that was denied, and that no conversion is behind, is looked at again here."""
+    """Only a reward that was denied, that no conversion is behind, and whose activity still counts, is looked at again here."""
 
 
 class AskedBefore(Conflict):
@@ -73,7 +74,14 @@ class OwnDecision(Forbidden):
 
 def may_ask(reward: Reward) -> bool:
     """Whether a second look can be asked for now."""
-    return reward.state == "denied" and reward.conversion_id is None and asked_of(reward.id) is None
+    return _can_be_looked_at(reward) and asked_of(reward.id) is None
+
+
+def _can_be_looked_at(reward: Reward) -> bool:
+    """Denied, no conversion's, and what it is for still stands: an activity that was taken back earns nothing."""
+    if reward.state != "denied" or reward.conversion_id is not None:
+        return False
+    return reward.activity_id is None or get_activity(reward.activity_id).state == "accepted"
 
 
 def asked_of(reward_id: str) -> RewardAppeal | None:
@@ -85,7 +93,7 @@ def ask(member: Membership, reward: Reward, *, words: str, by: Actor) -> RewardA
     """Ask for a second look. Raises RewardNotFound, NotDenied, AskedBefore, WordsNeeded."""
     if reward.membership_id != member.id:
         raise RewardNotFound
-    if reward.state != "denied" or reward.conversion_id is not None:
+    if not _can_be_looked_at(reward):
         raise NotDenied
     if not words.strip():
         raise WordsNeeded
@@ -104,6 +112,8 @@ def ask(member: Membership, reward: Reward, *, words: str, by: Actor) -> RewardA
 
 def grant(reward: Reward, *, by: Actor, reason: str) -> None:
     """It waits for approval again, as it was. Raises NotAsked, OwnDecision, ReasonNeeded."""
+    if not _can_be_looked_at(reward):
+        raise NotDenied
     _answer(reward, "granted", by, reason)
     reopened = changes.change(reward, state="approvable", state_reason="", round=reward.round + 1)
     if not reopened:

@@ -11,6 +11,7 @@ from core.db import session, transaction
 from hub import metrics
 from referrals import refunds
 from referrals.conversions import Conversion, Refund
+from referrals.reassignment import reassign
 from rewards import approvals, grants, ledger, proof, restorations, write_offs
 from rewards.reward import Reward
 from tests.factories import Cast, acting, make_staff
@@ -161,3 +162,34 @@ def test_what_was_written_off_is_not_given_again(cast: Cast, ana: Membership, sa
     undo(refund)
     assert lines() == [("earned", "approved", 1_290), ("clawback", "reversed", -645)]
     assert owed(ana)[1] == 1_290
+
+
+def test_of_a_sale_that_went_to_somebody_else_only_they_get_it_again(
+    cast: Cast, ana: Membership, sale: Conversion
+) -> None:
+    approve(cast)
+    refund = back(cast, sale, 6_450)
+    with transaction():
+        bo = make_earner(cast.programme, "Bo Other")
+        conversion = session().get_one(Conversion, sale.id)
+        reassign(conversion, bo, link_id=None, why="it was Bo's", by=acting(cast.hub_admin))
+    assert owed(ana)[:2] == (0, 0)
+    assert owed(bo)[:2] == (645, 0)
+    undo(refund)
+    assert owed(ana)[:2] == (0, 0)
+    assert owed(bo)[:2] == (1_290, 0)
+    assert lines()[-1] == ("earned", "pending", 1_290)
+
+
+def test_a_sale_that_came_back_to_its_first_advocate_gives_it_once(
+    cast: Cast, ana: Membership, sale: Conversion
+) -> None:
+    approve(cast)
+    refund = back(cast, sale, 12_900)
+    with transaction():
+        bo = make_earner(cast.programme, "Bo Other")
+        for to in (bo, ana):
+            conversion = session().get_one(Conversion, sale.id)
+            reassign(conversion, to, link_id=None, why="decided", by=acting(cast.hub_admin))
+    undo(refund)
+    assert (owed(ana)[:2], owed(bo)[:2]) == ((1_290, 0), (0, 0))

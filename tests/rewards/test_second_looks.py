@@ -6,6 +6,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlmodel import select
 
+from advocates import activities, activity_kinds
 from advocates.membership import Membership
 from core.access import COMMAND
 from core.clock import at, now
@@ -143,3 +144,18 @@ def test_asked_in_the_portal_and_answered_in_the_console(
     done = client.post(f"/console/rewards/{denied}/second-look", data={"act": "grant", "reason": "She did."})
     assert done.status_code == 303
     assert "granted" in client.get(f"/console/rewards/{denied}").text
+
+
+def test_an_activity_that_was_taken_back_is_not_looked_at_again(cast: Cast, ana: Membership) -> None:
+    with transaction():
+        terms = Terms("flat", flat=Money(900, "EUR"))
+        rules.change_rule(cast.programme, "activity", terms, by=COMMAND, valid_from=LONG_AGO)
+        kind = activity_kinds.define(cast.programme, "A talk", "activity", by=COMMAND)
+        person = session().get_one(Person, ana.person_id)
+        talk = activities.submit(ana, kind.id, evidence="https://talk.example/1", words="", by=acting(person))
+        activities.accept(talk, by=acting(cast.manager))
+        reward = session().exec(select(Reward)).one()
+        activities.take_back(talk, by=acting(cast.hub_admin), reason="It never happened.")
+        assert reward.state == "denied"
+    with pytest.raises(NotDenied):
+        ask(ana, reward.id)
