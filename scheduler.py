@@ -84,7 +84,12 @@ SCHEDULE: tuple[Job, ...] = (
     Job("give-in-kind", 10, in_kind.give_due, "orders the perks of payouts that are given in them"),
     Job("reconcile", 5, reconciliation.reconcile, "compares what was paid with Stripe's list, every night"),
     Job("apply-stripe-events", 0.25, stripe_events.apply_events, "applies what Stripe told us"),
-    Job("look-for-landings", 6 * 3600, landings.catch_up, "asks Stripe what reached the advocates' banks"),
+    Job(
+        "look-for-landings",
+        landings.EVERY_S,
+        landings.catch_up,
+        "asks Stripe what reached the advocates' banks",
+    ),
     Job("fetch-missed-events", 3600, missed_events.fetch_missed, "fetches what Stripe told us in vain"),
     Job("prove", 600, checks.prove, "proves the books, once a day"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),

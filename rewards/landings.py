@@ -25,6 +25,7 @@ from rewards.stripe_landings import BankPayout, bank_payouts_since, read_bank_pa
 KINDS = frozenset({"payout.paid", "payout.failed", "payout.canceled"})
 LANDED: dict[str, State] = {"paid": "landed", "failed": "bank_failed", "canceled": "bank_failed"}
 LOOK_BACK, ACCOUNTS = timedelta(days=30), 200
+EVERY_S = 3600
 
 
 def apply(account_id: str, bank_payout_id: str) -> str:
@@ -42,10 +43,11 @@ def apply(account_id: str, bank_payout_id: str) -> str:
 def catch_up() -> int:
     """Job: the same for whatever we were not told, of accounts with payouts that were sent in the last 30 days.
 
-    Answers how many of ours changed; raises StripeError when Stripe does not answer.
+    What landed can fail yet, and what failed can be tried again by Stripe: all of them are asked about, 200 accounts at a
+    time, others the next time. Answers how many of ours changed; raises StripeError when Stripe does not answer.
     """
     with transaction(read_only=True):
-        accounts = _waiting_accounts()
+        accounts = in_turn(_waiting_accounts(), int(now().timestamp() // EVERY_S))
     since = now() - LOOK_BACK
     return sum(_catch_up(account, since) for account in accounts)
 
@@ -63,18 +65,21 @@ def _waiting_accounts() -> Sequence[str]:
         .join(Membership, col(Membership.person_id) == col(PayoutAccount.person_id))
         .join(Payout, col(Payout.membership_id) == col(Membership.id))
         .where(
-            col(Payout.state) == "sent",
+            col(Payout.state).in_(("sent", "landed", "bank_failed")),
             col(Payout.provider) == "stripe",
             col(Payout.sent_at) > now() - LOOK_BACK,
             col(PayoutAccount.gone_at).is_(None),
         )
     )
-    return (
-        session()
-        .execute(waits.distinct().order_by(col(PayoutAccount.stripe_account_id)).limit(ACCOUNTS))
-        .scalars()
-        .all()
-    )
+    ordered = waits.distinct().order_by(col(PayoutAccount.stripe_account_id))
+    return session().execute(ordered).scalars().all()
+
+
+def in_turn(accounts: Sequence[str], turn: int) -> Sequence[str]:
+    """The 200 whose turn it is: one turn after the other everybody has theirs."""
+    pieces = max(1, -(-len(accounts) // ACCOUNTS))
+    start = turn % pieces * ACCOUNTS
+    return accounts[start : start + ACCOUNTS]
 
 
 def _note(found: BankPayout) -> int:

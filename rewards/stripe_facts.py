@@ -121,8 +121,13 @@ def of_invoice(invoice: Body) -> Paid:
     )
 
 
-def of_charge(charges: Sequence[Body], disputes: Sequence[Body]) -> Charged | None:
-    """What became of a payment: its charge that succeeded, with the disputes of that charge."""
+def of_charge(
+    charges: Sequence[Body], disputes: Sequence[Body], refunds: Sequence[Body] = ()
+) -> Charged | None:
+    """What became of a payment: its charge that succeeded, with the disputes and the refunds of that charge.
+
+    A refund that failed does not count, whether or not the charge's own sum knows of that already.
+    """
     found = next((each for each in charges if each.get("paid")), None)
     if found is None:
         return None
@@ -130,12 +135,17 @@ def of_charge(charges: Sequence[Body], disputes: Sequence[Body]) -> Charged | No
         charge_id=found["id"],
         at=_moment(found["created"]),
         amount=found["amount"],
-        refunded=found["amount_refunded"],
+        refunded=_refunded(found["amount_refunded"], refunds),
         lost=sum(each["amount"] for each in disputes if each["status"] == "lost"),
         disputed=tuple(each["id"] for each in disputes if each["status"] not in DECIDED),
         order_id=_name(str((found.get("metadata") or {}).get("order_id") or "")),
         card=str(_card(found).get("fingerprint") or ""),
     )
+
+
+def _refunded(by_charge: int, refunds: Sequence[Body]) -> int:
+    stand = sum(each["amount"] for each in refunds if each["status"] not in {"failed", "canceled"})
+    return min(by_charge, stand) if refunds else int(by_charge)
 
 
 def _card(charge: Body) -> Body:

@@ -245,6 +245,11 @@ def disputes_of(charge_id: str) -> list[Body]:
     return _listed("disputes", {"charge": charge_id})
 
 
+def refunds_of(charge_id: str) -> list[Body]:
+    """The refunds of a charge, the newest first."""
+    return _listed("refunds", {"charge": charge_id})
+
+
 def _read(service: str, object_id: str, expand: list[str]) -> Body:
     with understood():
         return dict(attrgetter(service)(_v1()).retrieve(object_id, {"expand": expand}).to_dict())

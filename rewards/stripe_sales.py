@@ -36,6 +36,9 @@ INVOICE_PAID = "invoice.paid"
 WENT_BACK = frozenset(
     {
         "charge.refunded",
+        "charge.refund.updated",
+        "refund.failed",
+        "refund.updated",
         "charge.dispute.created",
         "charge.dispute.closed",
         "charge.dispute.funds_withdrawn",
@@ -136,7 +139,8 @@ def _charged(payment_intent: str) -> Charged | None:
     found = stripe_facts.of_charge(charges, ())
     if found is None:
         return None
-    return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id))
+    refunded = stripe_gateway.refunds_of(found.charge_id) if found.refunded else ()
+    return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id), refunded)
 
 
 def _record(paid: Paid, charged: Charged | None) -> Conversion | None:

@@ -5,7 +5,7 @@ from typing import Literal
 from flask import Blueprint, request
 from pydantic import Field
 
-from sandbox.stripe import charges, checkout, disputes, invoices
+from sandbox.stripe import charges, checkout, disputes, invoices, refunds
 from sandbox.stripe.checkout_page import acting
 from sandbox.stripe.control_orders import Order
 from sandbox.stripe.errors import no_such
@@ -50,6 +50,17 @@ def dispute(charge: str) -> Json:
     order, call = DisputeOrder.model_validate_json(request.get_data() or b"{}"), acting()
     with call.store.transaction():
         return disputes.begin(call, charges.existing(call, charge, status=404), order.amount)
+
+
+@sales.post("/refunds/<refund>/fail")
+def fail_refund(refund: str) -> Json:
+    """Let a refund fail after it had succeeded."""
+    call = acting()
+    with call.store.transaction():
+        body = call.store.find("refund", refund)
+        if body is None or body["status"] == "failed":
+            raise no_such("refund", refund, param="refund", status=404)
+        return refunds.fail(call, body)
 
 
 @sales.post("/disputes/<dispute>/close")

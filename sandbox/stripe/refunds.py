@@ -45,6 +45,26 @@ def _refund(call: Call, charge: Json, amount: int, reason: str | None) -> Json:
     return body
 
 
+def fail(call: Call, body: Json) -> Json:
+    """The buyer's bank gave the money back: it is the platform's again; announces `refund.failed` and `charge.refund.updated`."""
+    back = balance.book(
+        call, balance.PLATFORM, body["amount"], body["currency"], kind="refund_failure", source=body["id"]
+    )
+    after = body | {
+        "status": "failed",
+        "failure_reason": "expired_or_canceled_card",
+        "failure_balance_transaction": back,
+    }
+    call.store.save(after)
+    charge = charges.existing(call, body["charge"])
+    gone = charge["amount_refunded"] - body["amount"]
+    call.store.save(charge | {"amount_refunded": gone, "refunded": False})
+    changed = events.changed(body, after)
+    for kind in ("refund.failed", "charge.refund.updated"):
+        events.emit(call.box, kind, after, previous=changed, cause=call)
+    return after
+
+
 def _charge(call: Call) -> Json:
     if charge_id := params.text(call.params, "charge"):
         return charges.existing(call, charge_id)

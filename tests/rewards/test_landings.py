@@ -171,6 +171,29 @@ def test_what_nobody_told_us_is_looked_up(
     assert ours() == [("landed", "")]
 
 
+def test_a_failure_and_a_second_try_that_nobody_told_us_of_are_looked_up_too(
+    cast: Cast, ana: Membership, account_id: str, stripe: LocalStripe
+) -> None:
+    sent(cast, ana)
+    bank_payout = paid_out(stripe, account_id)
+    assert landings.catch_up() == 1
+    failed(stripe, bank_payout)
+    assert landings.catch_up() == 1
+    assert (ours(), len(mails())) == ([("bank_failed", "The bank account has been closed.")], 1)
+    stripe.order("clock", offset_s=86_400)
+    paid_out(stripe, account_id)
+    landings.catch_up()
+    assert (ours(), len(mails())) == ([("landed", "")], 1)
+
+
+def test_every_account_has_its_turn() -> None:
+    accounts = [f"acct_{number:04d}" for number in range(450)]
+    turns = [landings.in_turn(accounts, turn) for turn in range(3)]
+    assert [len(each) for each in turns] == [200, 200, 50]
+    assert sorted(each for turn in turns for each in turn) == accounts
+    assert landings.in_turn([], 7) == []
+
+
 def test_a_silent_stripe_changes_nothing(
     cast: Cast, ana: Membership, account_id: str, stripe: LocalStripe
 ) -> None:

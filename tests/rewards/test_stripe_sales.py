@@ -19,7 +19,7 @@ from referrals import conversions
 from referrals.conversions import Conversion, NewRefund, Refund
 from referrals.refunds import RefundToldByStripe
 from referrals.tokens import sign, signing_key
-from rewards import stripe_events
+from rewards import stripe_events, stripe_facts
 from rewards.conditions import Conditions
 from rewards.reward import rewards_of_conversion
 from rewards.rules import Terms, change_rule
@@ -317,6 +317,49 @@ def test_a_lost_dispute_takes_back_once_and_an_open_one_only_holds(
     assert told("charge.dispute.funds_reinstated", dispute) == "12900 EUR given again"
     assert told("charge.dispute.funds_reinstated", dispute) == "nothing to take off"
     assert (refunds(), earned(sale), _states(sale)) == ([(12_900, "came_back")], 1_290, ["pending"])
+
+
+@pytest.mark.parametrize("kind", ["refund.failed", "refund.updated", "charge.refund.updated"])
+def test_a_refund_that_fails_later_gives_again_what_it_took(
+    ana: Membership, shop: Shop, stripe: LocalStripe, kind: str
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    (sale,) = every()
+    for amount in (2_900, 5_000):
+        told("charge.refunded", shop.refunds(paid, amount))
+    assert refunds() == [(2_900, "applied"), (5_000, "applied")]
+    newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
+    failed = stripe.order(f"refunds/{newest['id']}/fail")
+    assert told(kind, failed) == "5000 EUR given again"
+    assert told(kind, failed) == "nothing to take off"
+    assert (refunds(), earned(sale)) == ([(2_900, "applied"), (5_000, "came_back")], 1_000)
+
+
+def test_of_two_refunds_the_older_one_that_fails_leaves_what_the_newer_took(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    (sale,) = every()
+    for amount in (2_900, 5_000):
+        told("charge.refunded", shop.refunds(paid, amount))
+    oldest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][-1]
+    assert told("refund.failed", stripe.order(f"refunds/{oldest['id']}/fail")) == "2900 EUR given again"
+    assert (refunds(), earned(sale)) == ([(2_900, "applied"), (5_000, "came_back"), (2_100, "applied")], 790)
+    with transaction(read_only=True):
+        assert session().get_one(Conversion, sale.id).refunded_minor == 5_000
+
+
+@pytest.mark.parametrize(("by_charge", "expected"), [(7_900, 2_900), (2_900, 2_900)])
+def test_a_failed_refund_counts_no_more_whether_the_charge_knows_it_or_not(
+    by_charge: int, expected: int
+) -> None:
+    charge = {"id": "ch_1", "paid": True, "created": 1, "amount": 12_900, "amount_refunded": by_charge}
+    tried = [{"amount": 2_900, "status": "succeeded"}, {"amount": 5_000, "status": "failed"}]
+    found = stripe_facts.of_charge([charge], (), tried)
+    assert found is not None
+    assert found.refunded == expected
 
 
 def test_a_won_dispute_leaves_everything_as_it_was(ana: Membership, shop: Shop, stripe: LocalStripe) -> None:
