@@ -16,7 +16,7 @@ from rewards.one_by_one import one_by_one
 from rewards.payout_decisions import give_back
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS, tell_sent
 from rewards.perk_orders import PerkOrder, ask_to_send
-from rewards.perks import SoldOut
+from rewards.perks import Perk, SoldOut
 from rewards.reward import Reward
 from rewards.runs import Payout, PayoutSent
 
@@ -27,8 +27,13 @@ NOT_ENOUGH = "There are not enough of it in stock: it is given as soon as there 
 def give_due() -> int:
     """Job: order the perks of payouts that wait for them, as far as the stock goes; answers how many; raises as one_by_one does."""
     with transaction(read_only=True):
-        waiting = select(col(Payout.id)).where(
-            col(Payout.provider) == "perk", col(Payout.state) == "reserved"
+        enough = col(Perk.stock) * col(Perk.worth_minor) >= col(Payout.amount_minor)
+        waiting = (
+            select(col(Payout.id))
+            .join(Perk, col(Perk.id) == col(Payout.destination))
+            .where(col(Payout.provider) == "perk", col(Payout.state) == "reserved")
+            # What waits for stock stands in nobody's way: it is looked at once, and then when there is enough.
+            .where(enough | (col(Payout.reason) == ""))
         )
         ids = session().execute(waiting.order_by(col(Payout.id)).limit(BATCH)).scalars().all()
     return one_by_one(ids, _order)

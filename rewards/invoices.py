@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -100,14 +100,14 @@ class Invoice(SQLModel, table=True):
 def write_invoices(programme: Programme, month: str) -> int:
     """Write the invoices of a month that has ended, in the transaction that closes it; answers how many.
 
-    For everybody who agreed, whose tax form is accepted, and to whom something was paid or from whom it came back.
+    For everybody who agreed, whose tax form is accepted, over what was paid to them or came back since they agreed.
     """
     issuer, members = issuer_of(programme.unit_id), agreed_in(programme)
     if issuer is None or not members:
         return 0
-    paid = _paid([each.id for each in members], *span_of(programme, month))
+    paid = _paid({each.id: since for each, since in members}, *span_of(programme, month))
     written = 0
-    for member in (each for each in members if each.id in paid):
+    for member in (each for each, _since in members if each.id in paid):
         form = tax_forms.form_of(member.person_id)
         if form is None or tax_forms.standing(form, now()) != "accepted":
             continue
@@ -156,12 +156,16 @@ def next_place(issuer_id: str, year: int) -> int:
     return int(session().execute(returning.execution_options(synchronize_session=False)).scalar_one())
 
 
-def _paid(membership_ids: Sequence[str], begins_at: datetime, ends_at: datetime) -> dict[str, list[Money]]:
-    """Membership → what was paid less what came back, per currency; nothing where that is zero."""
-    wanted, sums = set(membership_ids), Counter[tuple[str, str]]()
+def _paid(agreed: Mapping[str, datetime], begins_at: datetime, ends_at: datetime) -> dict[str, list[Money]]:
+    """Membership → what was paid less what came back since they agreed, per currency; nothing where that is zero."""
+    sums = Counter[tuple[str, str]]()
     moved = (
         select(
-            col(Posting.source), col(Posting.destination), col(Posting.amount_minor), col(Posting.currency)
+            col(Posting.source),
+            col(Posting.destination),
+            col(Posting.amount_minor),
+            col(Posting.currency),
+            col(LedgerTransaction.posted_at),
         )
         .join(LedgerTransaction, col(LedgerTransaction.id) == col(Posting.transaction_id))
         .where(
@@ -170,10 +174,10 @@ def _paid(membership_ids: Sequence[str], begins_at: datetime, ends_at: datetime)
             col(LedgerTransaction.posted_at) < ends_at,
         )
     )
-    for source, destination, amount, currency in session().execute(moved):
+    for source, destination, amount, currency, at in session().execute(moved):
         for account, change in ((source, amount), (destination, -amount)):
             member = member_of(account) or ""
-            if member in wanted:
+            if member in agreed and at >= agreed[member]:
                 sums[member, currency] += change
     found: dict[str, list[Money]] = {}
     for (member, currency), amount in sorted(sums.items()):

@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from sqlalchemy import select
 from sqlmodel import col
 
-from advocates.membership import Membership, get_membership
+from advocates.membership import get_membership
 from core import mail
 from core.clock import now
 from core.db import session, transaction
 from core.money import Money
 from core.people import get_person
-from rewards.accounts import PayoutAccount
 from rewards.payout_outcomes import came_to_the_bank
 from rewards.runs import Payout, State
 from rewards.stripe_gateway import Refused
@@ -60,19 +59,13 @@ def _catch_up(account_id: str, since: datetime) -> int:
 
 
 def _waiting_accounts() -> Sequence[str]:
-    waits = (
-        select(col(PayoutAccount.stripe_account_id))
-        .join(Membership, col(Membership.person_id) == col(PayoutAccount.person_id))
-        .join(Payout, col(Payout.membership_id) == col(Membership.id))
-        .where(
-            col(Payout.state).in_(("sent", "landed", "bank_failed")),
-            col(Payout.provider) == "stripe",
-            col(Payout.sent_at) > now() - LOOK_BACK,
-            col(PayoutAccount.gone_at).is_(None),
-        )
+    """Where the money went, which is not always the account that the advocate has now."""
+    waits = select(col(Payout.destination)).where(
+        col(Payout.state).in_(("sent", "landed", "bank_failed")),
+        col(Payout.provider) == "stripe",
+        col(Payout.sent_at) > now() - LOOK_BACK,
     )
-    ordered = waits.distinct().order_by(col(PayoutAccount.stripe_account_id))
-    return session().execute(ordered).scalars().all()
+    return session().execute(waits.distinct().order_by(col(Payout.destination))).scalars().all()
 
 
 def in_turn(accounts: Sequence[str], turn: int) -> Sequence[str]:

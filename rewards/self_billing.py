@@ -137,12 +137,12 @@ def _note(member: Membership, act: str, by: Actor) -> None:
     audit.record(by, act, "membership", member.id, unit_id=member.unit_id)
 
 
-def agreed_in(programme: Programme) -> Sequence[Membership]:
-    """The programme's advocates with an agreement in force, by number."""
+def agreed_in(programme: Programme) -> Sequence[tuple[Membership, datetime]]:
+    """The programme's advocates with an agreement in force, and since when, by number."""
     wanted = (
-        select(Membership)
+        select(Membership, col(Agreement.agreed_at))
         .join(Agreement, col(Agreement.membership_id) == col(Membership.id))
         .where(Membership.programme_id == programme.id, col(Agreement.ended_at).is_(None))
         .order_by(col(Membership.number))
     )
-    return session().exec(wanted).all()
+    return [(member, since) for member, since in session().exec(wanted)]

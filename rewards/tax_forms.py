@@ -33,6 +33,7 @@ WITHIN_DAYS = 5
 SHOWN = 4
 W8_YEARS = 3
 """a W-8BEN is good until the end of the third year after the one it was signed in: 26 CFR 1.1441-1(e)(4)(ii)(A)"""
+OLDEST = date(1900, 1, 1)
 TAX_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z ./-]{3,29}")
 
 
@@ -111,7 +112,7 @@ def checked(typed: Details) -> Details:
     fits = {"w9": typed.country == "US", "w8ben": typed.country != "US", "dac7": typed.country in EU}
     if not fits[typed.kind]:
         raise WrongCountry
-    if typed.kind != "w9" and (typed.born_on is None or typed.born_on >= now().date()):
+    if typed.kind != "w9" and (typed.born_on is None or not OLDEST <= typed.born_on < now().date()):
         raise BirthdayNeeded
     return typed._replace(tax_id=_tax_id(typed), vat_id=_vat_id(typed.vat_id))
 
@@ -161,7 +162,7 @@ def give(member: Membership, details: Details, *, by: Actor) -> TaxForm:
     form = known or TaxForm(person_id=member.person_id, kind="w9", country="", details="", version=0)
     born = details.born_on.isoformat() if details.born_on else ""
     form.details = sealed.seal(json.dumps(details._asdict() | {"born_on": born}))
-    form.kind, form.country, form.ends_with = details.kind, details.country, details.tax_id[-SHOWN:]
+    form.kind, form.country, form.ends_with = details.kind, details.country, _last(details.tax_id)
     form.state, form.version, form.reason = "given", form.version + 1, ""
     form.signed_at, form.valid_until = now(), _valid_until(details.kind, now())
     form.decided_by = form.decided_at = None
@@ -172,6 +173,11 @@ def give(member: Membership, details: Details, *, by: Actor) -> TaxForm:
     due = actions.due_in(WITHIN_DAYS)
     actions.ask(DECIDE, form.id, member.unit_id, right=RIGHT, summary=summary, due_at=due)
     return form
+
+
+def _last(tax_id: str) -> str:
+    """The last figures of a number, never half of it."""
+    return tax_id[-SHOWN:] if len(tax_id) > 2 * SHOWN else tax_id[-1:]
 
 
 def _valid_until(kind: Kind, signed_at: datetime) -> datetime | None:

@@ -129,6 +129,22 @@ def test_what_is_not_in_stock_waits_for_more(cast: Cast, ana: Membership, card: 
         assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
 
 
+def test_what_waits_for_stock_stands_in_nobodys_way(
+    cast: Cast, ana: Membership, card: Perk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_kind, "BATCH", 1)
+    with transaction():
+        ben = make_advocate(cast.programme, "Ben After")
+    approved(ana, cast.manager, 60_000)
+    approved(ben, cast.manager, 20_000)
+    close()
+    for _clock in range(3):
+        in_kind.give_due()
+    with transaction(read_only=True):
+        states = dict(session().exec(select(Payout.membership_id, Payout.state)).all())
+    assert states == {ana.id: "reserved", ben.id: "sending"}
+
+
 def test_what_never_comes_in_is_taken_back_by_finance(cast: Cast, ana: Membership, card: Perk) -> None:
     approved(ana, cast.manager, 60_000)
     close()

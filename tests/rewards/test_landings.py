@@ -12,6 +12,7 @@ from core.db import session, transaction
 from core.outbox import OutboxMessage
 from core.people import Person
 from rewards import landings, ledger, payouts, proof, reconciliation, stripe_events
+from rewards.accounts import PayoutAccount
 from rewards.runs import Payout
 from rewards.stripe_gateway import Unsure
 from tests.factories import Cast, make_advocate, sign_in
@@ -184,6 +185,16 @@ def test_a_failure_and_a_second_try_that_nobody_told_us_of_are_looked_up_too(
     paid_out(stripe, account_id)
     landings.catch_up()
     assert (ours(), len(mails())) == ([("landed", "")], 1)
+
+
+def test_the_account_that_was_paid_is_asked_also_when_the_advocate_has_another_now(
+    cast: Cast, ana: Membership, account_id: str, stripe: LocalStripe
+) -> None:
+    sent(cast, ana)
+    with transaction():
+        session().exec(select(PayoutAccount)).one().stripe_account_id = "acct_another"
+    paid_out(stripe, account_id)
+    assert landings.catch_up() == 1
 
 
 def test_every_account_has_its_turn() -> None:

@@ -157,6 +157,16 @@ def test_without_agreement_form_or_issuer_there_is_none(cast: Cast) -> None:
         assert write_invoices(programme, "2027-04") == 0
 
 
+def test_what_was_paid_before_the_agreement_is_on_no_invoice(ana: Membership) -> None:
+    with at(datetime(2027, 4, 20, tzinfo=UTC)), transaction():
+        acting_ana = acting(session().get_one(Person, ana.person_id))
+        self_billing.end(ana, by=acting_ana)
+        self_billing.agree(ana, by=acting_ana)  # anew, after April's payout
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+    assert written() == []
+
+
 def test_a_number_that_was_not_used_is_the_next_ones(ana: Membership, cast: Cast) -> None:
     """What breaks off after its number was counted leaves no gap."""
     with at(datetime(2027, 5, 2, tzinfo=UTC)):
