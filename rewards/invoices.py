@@ -1,7 +1,7 @@
 """Self-billed invoices: what was paid out in a month, numbered without gaps per issuer and year, frozen as it is written."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,22 +20,12 @@ from core.money import Money
 from hub.programmes import Programme
 from rewards import tax_forms
 from rewards.ledger import LedgerTransaction, Posting, member_of
-from rewards.self_billing import Issuer, agreed_in, issuer_of
+from rewards.self_billing import Agreed, InvoiceSeries, Issuer, agreed_in, issuer_of
 from rewards.statements import span_of
 from rewards.tax_forms import TaxForm
 from rewards.vat import tax_in
 
 PAID = ("payout.sent", "payout.reversed")
-
-
-class InvoiceSeries(SQLModel, table=True):
-    """The last number of an issuer's year; its row is the lock that leaves no gap."""
-
-    __tablename__ = "invoice_series"
-
-    issuer_id: str = Field(primary_key=True, foreign_key="invoice_issuer.id", sa_type=Text)
-    year: int = Field(primary_key=True)
-    last: int = 0
 
 
 class Invoice(SQLModel, table=True):
@@ -100,18 +90,21 @@ class Invoice(SQLModel, table=True):
 def write_invoices(programme: Programme, month: str) -> int:
     """Write the invoices of a month that has ended, in the transaction that closes it; answers how many.
 
-    For everybody who agreed, whose tax form is accepted, over what was paid to them or came back since they agreed.
+    For everybody who agreed, whose tax form is accepted, over what was paid to them or came back while they agreed. Again, it
+    writes what is missing: a form that was accepted late has its invoice with the next closing.
     """
-    issuer, members = issuer_of(programme.unit_id), agreed_in(programme)
-    if issuer is None or not members:
+    issuer, span = issuer_of(programme.unit_id), span_of(programme, month)
+    agreed = agreed_in(programme, *span)
+    if issuer is None or not agreed:
         return 0
-    paid = _paid({each.id: since for each, since in members}, *span_of(programme, month))
+    paid, known = _paid(agreed, *span), _written(programme, month)
+    members = {each.member.id: each.member for each in agreed}
     written = 0
-    for member in (each for each, _since in members if each.id in paid):
+    for member in (members[each] for each in paid):
         form = tax_forms.form_of(member.person_id)
         if form is None or tax_forms.standing(form, now()) != "accepted":
             continue
-        for gross in paid[member.id]:
+        for gross in (each for each in paid[member.id] if (member.id, each.currency) not in known):
             _write(issuer, programme, member, form, month, gross)
             written += 1
     return written
@@ -156,8 +149,21 @@ def next_place(issuer_id: str, year: int) -> int:
     return int(session().execute(returning.execution_options(synchronize_session=False)).scalar_one())
 
 
-def _paid(agreed: Mapping[str, datetime], begins_at: datetime, ends_at: datetime) -> dict[str, list[Money]]:
-    """Membership → what was paid less what came back since they agreed, per currency; nothing where that is zero."""
+def _written(programme: Programme, month: str) -> set[tuple[str, str]]:
+    """Membership and currency of the invoices that there are."""
+    there = (
+        select(col(Invoice.membership_id), col(Invoice.currency))
+        .join(Membership, col(Membership.id) == col(Invoice.membership_id))
+        .where(col(Membership.programme_id) == programme.id, col(Invoice.month) == month)
+    )
+    return {(member, currency) for member, currency in session().execute(there)}
+
+
+def _paid(agreed: Sequence[Agreed], begins_at: datetime, ends_at: datetime) -> dict[str, list[Money]]:
+    """Membership → what was paid less what came back while they agreed, per currency, by number; nothing where that is zero."""
+    spans = defaultdict[str, list[Agreed]](list)
+    for each in agreed:
+        spans[each.member.id].append(each)
     sums = Counter[tuple[str, str]]()
     moved = (
         select(
@@ -177,13 +183,20 @@ def _paid(agreed: Mapping[str, datetime], begins_at: datetime, ends_at: datetime
     for source, destination, amount, currency, at in session().execute(moved):
         for account, change in ((source, amount), (destination, -amount)):
             member = member_of(account) or ""
-            if member in agreed and at >= agreed[member]:
+            if any(
+                each.since <= at and (each.until is None or at < each.until) for each in spans.get(member, ())
+            ):
                 sums[member, currency] += change
     found: dict[str, list[Money]] = {}
-    for (member, currency), amount in sorted(sums.items()):
+    for (member, currency), amount in sorted(sums.items(), key=lambda each: _by_number(each[0], spans)):
         if amount:
             found.setdefault(member, []).append(Money(amount, currency))
     return found
+
+
+def _by_number(place: tuple[str, str], spans: Mapping[str, Sequence[Agreed]]) -> tuple[int, str]:
+    member_id, currency = place
+    return spans[member_id][0].member.number, currency
 
 
 def invoices_of(membership_id: str, month: str) -> Sequence[Invoice]:

@@ -98,13 +98,13 @@ def offer(
 def _require_free(programme: Programme, worth: Money) -> None:
     if programme.compensation != "cash" or worth.currency != programme.currency or worth.amount_minor <= 0:
         raise NotHowItPays
-    if paying_perk(programme.id) is not None:
+    if session().exec(select(Perk.id).where(Perk.programme_id == programme.id, _pays)).first() is not None:
         raise PaysAlready
 
 
 def paying_perk(programme_id: str) -> Perk | None:
     """What a programme's payouts are given in; None where they are money."""
-    return session().exec(select(Perk).where(Perk.programme_id == programme_id, _pays)).first()
+    return session().exec(select(Perk).where(Perk.programme_id == programme_id, _pays, _can_be_had())).first()
 
 
 def get_perk(perk_id: str) -> Perk:

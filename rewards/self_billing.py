@@ -5,6 +5,7 @@ An invoice by the customer in the supplier's name needs both beforehand (Council
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import Index, Text
 from sqlmodel import Field, SQLModel, col, select
@@ -42,6 +43,16 @@ class Issuer(SQLModel, table=True):
     changed_at: datetime = moment(now)
 
 
+class InvoiceSeries(SQLModel, table=True):
+    """The last number of an issuer's year; its row is the lock that leaves no gap."""
+
+    __tablename__ = "invoice_series"
+
+    issuer_id: str = Field(primary_key=True, foreign_key="invoice_issuer.id", sa_type=Text)
+    year: int = Field(primary_key=True)
+    last: int = 0
+
+
 class Agreement(SQLModel, table=True):
     """An advocate lets the programme write their invoices, from when until when."""
 
@@ -67,6 +78,10 @@ class FormFirst(Conflict):
     """Invoices in your name need your tax form: please give it, and agree once finance has accepted it."""
 
 
+class PrefixStays(Conflict):
+    """Invoices with numbers that begin so are written already: their beginning stays."""
+
+
 class PrefixTaken(Conflict):
     """Another unit's invoice numbers begin with this. Choose another beginning."""
 
@@ -85,7 +100,7 @@ def issuers_in(unit_ids: frozenset[str]) -> Sequence[Issuer]:
 
 
 def set_issuer(unit_id: str, name: str, address: str, country: str, *, by: Actor, prefix: str, vat_id: str = "") -> Issuer:  # fmt: skip
-    """Say who issues a unit's invoices from now on; those that are written stay as they are. Raises WrongVatNumber, PrefixTaken."""
+    """Say who issues a unit's invoices from now on; those that are written stay as they are. Raises WrongVatNumber, PrefixTaken, PrefixStays."""
     authorize(by, RIGHT, unit_id)
     taken = select(Issuer.id).where(Issuer.prefix == prefix, Issuer.unit_id != unit_id)
     if session().exec(taken).first() is not None:
@@ -95,6 +110,8 @@ def set_issuer(unit_id: str, name: str, address: str, country: str, *, by: Actor
     except ValidationError as error:
         raise WrongVatNumber from error
     known = session().exec(select(Issuer).where(Issuer.unit_id == unit_id)).first()
+    if known is not None and known.prefix != prefix and _has_numbers(known.id):
+        raise PrefixStays
     kept = known or Issuer(unit_id=unit_id, name="", address="", country="", prefix="")
     kept.name, kept.address, kept.country, kept.prefix = name, address, country, prefix
     kept.vat_id, kept.changed_at = number, now()
@@ -103,6 +120,11 @@ def set_issuer(unit_id: str, name: str, address: str, country: str, *, by: Actor
     facts = kept.model_dump(exclude={"id", "unit_id", "changed_at"})
     audit.record(by, "invoice_issuer.changed", "invoice_issuer", kept.id, unit_id=unit_id, details=facts)
     return kept
+
+
+def _has_numbers(issuer_id: str) -> bool:
+    used = select(InvoiceSeries.year).where(InvoiceSeries.issuer_id == issuer_id, InvoiceSeries.last > 0)
+    return session().exec(used).first() is not None
 
 
 def agreement_of(membership_id: str) -> Agreement | None:
@@ -137,12 +159,24 @@ def _note(member: Membership, act: str, by: Actor) -> None:
     audit.record(by, act, "membership", member.id, unit_id=member.unit_id)
 
 
-def agreed_in(programme: Programme) -> Sequence[tuple[Membership, datetime]]:
-    """The programme's advocates with an agreement in force, and since when, by number."""
+class Agreed(NamedTuple):
+    """Who let the programme write their invoices, from when until when."""
+
+    member: Membership
+    since: datetime
+    until: datetime | None
+
+
+def agreed_in(programme: Programme, begins_at: datetime, ends_at: datetime) -> Sequence[Agreed]:
+    """The agreements of a programme's advocates that were in force at any moment of a span, by number."""
     wanted = (
-        select(Membership, col(Agreement.agreed_at))
+        select(Membership, col(Agreement.agreed_at), col(Agreement.ended_at))
         .join(Agreement, col(Agreement.membership_id) == col(Membership.id))
-        .where(Membership.programme_id == programme.id, col(Agreement.ended_at).is_(None))
-        .order_by(col(Membership.number))
+        .where(
+            Membership.programme_id == programme.id,
+            Agreement.agreed_at < ends_at,
+            col(Agreement.ended_at).is_(None) | (col(Agreement.ended_at) > begins_at),
+        )
+        .order_by(col(Membership.number), col(Agreement.agreed_at))
     )
-    return [(member, since) for member, since in session().exec(wanted)]
+    return [Agreed(*row) for row in session().execute(wanted)]

@@ -78,7 +78,8 @@ def _close(programme_id: str) -> bool:
         missing.append(month_before(missing[-1]))
     closed = [each for each in reversed(missing) if each > known and _close_month(programme, each)]
     for month in closed:
-        invoices.write_invoices(programme, month)
+        for each in (month, month_before(month), month_before(month_before(month))):  # and what was late
+            invoices.write_invoices(programme, each)
         _tell_all(programme, month)
     return bool(closed)
 

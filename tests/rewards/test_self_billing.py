@@ -18,9 +18,9 @@ from core.money import Money
 from core.people import Person
 from hub.programmes import Programme
 from rewards import invoice_files, invoices, ledger, payouts, self_billing, statement_files, statements
-from rewards.invoices import Invoice, InvoiceSeries, write_invoices
+from rewards.invoices import Invoice, write_invoices
 from rewards.runs import Payout
-from rewards.self_billing import Agreement, FormFirst, PrefixTaken
+from rewards.self_billing import Agreement, FormFirst, InvoiceSeries, PrefixStays, PrefixTaken
 from rewards.statement_documents import close_months, print_statements, want
 from rewards.tax_forms import WrongVatNumber
 from tests.at_once import at_once
@@ -110,7 +110,7 @@ def test_it_stays_as_it_was_written(ana: Membership, cast: Cast) -> None:
         with transaction():
             self_billing.set_issuer(
                 cast.hub.id, "Another", "Elsewhere", "NL",
-                by=acting(make_staff("Fin Else", "finance", cast.hub)), prefix="AN",
+                by=acting(make_staff("Fin Else", "finance", cast.hub)), prefix="SP",
             )  # fmt: skip
     (one,) = written()
     assert (one.seller["name"], one.customer["name"], one.number) == (
@@ -153,18 +153,46 @@ def test_without_agreement_form_or_issuer_there_is_none(cast: Cast) -> None:
         issuer(cast)
         programme = session().get_one(Programme, cast.programme.id)
         assert write_invoices(programme, "2027-04") == 1
-        self_billing.end(made, by=acting(session().get_one(Person, made.person_id)))
         assert write_invoices(programme, "2027-04") == 0
 
 
 def test_what_was_paid_before_the_agreement_is_on_no_invoice(ana: Membership) -> None:
     with at(datetime(2027, 4, 20, tzinfo=UTC)), transaction():
-        acting_ana = acting(session().get_one(Person, ana.person_id))
-        self_billing.end(ana, by=acting_ana)
-        self_billing.agree(ana, by=acting_ana)  # anew, after April's payout
+        session().delete(session().exec(select(Agreement)).one())
+        session().flush()
+        self_billing.agree(ana, by=acting(session().get_one(Person, ana.person_id)))  # after April's payout
     with at(datetime(2027, 5, 2, tzinfo=UTC)):
         close_months()
     assert written() == []
+
+
+def test_who_ends_the_agreement_has_the_invoice_of_the_days_before(ana: Membership) -> None:
+    with at(datetime(2027, 4, 28, tzinfo=UTC)), transaction():
+        self_billing.end(ana, by=acting(session().get_one(Person, ana.person_id)))
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+    assert [each.gross_minor for each in written()] == [119_00]
+
+
+def test_a_form_that_is_accepted_late_has_its_invoice_with_the_next_closing(
+    ana: Membership, cast: Cast
+) -> None:
+    with at(datetime(2027, 4, 30, 12, tzinfo=UTC)):
+        form = give(ana, DAC7._replace(vat_id=VAT_ID))
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+        assert written() == []
+        accept(form, cast.finance)
+    with at(datetime(2027, 6, 2, tzinfo=UTC)):
+        close_months()
+    assert [(each.month, each.gross_minor) for each in written()] == [("2027-04", 119_00)]
+
+
+def test_the_beginning_of_numbers_stays_once_one_is_written(ana: Membership, cast: Cast) -> None:
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+        with transaction(), pytest.raises(PrefixStays):
+            issuer(cast, prefix="OTHER")
 
 
 def test_a_number_that_was_not_used_is_the_next_ones(ana: Membership, cast: Cast) -> None:
