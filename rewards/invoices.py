@@ -22,7 +22,7 @@ from rewards import tax_forms
 from rewards.ledger import LedgerTransaction, Posting, member_of
 from rewards.self_billing import Agreed, InvoiceSeries, Issuer, agreed_in, issuer_of
 from rewards.statements import span_of
-from rewards.tax_forms import TaxForm
+from rewards.tax_forms import Details, TaxForm
 from rewards.vat import tax_in
 
 PAID = ("payout.sent", "payout.reversed")
@@ -113,7 +113,7 @@ def write_invoices(programme: Programme, month: str) -> int:
 def _write(issuer: Issuer, programme: Programme, member: Membership, form: TaxForm, month: str, gross: Money) -> None:  # fmt: skip
     details = tax_forms.details_of(form)
     last_day = (span_of(programme, month)[1].astimezone(programme.zone) - timedelta(days=1)).date()
-    tax = tax_in(gross, supplier=(details.country, details.vat_id), customer=issuer.country, day=last_day)
+    tax = tax_in(gross, supplier=(_country(details), details.vat_id), customer=issuer.country, day=last_day)
     year = now().astimezone(programme.zone).year
     place = next_place(issuer.id, year)
     seller = {each: getattr(details, each) for each in ("name", "address", "country", "vat_id")}
@@ -136,6 +136,12 @@ def _write(issuer: Issuer, programme: Programme, member: Membership, form: TaxFo
         )
     )
     session().flush()
+
+
+def _country(details: Details) -> str:
+    """Where the supplier is registered for VAT, which the number itself says; else where they live."""
+    prefix = details.vat_id[:2]
+    return {"EL": "GR"}.get(prefix, prefix) or details.country
 
 
 def next_place(issuer_id: str, year: int) -> int:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select
 from sqlmodel import col
 
 from advocates.membership import Membership
@@ -56,7 +56,7 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
 
 
 def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
-    """Of the lines that fulfil a condition: member_id, unit_id, currency, amount, payable, lines, destination, verdict.
+    """Of the lines that fulfil a condition: member_id, unit_id, currency, amount, payable, lines, destination, verdict, provider.
 
     `payable` is the largest part that the provider can pay; the minimum speaks of the programme's currency only.
     """
@@ -92,6 +92,7 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
         of.lines,
         func.coalesce(carrier.destination, "").label("destination"),
         verdict.label("verdict"),
+        literal(carrier.name).label("provider"),
     ).join(Membership, col(Membership.id) == of.member_id)
     if asks_for_forms:
         found = found.outerjoin(TaxForm, col(TaxForm.person_id) == col(Membership.person_id))

@@ -15,6 +15,8 @@ from core.money import Money
 from hub.programmes import Programme
 
 MANAGE = "programme.manage"
+PAYS = "payout.run"
+"""what people are paid in is finance's to say"""
 
 
 class Perk(SQLModel, table=True):
@@ -74,10 +76,10 @@ def offer(
     ends_at: datetime | None = None,
     worth: Money | None = None,
 ) -> Perk:
-    """Offer a perk from now on; with a `worth` the programme's payouts are given in it. Raises PaysAlready, NotHowItPays."""
+    """Offer a perk from now on; with a `worth`, which finance alone may say, the programme's payouts are given in it. Raises PaysAlready, NotHowItPays."""
+    authorize(by, MANAGE if worth is None else PAYS, programme.unit_id)
     if worth is not None:
         _require_free(programme, worth)
-    authorize(by, MANAGE, programme.unit_id)
     made = Perk(
         programme_id=programme.id,
         unit_id=programme.unit_id,

@@ -22,8 +22,9 @@ from hub.programmes import Programme, get_programme, programmes_in
 from rewards import perk_orders, perks
 from rewards.payouts_page import people_of
 from rewards.perk_orders import PerkOrder
-from rewards.perks import MANAGE, Perk
+from rewards.perks import MANAGE, PAYS, Perk
 from web.forms import Form, read_form, read_query
+from web.proving import proves
 from web.signing_in import staff
 
 door = Blueprint("rewards_perks", __name__)
@@ -80,6 +81,8 @@ class Shelf:
     programme: Programme
     perks: Sequence[Perk]
     managed: bool
+    paid_by_us: bool
+    """whether the actor says what its payouts are given in"""
 
 
 @door.get("/console/rewards/perks")
@@ -102,7 +105,12 @@ def perks_page() -> str:
 def _shelves(actor: Actor) -> list[Shelf]:
     programmes = programmes_in(actor.units_for("reward.see"))
     return [
-        Shelf(each, perks.perks_of(each.id, offered=False), actor.may(MANAGE, each.unit_id))
+        Shelf(
+            each,
+            perks.perks_of(each.id, offered=False),
+            actor.may(MANAGE, each.unit_id),
+            actor.may(PAYS, each.unit_id),
+        )
         for each in programmes
     ]
 
@@ -116,11 +124,12 @@ def _orders(actor: Actor, query: PerksQuery) -> Page[PerkOrder]:
 
 
 @door.post("/console/rewards/perks")
+@proves(PAYS)
 def offer() -> ResponseReturnValue:
-    """Offer one more."""
-    actor, wanted = staff(MANAGE), read_form(NewPerk)
+    """Offer one more; finance, whose word changes what people are paid in, proves who they are."""
+    actor, wanted = staff("reward.see"), read_form(NewPerk)
     programme = get_programme(wanted.programme_id)
-    authorize(actor, MANAGE, programme.unit_id)
+    authorize(actor, PAYS if wanted.worth else MANAGE, programme.unit_id)
     ends_at = _end_after(wanted.last_day, programme)
     perks.offer(
         programme, wanted.name, wanted.points, wanted.stock,

@@ -49,7 +49,7 @@ class Provider:
 _NONE = literal("")
 
 
-def carrier_of(programme: Programme, currency: ColumnElement[str] = _NONE) -> Provider:
+def carrier_of(programme: Programme, currency: Any = _NONE) -> Provider:  # noqa: ANN401 - a column
     """The perk that the programme gives instead of money, else what this installation pays by; `currency` of the sums."""
     perk = perks.paying_perk(programme.id)
     if perk is not None:

@@ -24,6 +24,7 @@ from rewards.rules import RewardRule, Terms, Trigger
 from rewards.statements import first_day
 from web import country_names
 from web.forms import Form, read_form, read_query
+from web.proving import proves
 from web.signing_in import staff
 
 door = Blueprint("rewards_rules", __name__)
@@ -91,6 +92,7 @@ class NewVersion(Input):
 
 
 @door.post("/console/rewards/rules")
+@proves(MANAGE)
 def change_rule() -> ResponseReturnValue:
     """Show what a new version would have done last month, or begin it now; what has been earned stays as it is."""
     actor = staff(MANAGE)

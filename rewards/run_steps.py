@@ -98,10 +98,10 @@ def _pay(step: _Step) -> None:
     owed = owed_in(step.lines, step.programme)
     _skip(step, owed)
     _make_payouts(step, owed)
-    _carry(step, owed)
     whose = (col(Payout.run_id) == step.made.id) & (col(Payout.membership_id) == col(Reward.membership_id))
     tied = update(Reward).where(step.lines, whose, col(Payout.currency) == col(Reward.currency))
     _change(tied.values(state="in_payout", run_id=step.made.id, payout_id=col(Payout.id)))
+    _carry(step)
     _reserve(step)
 
 
@@ -133,7 +133,7 @@ def _make_payouts(step: _Step, owed: Subquery) -> None:
         "amount_minor": of.payable,
         "lines": of.lines,
         "destination": of.destination,
-        "provider": literal(carrier_of(step.programme).name),
+        "provider": of.provider,
         "due_at": at,
         "made_at": at,
         **{name: literal(value) for name, value in _AT_FIRST.items()},
@@ -150,15 +150,25 @@ _AT_FIRST: dict[str, Any] = {
 }
 
 
-def _carry(step: _Step, owed: Subquery) -> None:
-    """What cannot be paid out, by currency or in whole pieces, moves to the next run: one line takes it away, one brings it back then."""
-    of = owed.c
-    its = (col(Payout.run_id) == step.made.id) & (col(Payout.membership_id) == of.member_id)
-    rests = select(of.member_id, of.unit_id, of.currency, of.amount - of.payable, col(Payout.id)).join(
-        Payout, its & (col(Payout.currency) == of.currency)
+def _carry(step: _Step) -> None:
+    """What a payout leaves of its lines moves to the next run: one line takes it out of this one, one brings it back then."""
+    summed = func.sum(col(Reward.amount_minor))
+    rests = (
+        select(
+            col(Payout.membership_id),
+            col(Payout.unit_id),
+            col(Payout.currency),
+            summed - col(Payout.amount_minor),
+            col(Payout.id),
+        )
+        .join(Reward, col(Reward.payout_id) == col(Payout.id))
+        .where(col(Payout.run_id) == step.made.id, step.has(Payout.membership_id))
+        .where(
+            carrier_of(step.programme, col(Payout.currency)).leaves_rest | (col(Payout.provider) == "perk")
+        )
+        .group_by(col(Payout.id))
+        .having(summed != col(Payout.amount_minor))
     )
-    may_leave = carrier_of(step.programme, of.currency).leaves_rest
-    rests = rests.where(may_leave, of.verdict == PAID, of.amount != of.payable)
     lines = [
         _carried(step, member, unit, Money(int(rest), currency), out_of=out_of)
         for member, unit, currency, rest, payout_id in session().execute(rests)

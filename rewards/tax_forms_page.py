@@ -56,7 +56,7 @@ class Answer(Input):
     """What finance says of one version of a form."""
 
     act: Literal["accept", "return"]
-    version: int = Field(ge=1)
+    version: int = Field(ge=1, le=1_000_000)
     reason: str = Field(default="", max_length=500)
 
 

@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from advocates.membership import Membership
 from core.clock import at, now
 from core.db import session, transaction
+from core.errors import Forbidden
 from core.money import Money
 from core.outbox import OutboxMessage
 from core.people import Person
@@ -31,7 +32,7 @@ from rewards.perks import NotHowItPays, PaysAlready, Perk
 from rewards.reward import Reward
 from rewards.runs import Payout, PayoutSkip
 from tests.at_once import at_once
-from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
 from tests.rewards.stories import approved, percent_rule
 from tests.rewards.test_payouts import next_month
 
@@ -48,7 +49,7 @@ def card(cast: Cast) -> Perk:
     """A gift card over 10 euros, five of them."""
     with transaction():
         return perks.offer(
-            cast.programme, "A gift card", 0, 5, by=acting(cast.manager), worth=Money(1_000, "EUR")
+            cast.programme, "A gift card", 0, 5, by=acting(cast.finance), worth=Money(1_000, "EUR")
         )
 
 
@@ -177,13 +178,17 @@ def test_too_little_and_other_currencies_are_said(cast: Cast, ana: Membership, c
 
 
 def test_a_programme_pays_in_one_perk_of_its_currency(cast: Cast, card: Perk) -> None:
+    with transaction():
+        fin = make_staff("Fin Hub", "finance", cast.hub)
+    with transaction(), pytest.raises(Forbidden):
+        perks.offer(cast.programme, "Another", 0, 1, by=acting(cast.manager), worth=Money(5, "EUR"))
     for programme, worth, refusal in (
         (cast.programme, Money(5, "EUR"), PaysAlready),
         (cast.programme, Money(5, "USD"), NotHowItPays),
         (cast.other_programme, Money(5, "EUR"), NotHowItPays),
     ):
         with transaction(), pytest.raises(refusal):
-            perks.offer(programme, "Another", 0, 1, by=acting(cast.hub_admin), worth=worth)
+            perks.offer(programme, "Another", 0, 1, by=acting(fin), worth=worth)
 
 
 def test_it_is_offered_on_the_page_and_nobody_is_asked_for_an_account(
@@ -197,7 +202,9 @@ def test_it_is_offered_on_the_page_and_nobody_is_asked_for_an_account(
         "worth": "10",
         "stock": "5",
     }
-    assert client.post("/console/rewards/perks", data=typed | {"worth": ""}).status_code == 422
+    assert client.post("/console/rewards/perks", data=typed).status_code == 403
+    sign_in(client, cast.finance)
+    assert client.post("/console/rewards/perks", data=typed | {"worth": "0"}).status_code == 403
     assert client.post("/console/rewards/perks", data=typed).status_code == 303
     assert "€10.00 of a payout" in client.get("/console/rewards/perks").text
     approved(ana, cast.manager, 20_000)
