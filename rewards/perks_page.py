@@ -178,5 +178,8 @@ def answer(order_id: str) -> ResponseReturnValue:
         flash(_("Sent: %(name)s.", name=order.name), "good")
     else:
         perk_orders.decline(order, by=actor, reason=wanted.said)
-        flash(_("Declined; the points are back."), "good")
+        flash(
+            _("Declined: it is owed again.") if order.payout_id else _("Declined; the points are back."),
+            "good",
+        )
     return redirect("/console/rewards/perks", 303)

@@ -190,7 +190,7 @@ def _carried(step: _Step, member_id: str, unit_id: str, rest: Money, *, out_of: 
         currency=rest.currency,
         granted_minor=amount,
         amount_minor=amount,
-        arithmetic=f"{rest.format()} cannot be paid out in {rest.currency}: carried to the next payout",
+        arithmetic=f"{rest.format()} cannot be paid out now: carried to the next payout",
         state="in_payout" if out_of else "approved",
         approved_by=CLOCK.id,
         approved_at=at,

@@ -14,6 +14,7 @@ from core.money import Money
 from core.outbox import OutboxMessage
 from core.people import Person
 from hub import actions
+from hub.programmes import Programme
 from rewards import (
     in_kind,
     ledger,
@@ -102,6 +103,20 @@ def test_whole_ones_are_ordered_sent_and_told_and_the_rest_is_carried(
     approved(ana, cast.manager, 4_500)
     close(months=1)
     assert payout().amount_minor == 1_000  # 5.50 that were carried and 4.50
+
+
+def test_a_rest_is_carried_also_when_the_payout_itself_reaches_the_threshold_of_tax_forms(
+    cast: Cast, ana: Membership, card: Perk
+) -> None:
+    """What a run has just made counts for the next look at whom it may pay: the rest does not depend on that."""
+    with transaction():
+        session().get_one(Programme, cast.programme.id).tax_forms = "threshold"
+    approved(ana, cast.manager, 1_995_50 * 10, second=cast.finance)
+    with at(next_month()):
+        payouts.prepare()
+    assert payout().amount_minor == 1_990_00
+    with transaction(read_only=True):
+        assert ledger.balance(ledger.payable(ana.id), "EUR") == 550
 
 
 def test_what_cannot_be_sent_is_owed_again_and_back_in_stock(cast: Cast, ana: Membership, card: Perk) -> None:
