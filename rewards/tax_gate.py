@@ -64,7 +64,6 @@ def _of_this_year(
             col(Payout.currency) == currency,
             or_(gone, col(Payout.state).in_(OWED)),
         )
-        .correlate(Membership)
         .correlate_except(Payout, theirs)
         .scalar_subquery()
     )

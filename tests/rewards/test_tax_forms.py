@@ -228,6 +228,29 @@ def test_from_the_threshold_of_the_year_on_a_form_is_needed(
     )  # fmt: skip
 
 
+def test_each_advocate_of_a_run_is_counted_alone(ana: Membership, cast: Cast) -> None:
+    """Five were paid 500.00 EUR each this year: none of them is near 2,000.01 EUR."""
+    ask(cast.programme, "threshold")
+    with transaction():
+        others = [make_advocate(cast.programme, f"Other {n}") for n in range(4)]
+        for each in others:
+            ready_account(each)
+    for each in (ana, *others):
+        approved(each, cast.manager, 5_000_00)
+    with at(datetime(2027, 2, 1, 12, tzinfo=UTC)):
+        payouts.prepare()
+        with transaction():
+            for first in session().exec(select(Payout)):
+                first.state, first.sent_at = "sent", now()
+        for each in (ana, *others):
+            approved(each, cast.manager, 120_00)
+    with at(datetime(2027, 3, 1, 12, tzinfo=UTC)):
+        payouts.prepare()
+    with transaction():
+        assert session().exec(select(PayoutSkip)).all() == []
+        assert sorted(session().exec(select(Payout.amount_minor))) == [12_00] * 5 + [500_00] * 5
+
+
 def test_last_years_payments_do_not_count_and_those_on_their_way_do(ana: Membership, cast: Cast) -> None:
     ask(cast.programme, "threshold")
     with at(datetime(2026, 12, 1, 12, tzinfo=UTC)):
