@@ -25,7 +25,7 @@ from referrals.conversions import ConversionsWon
 from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.reassignment import ConversionReassigned
 from referrals.refunds import RefundCameBack, RefundRecorded
-from rewards import accounts, grants, in_kind, restorations, reviews, withdrawals
+from rewards import accounts, fallen, grants, in_kind, restorations, reviews, withdrawals
 from rewards.perk_orders import PerksOfPayoutAnswered
 
 
@@ -69,13 +69,15 @@ def conversions_are_rewarded(event: ConversionsWon) -> None:
 
 
 def refunds_take_back(event: RefundRecorded) -> None:
-    """What a sale earned goes back with the money, pro rata."""
+    """What a sale earned goes back with the money, pro rata; a milestone goes when it is not reached any more."""
     grants.reverse_for_refund(event.refund_id)
+    fallen.take_back_fallen(event.conversion_id, why="a refund took away what was reached")
 
 
 def refunds_that_come_back_restore(event: RefundCameBack) -> None:
     """What a refund took goes back to those who earned it when it failed, or its dispute was won late."""
     restorations.restore_for_refund(event.refund_id)
+    fallen.give_again(event.conversion_id)
 
 
 def refunds_are_a_late_signal(event: RefundRecorded) -> None:

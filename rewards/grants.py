@@ -17,6 +17,7 @@ from core.db import session, transaction, update_one
 from core.ids import new_ids
 from core.money import POINTS, Money
 from core.reading import Reading, among
+from referrals.conversion_rows import Conversion
 from referrals.customers import first_of
 from referrals.split import WHOLE, parts
 from referrals.split import percent as share_percent
@@ -26,7 +27,7 @@ from rewards.arithmetic import Computed, Fact, aged, reward_for, rules_for
 from rewards.asking import ask_first
 from rewards.caps import within_caps
 from rewards.customer_rewards import Referred, give
-from rewards.milestones import Step, reached_in, steps_of
+from rewards.milestones import Step, key_of, reached_in, steps_of
 from rewards.one_by_one import one_by_one
 from rewards.reversals import reverse_for_refund
 from rewards.reward import (
@@ -98,7 +99,12 @@ def grant_for_conversions(won: Sequence[Won]) -> None:
 
 def grant_again(conversion_id: str, reassignment_id: str) -> None:
     """Grant what the rules of the conversion's moment give whoever has it now; again: nothing."""
-    _grant([_due(each, f"reassignment:{reassignment_id}") for each in won_of([conversion_id])])
+    given_back = session().get_one(Conversion, conversion_id).refunded_minor
+    dues = [
+        replace(_due(each, f"reassignment:{reassignment_id}"), steps=steps_of(each, given_back))
+        for each in won_of([conversion_id])
+    ]
+    _grant(dues)
 
 
 def _due(won: Won, key: str) -> _Due:
@@ -191,7 +197,7 @@ def _aged(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Seque
 
 
 def _reached(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Iterator[_Due]:
-    """The milestones that conversions reached, each once in an advocate's life: the key of its reward says so."""
+    """The milestones that conversions reached, each once as long as it stays reached: the key of its reward says so."""
     asking = [
         each
         for each in dues
@@ -200,9 +206,8 @@ def _reached(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> It
     for due, member, what in reached_in(
         [(each, each.steps, ruled[each.programme_id], each.at) for each in asking]
     ):
-        key = f"milestone:{member}:{what.counts}:{what.currency}{what.at}"
         fact, alone = Fact("milestone", reached=what), (Share(member, WHOLE, 0),)
-        yield replace(due, key=key, fact=fact, shares=alone, steps=())
+        yield replace(due, key=key_of(member, what), fact=fact, shares=alone, steps=())
 
 
 _KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Reward.grant_key)))

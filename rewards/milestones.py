@@ -4,6 +4,7 @@ The scoreboard's rows are grown, and so locked, in the transaction that stores t
 its own place. What a batch adds is taken from what stands there, so nothing is read for each conversion.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from hub.metrics import LadderStep, metric_name
 from referrals.won import Won
 from rewards.arithmetic import Reached, milestones_of
 from rewards.conditions import Counted
+from rewards.reward import MILESTONE
 from rewards.rules import Version, in_force
 
 Due = TypeVar("Due")
@@ -41,12 +43,38 @@ class Step:
         return metric, self.membership_id
 
 
-def steps_of(won: Won) -> tuple[Step, ...]:
-    """What a conversion adds, as to the scoreboard: the lead or sale to who has it, the revenue to each by their share."""
+def key_of(membership_id: str, reached: Reached) -> str:
+    """What a milestone's reward is for, in its grant key: it is rewarded once as long as it stays reached."""
+    return f"{MILESTONE}{membership_id}:{reached.counts}:{reached.currency}{reached.at}"
+
+
+_KEY = re.compile(
+    MILESTONE + r"(?P<member>[^:]+):(?P<counts>sales|leads|revenue):(?P<currency>[A-Z]*)(?P<at>\d+):"
+)
+
+
+def is_reached(grant_key: str) -> bool:
+    """Whether the scoreboard still has what the reward with this key was given for; False after it was taken back."""
+    of = _KEY.match(grant_key)
+    if of is None:
+        return False
+    metric = metric_name(of["counts"], of["currency"] or None)
+    stands = dict(_STANDS.rows([of["member"]], metric=metric, period="all"))
+    return int(stands.get(of["member"], 0)) >= int(of["at"])
+
+
+def steps_of(won: Won, given_back_minor: int = 0) -> tuple[Step, ...]:
+    """What a conversion adds, as to the scoreboard: the lead or sale to who has it, the revenue to each by their share.
+
+    `given_back_minor`: what refunds took off it before, of one that nobody shares; a sale given back in full is none.
+    """
     if won.kind == "lead":
         return (Step(won.membership_id, "leads", "", 1),)
+    if given_back_minor and given_back_minor == won.amount_minor:
+        return ()
     shares = tuple(
-        Step(each.membership_id, "revenue", won.currency, each.amount_minor) for each in won.shares
+        Step(each.membership_id, "revenue", won.currency, each.amount_minor - given_back_minor)
+        for each in won.shares
     )
     return Step(won.membership_id, "sales", "", 1), *shares
 

@@ -1,16 +1,17 @@
 """The proof that money is right: the journal equals its cache, and every reward and payout agrees with its postings."""
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from core.db import session
 from core.money import POINTS
 from rewards import ledger, perk_orders
+from rewards.fallen import FALLEN_LINE
 from rewards.reviews import HeldReward
 from rewards.reward import UNDECIDED, Reward, RewardReversal
 from rewards.runs import GONE, OWED, Payout
-from rewards.withdrawals import RewardWithdrawal
+from rewards.withdrawals import ACTIVITY_BACK, RewardWithdrawal
 
 Place = tuple[str, str]
 
@@ -90,12 +91,13 @@ def _lines_disagree() -> list[str]:
     back = select(taken).where(col(RewardReversal.reward_id) == col(Reward.id)).scalar_subquery()
     withdrawn = func.coalesce(func.sum(col(RewardWithdrawal.amount_minor)), 0)
     lost = select(withdrawn).where(col(RewardWithdrawal.reward_id) == col(Reward.id)).scalar_subquery()
-    # Of what an activity earned, all goes back at once, and its line is the note.
-    of_activity = case((col(Reward.activity_id).is_not(None), -below.scalar_subquery()), else_=0)
+    # What an activity or a milestone earned goes back whole, and that line is the only note of it.
+    whole = or_(*(col(child.grant_key).startswith(each) for each in (ACTIVITY_BACK, FALLEN_LINE)))
+    gone = -below.where(whole).scalar_subquery()
     rest = col(Reward.granted_minor) - col(Reward.reversed_minor)
     loose = select(col(Reward.id)).where(
         (col(Reward.amount_minor) + below.scalar_subquery() != rest)
-        | (back + lost + of_activity != col(Reward.reversed_minor))
+        | (back + lost + gone != col(Reward.reversed_minor))
         | (col(Reward.state).in_(("in_payout", "paid")) & col(Reward.payout_id).is_(None))
         | ((col(Reward.currency) == POINTS) & (col(Reward.state) != "credited"))
     )

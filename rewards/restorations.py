@@ -72,6 +72,7 @@ def _is_theirs(reward: Reward) -> bool:
         each.id
         for each in rewards_of_conversion(conversion.id)
         if each.parent_id is None
+        and each.for_milestone == reward.for_milestone
         and (each.membership_id, each.currency) == (reward.membership_id, reward.currency)
     ]
     return reward.membership_id in winners and reward.id == max(rivals)

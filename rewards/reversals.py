@@ -30,13 +30,15 @@ def reverse_for_refund(refund_id: str) -> list[Reward]:
     """Take back, for every reward of the refunded sale, what was earned on the refunded part.
 
     Pro rata at the original rate; several refunds are rounded cumulatively, so together they take back at most the
-    reward. Undecided rewards shrink and need a fresh look; decided ones get a negative line. Again: nothing.
+    reward. Undecided rewards shrink and need a fresh look; decided ones get a negative line. Again: nothing. A milestone
+    is no part of a sale: rewards/fallen.py.
     """
     refund = session().get_one(Refund, refund_id)
     if refund.state != "applied" or refund.conversion_id is None:  # parked or refused
         return []
     conversion = session().get_one(Conversion, refund.conversion_id)
-    earned = [each for each in rewards_of_conversion(conversion.id) if each.parent_id is None]
+    whole = [each for each in rewards_of_conversion(conversion.id) if each.parent_id is None]
+    earned = [each for each in whole if not each.for_milestone]
     return [each for each in earned if _reverse(each, refund, conversion)]
 
 

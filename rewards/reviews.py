@@ -94,15 +94,20 @@ def _hold(reward: Reward) -> None:
 def let_go_on(conversion_id: str, by: Actor = RULE) -> None:
     """Reaction: the review found nothing; what it held goes on where it was. Again: nothing."""
     for reward in rewards_of_conversion(conversion_id):
-        held = session().get(HeldReward, reward.id)
-        if held is None:
-            continue
-        reason = held.reason_before
-        forget(reward)
-        if reason:
-            changes.change(reward, state_reason=reason)
-        else:
-            let_go(reward, by)
+        go_on(reward, by)
+
+
+def go_on(reward: Reward, by: Actor = RULE) -> None:
+    """What a review held goes on where it was; nothing else changes."""
+    held = session().get(HeldReward, reward.id)
+    if held is None:
+        return
+    reason = held.reason_before
+    forget(reward)
+    if reason:
+        changes.change(reward, state_reason=reason)
+    else:
+        let_go(reward, by)
 
 
 def let_go(reward: Reward, by: Actor) -> bool:
@@ -142,7 +147,8 @@ def deniers(conversion_id: str, membership_id: str) -> frozenset[str]:
 
 def _earned(conversion_id: str, membership_id: str) -> list[Reward]:
     mine = [each for each in rewards_of_conversion(conversion_id) if each.membership_id == membership_id]
-    return [each for each in mine if each.kind == "earned" and each.parent_id is None]
+    whole = [each for each in mine if each.kind == "earned" and each.parent_id is None]
+    return [each for each in whole if not each.for_milestone]  # those have second looks of their own
 
 
 def reassess() -> int:

@@ -24,6 +24,8 @@ Kind = Literal["earned", "points", "clawback", "restored", "carry"]
 State = Literal[
     "pending", "approvable", "approved", "in_payout", "paid", "held", "denied", "reversed", "credited"
 ]
+MILESTONE, FALLEN = "milestone:", "fallen:"
+"""how the grant key of a milestone's reward begins: while it stands, and after it was taken back"""
 UNDECIDED: tuple[State, ...] = ("pending", "approvable", "held")
 DECIDED: tuple[State, ...] = ("approved", "in_payout", "paid")
 
@@ -88,6 +90,11 @@ class Reward(SQLModel, table=True):
     def amount(self) -> Money:
         """What the line stands for now."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def for_milestone(self) -> bool:
+        """Whether it is for what an advocate reached altogether; its conversion only came last."""
+        return self.grant_key.startswith((MILESTONE, FALLEN))
 
 
 # Only rows that have one: an index full of nothing is what a planner without statistics would read from end to end.

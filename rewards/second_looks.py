@@ -1,4 +1,4 @@
-"""A denied reward that no conversion is behind, for a certification or an activity: its advocate may ask once for a second look.
+"""A denied reward for a certification, an activity or a milestone: its advocate may ask once for a second look.
 
 What a conversion earned is appealed with the conversion itself (referrals/appeals.py): there it is about whose it is.
 """
@@ -24,6 +24,7 @@ from hub import actions
 from hub.programmes import get_programme
 from rewards import changes, ledger
 from rewards.asking import ask_first
+from rewards.milestones import is_reached
 from rewards.reward import Reward, RewardNotFound, get_reward
 
 State = Literal["open", "granted", "rejected"]
@@ -49,7 +50,7 @@ class RewardAppeal(SQLModel, table=True):
 
 
 class NotDenied(Conflict):
-    """Only a reward that was denied, that no conversion is behind, and whose activity still counts, is looked at again here."""
+    """Only what was denied for a certification, an activity or a milestone that still counts is looked at again here."""
 
 
 class AskedBefore(Conflict):
@@ -78,9 +79,11 @@ def may_ask(reward: Reward) -> bool:
 
 
 def _can_be_looked_at(reward: Reward) -> bool:
-    """Denied, no conversion's, and what it is for still stands: an activity that was taken back earns nothing."""
-    if reward.state != "denied" or reward.conversion_id is not None:
+    """Denied, no conversion's, and what it is for still stands: what was taken back, or is not reached any more, earns nothing."""
+    if reward.state != "denied":
         return False
+    if reward.conversion_id is not None:
+        return reward.for_milestone and is_reached(reward.grant_key)
     return reward.activity_id is None or get_activity(reward.activity_id).state == "accepted"
 
 

@@ -9,16 +9,18 @@ from sqlalchemy import Text, UniqueConstraint
 from sqlmodel import Field, SQLModel, select
 
 from advocates.activities import get_activity
-from core.access import RULE
 from core.clock import now
 from core.columns import key, minor, moment
 from core.db import session
-from core.money import Money
 from referrals.reassignment import get_reassignment
 from referrals.refunds import refunds_of
-from rewards import changes, grants, ledger, reviews
-from rewards.reversals import lock, negative_line, reverse_for_refund
-from rewards.reward import UNDECIDED, Reward, book, rewards_of_activity, rewards_of_conversion
+from rewards import fallen, grants, reviews
+from rewards.reversals import lock, reverse_for_refund
+from rewards.reward import Reward, rewards_of_activity, rewards_of_conversion
+from rewards.taking_back import take_back
+
+ACTIVITY_BACK = "activity-back:"
+"""how the grant key of a line begins that takes back what an activity earned"""
 
 
 class RewardWithdrawal(SQLModel, table=True):
@@ -35,10 +37,16 @@ class RewardWithdrawal(SQLModel, table=True):
 
 
 def follow(reassignment_id: str) -> None:
-    """Reaction: take back from all who lost the conversion, grant to whoever has it, less what refunds took."""
+    """Reaction: take back from all who lost the conversion, grant to whoever has it, less what refunds took.
+
+    A milestone that is reached without it stays, also one that its review held.
+    """
     went = get_reassignment(reassignment_id)
+    fallen.take_back_fallen(went.conversion_id, why=went.why)
     for reward in rewards_of_conversion(went.conversion_id):
-        if reward.parent_id is None:
+        if reward.for_milestone:
+            reviews.go_on(reward)
+        elif reward.parent_id is None:
             _take_for(reward, reassignment_id, went.why)
     if went.to_membership_id is not None:
         grants.grant_again(went.conversion_id, reassignment_id)
@@ -50,14 +58,14 @@ def take_back_of_activity(activity_id: str) -> None:
     """Reaction: an accepted activity was taken back, and so is what it earned; again: nothing."""
     why = get_activity(activity_id).reason
     for reward in rewards_of_activity(activity_id):
-        _take(reward, f"activity-back:{reward.id}", why)
+        take_back(reward, f"{ACTIVITY_BACK}{reward.id}", why)
 
 
 def _take_for(reward: Reward, reassignment_id: str, why: str) -> None:
     lock(reward)
     reviews.forget(reward)
     if not _taken(reward.id, reassignment_id):
-        taken = _take(reward, f"reassigned:{reassignment_id}:{reward.id}", why)
+        taken = take_back(reward, f"reassigned:{reassignment_id}:{reward.id}", why)
         if taken:
             session().add(
                 RewardWithdrawal(
@@ -67,51 +75,8 @@ def _take_for(reward: Reward, reassignment_id: str, why: str) -> None:
             session().flush()
 
 
-def _take(reward: Reward, key: str, why: str) -> int:
-    """Deny what was not decided, and claw back what was; answers how much was clawed back."""
-    lock(reward)
-    if reward.state in {"denied", "reversed"}:
-        return 0
-    if reward.state in UNDECIDED:
-        said = f"Not granted: {why.rstrip('.')}."
-        changes.change(
-            reward,
-            state="denied",
-            state_reason=said,
-            round=reward.round + 1,
-            approved_by=None,
-            approved_at=None,
-        )
-        changes.off_the_list(reward, RULE)
-        changes.note(reward, "reward.denied", RULE, reason=said)
-        ledger.post(changes.denial(reward))
-        return 0
-    return _claw_back(reward, key, why)
-
-
 def _taken(reward_id: str, reassignment_id: str) -> bool:
     known = select(RewardWithdrawal.id).where(
         RewardWithdrawal.reward_id == reward_id, RewardWithdrawal.reassignment_id == reassignment_id
     )
     return session().exec(known).first() is not None
-
-
-def _claw_back(reward: Reward, key: str, why: str) -> int:
-    """A negative line over what is left of it: points at once, money by the next payouts."""
-    rest = Money(reward.granted_minor - reward.reversed_minor, reward.currency)
-    if not rest.amount_minor:
-        return 0
-    reward.reversed_minor += rest.amount_minor
-    session().add(reward)
-    session().flush()
-    book(
-        negative_line(
-            reward,
-            rest,
-            grant_key=key,
-            says=f"{rest.format()} taken back: {why}",
-            occurred_at=now(),
-            base_minor=-reward.base_minor,
-        )
-    )
-    return rest.amount_minor
