@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from advocates import tiers
 from advocates.membership import Membership
+from advocates.tiers import Tier
 from core import audit
 from core.access import Actor
 from core.clock import now
@@ -18,7 +19,7 @@ from core.db import session
 from core.errors import Conflict, Invalid
 from core.people import Person
 from hub.programmes import Programme
-from referrals import destinations
+from referrals import destinations, tier_campaigns
 from referrals.link_dates import require_order
 from referrals.links import Link, next_version
 from referrals.many_links import NewOne, members_full, open_all
@@ -113,6 +114,7 @@ def launch(programme: Programme, wanted: Campaign, *, digest: str, by: Actor) ->
         for each in found.of("gets")
     ]
     opened = open_all(programme, links, by=by, version=version)
+    tier_campaigns.keep(programme.id, campaign.name, _asked(programme, campaign.tier))
     audit.record(
         by,
         "campaign.launched",
@@ -141,7 +143,8 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
             )
         )
     )
-    reached = _reached(programme, campaign.tier)
+    tier = _asked(programme, campaign.tier)
+    reached = None if tier is None else tier_campaigns.reaching(tier)
     effects, getting = [], 0
     for member, number, name in session().exec(members.order_by(col(Membership.number))):
         verdict: Verdict = "gets" if getting < MOST else "later"
@@ -158,15 +161,14 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
     return effects
 
 
-def _reached(programme: Programme, name: str) -> frozenset[str] | None:
-    """Who has this tier or one above it; None where no tier is asked for. Raises NoSuchTier."""
+def _asked(programme: Programme, name: str) -> Tier | None:
+    """The tier of this name, None where no tier is asked for. Raises NoSuchTier."""
     if not name:
         return None
-    there = tiers.tiers_of(programme.id)
-    asked = next((each for each in there if each.name.casefold() == name.casefold()), None)
-    if asked is None:
-        raise NoSuchTier
-    return tiers.members_at(each.id for each in there if each.place >= asked.place)
+    for each in tiers.tiers_of(programme.id):
+        if each.name.casefold() == name.casefold():
+            return each
+    raise NoSuchTier
 
 
 def _digest(programme: Programme, campaign: Campaign, effects: Sequence[Effect]) -> str:

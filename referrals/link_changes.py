@@ -17,6 +17,7 @@ from hub.programmes import get_programme
 from referrals import codes, destinations
 from referrals.link_dates import require_order
 from referrals.links import AlreadyEnded, CouponTaken, Link, find_coupon, next_version
+from referrals.tier_campaigns import kept_in, require, shape_of
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ def terms_of(link: Link) -> LinkTerms:
 def change_link(link: Link, wanted: LinkTerms, *, by: Actor, seen_version: int) -> None:
     """Give a link these terms, if it is still as it was seen.
 
-    Raises LinkChanged, AlreadyEnded, AlreadyStarted, EndsTooEarly, CouponTaken, and what codes and destinations refuse.
+    Raises LinkChanged, AlreadyEnded, AlreadyStarted, EndsTooEarly, CouponTaken, ForATier, and what codes and destinations refuse.
     """
     version = next_version()  # locks: what is read from here on stays so
     session().refresh(link)
@@ -71,6 +72,8 @@ def _checked(link: Link, wanted: LinkTerms) -> LinkTerms:
     coupon = codes.require_coupon(wanted.coupon) if wanted.coupon else None
     if coupon is not None and coupon != link.coupon and find_coupon(coupon) is not None:
         raise CouponTaken
+    if shape_of(wanted.campaign) != shape_of(link.campaign):
+        require(kept_in(link.programme_id), link.membership_id, wanted.campaign)
     hosts = get_programme(link.programme_id).allowed_hosts
     # A host that was taken off the list since does not keep a link from getting an end.
     same = wanted.destination == link.destination

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -19,11 +19,12 @@ from core.errors import Conflict, Invalid, SpokesError
 from core.people import Person
 from core.spreadsheets import as_csv
 from hub.programmes import Programme
-from referrals import codes, destinations, link_dates
+from referrals import codes, destinations, link_dates, tier_campaigns
 from referrals.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
 from referrals.links import Link, next_version
 from referrals.many_links import NewOne, coupons_taken, members_full, open_all, shapes_taken
 from referrals.rights import missing_in
+from referrals.tier_campaigns import Kept
 
 Outcome = Literal["opens", "there", "wrong"]
 CHUNK = 500
@@ -132,6 +133,8 @@ class _Known:
     """(member, campaign) that are there"""
     shapes: Counter[str]
     coupons: Counter[str]
+    kept: Mapping[str, Kept]
+    """the campaigns that are for a tier"""
     taken: set[tuple[str, str]]
     """(member, campaign) of rows before"""
 
@@ -154,6 +157,7 @@ def _known(programme: Programme, rows: Sequence[LinkRow]) -> _Known:
         campaigns={(member, campaign) for member, campaign in session().exec(held) if member in own},
         shapes=shapes,
         coupons=coupons,
+        kept=tier_campaigns.kept_in(programme.id),
         taken=set(),
     )
 
@@ -220,6 +224,7 @@ def _new(row: LinkRow, known: _Known) -> NewOne:
         raise Invalid("This advocate has as many links as one can have.")
     if not row.code and row.campaign and (member.id, row.campaign) in known.taken:
         raise Invalid("A row above opens a link of this campaign for this advocate. Give this one a code.")
+    tier_campaigns.require(known.kept, member.id, row.campaign)
     zone, starts = known.programme.zone, row.starts
     starts_at, ends_at = link_dates.first_moment(starts, zone), link_dates.end_after(row.ends, zone)
     link_dates.require_order(starts_at, ends_at)

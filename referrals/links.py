@@ -18,7 +18,7 @@ from core.people import get_person
 from core.settings import settings
 from hub.programmes import Programme, get_programme
 from hub.utm import filled
-from referrals import codes, destinations
+from referrals import codes, destinations, tier_campaigns
 from referrals.link_dates import require_order
 from referrals.rights import right_to_earn
 
@@ -114,7 +114,7 @@ def open_link(
 ) -> Link:
     """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
 
-    Raises NoRightToEarn, TooManyLinks, CodeTaken, LooksLikeAnother, CouponTaken, EndsTooEarly, and what codes and
+    Raises NoRightToEarn, TooManyLinks, ForATier, CodeTaken, LooksLikeAnother, CouponTaken, EndsTooEarly, and what codes and
     destinations refuse.
     """
     right = right_to_earn(membership.id, now())
@@ -123,6 +123,8 @@ def open_link(
     if _how_many(membership.id) >= MOST_LINKS:
         raise TooManyLinks
     programme = get_programme(membership.programme_id)
+    if campaign:
+        tier_campaigns.require(tier_campaigns.kept_in(programme.id), membership.id, campaign)
     wanted = Link(
         code="",
         membership_id=membership.id,

@@ -5,7 +5,7 @@ import pytest
 from sqlmodel import select
 
 from advocates import tiers
-from advocates.membership import change_standing
+from advocates.membership import Membership, change_standing
 from core import db
 from core.access import COMMAND
 from core.clock import day_number, now
@@ -15,12 +15,13 @@ from hub.destinations import HostNotAllowed
 from hub.metrics import Gain, add
 from hub.policies import acknowledge, publish_policy
 from hub.programmes import get_programme
-from referrals import campaigns, links
+from referrals import campaigns, link_changes, link_import, links
 from referrals.campaigns import Campaign, CampaignNeedsName, EffectChanged, NoSuchTier, launch, preview
 from referrals.links import Link, end_link
 from referrals.rights import missing_in, right_to_earn
+from referrals.tier_campaigns import ForATier
 from tests.at_once import at_once
-from tests.factories import Cast, make_advocate
+from tests.factories import Cast, make_advocate, make_programme
 from tests.referrals.stories import certify, make_earner, make_link
 
 END = now() + timedelta(days=30)
@@ -73,6 +74,61 @@ def test_a_campaign_for_a_tier_is_for_it_and_those_above(cast: Cast) -> None:
         assert preview(programme, spring()).digest != preview(programme, spring(tier="Bronze")).digest
         with pytest.raises(NoSuchTier):
             preview(programme, spring(tier="Platinum"))
+
+
+class TestForATier:
+    """A campaign that was launched for a tier is for nobody else, whichever way a link is opened or renamed."""
+
+    @pytest.fixture
+    def two(self, cast: Cast) -> tuple[Membership, Membership]:
+        """Gus has Gold and got the link, Nia has nothing."""
+        with db.transaction():
+            programme = get_programme(cast.programme.id)
+            tiers.define(programme, "Gold", 1, 1_000, by=COMMAND)
+            gus, nia = make_earner(cast.programme, "Gus Gold"), make_earner(cast.programme, "Nia None")
+            add([Gain("points", gus.id, gus.unit_id, day_number(now()), 2_000)])
+            tiers.settle_programme(programme)
+            seen = preview(programme, spring(tier="Gold"))
+            (opened,) = launch(programme, spring(tier="Gold"), digest=seen.digest, by=COMMAND)
+            assert opened.membership_id == gus.id
+        return gus, nia
+
+    @pytest.mark.parametrize("name", ["spring", "Spring", " SPRING ", "\uff33pring"])
+    def test_others_open_no_link_with_its_name_however_written(
+        self, two: tuple[Membership, Membership], name: str
+    ) -> None:
+        with db.transaction(), pytest.raises(ForATier):
+            make_link(two[1], campaign=name)
+        with db.transaction():
+            assert make_link(two[0], campaign=name).campaign == name
+
+    def test_others_do_not_rename_a_link_to_it(self, two: tuple[Membership, Membership]) -> None:
+        with db.transaction():
+            link = make_link(two[1], campaign="autumn")
+            wanted = replace(link_changes.terms_of(link), campaign="Spring")
+            with pytest.raises(ForATier):
+                link_changes.change_link(link, wanted, by=COMMAND, seen_version=link.version)
+
+    def test_an_import_names_the_rows(self, cast: Cast, two: tuple[Membership, Membership]) -> None:
+        with db.transaction(read_only=True):
+            rows = "".join(f"{each.number},other {place},\n" for place, each in enumerate(two))
+            table = "advocate,campaign,destination\n" + rows.replace("other 1", "spring")
+            report = link_import.dry_run(get_programme(cast.programme.id), table)
+        assert [each.sentence for each in report.rows if each.outcome == "wrong"] == [
+            "The campaign spring is for the tier Gold and those above it."
+        ]
+
+    def test_a_launch_for_all_opens_it_to_all(self, cast: Cast, two: tuple[Membership, Membership]) -> None:
+        with db.transaction():
+            programme = get_programme(cast.programme.id)
+            launch(programme, spring(), digest=preview(programme, spring()).digest, by=COMMAND)
+            assert make_link(two[1], campaign="spring").membership_id == two[1].id
+
+    @pytest.mark.usefixtures("two")
+    def test_another_programme_keeps_its_names(self, cast: Cast) -> None:
+        with db.transaction():
+            other = make_programme(cast.north, "other", [cast.manager, cast.hub_admin])
+            assert make_link(make_earner(other, "Olga Other"), campaign="spring").programme_id == other.id
 
 
 def test_the_same_campaign_twice_makes_nothing_twice(cast: Cast) -> None:
