@@ -87,9 +87,13 @@ def id_of(record: bytes) -> str:
 def whose(records: Sequence[bytes]) -> dict[Whose, int]:
     """Clicks by what sums are made by: cut out as one piece, since this is done for every click.
 
-    The piece ends with the first letter of the device, which tells phones and tablets from the rest.
+    The piece ends with the first letter of the device, which tells phones and tablets from the rest: several letters
+    are of one sum.
     """
-    return {_whose(piece): number for piece, number in Counter(each[_WHOSE] for each in records).items()}
+    summed: Counter[Whose] = Counter()
+    for piece, number in Counter([each[_WHOSE] for each in records]).items():
+        summed[_whose(piece)] += number
+    return summed
 
 
 def by_referrer(records: Sequence[bytes]) -> dict[tuple[str, str], int]:

@@ -9,7 +9,7 @@ from core import db
 from core.clock import day_number, now
 from core.settings import Settings
 from hub import metrics
-from referrals import clicks, journal
+from referrals import clicks, journal, link_figures, link_proof
 from referrals.clicks import Click, JournalOffset, LinkTally, ingest, journal_lag
 from referrals.journal_lines import ClickRecord, fields_of, line_of
 from referrals.link_table import milliseconds
@@ -65,6 +65,22 @@ def test_clicks_come_with_scoreboard_and_tally(visitors: Visitors, link: Link) -
     assert ingest() == 4
     assert ingest() == 0
     assert counted(link) == (3, 3)
+
+
+def test_phones_tablets_and_the_rest_of_one_link_are_all_counted_in_one_batch(
+    settings: Settings, link: Link
+) -> None:
+    devices = ["mobile", "tablet", "desktop", "", "mobile", "tablet", "tablet", ""]
+    made = [
+        each._replace(device=device)
+        for each, device in zip(records(link, len(devices)), devices, strict=True)
+    ]
+    segment_of(settings, lines(made))
+    assert ingest() == 8
+    assert counted(link) == (8, 8)
+    with db.transaction(read_only=True):
+        assert link_proof.differences() == []
+        assert link_figures.figures_of(link.id, 7).handheld == 5
 
 
 def test_a_living_segment_stays_and_a_finished_one_goes_with_its_offset(
