@@ -8,7 +8,7 @@ from advocates.membership import get_membership
 from core.access import Actor, authorize
 from core.db import session
 from core.errors import Conflict, Invalid
-from rewards import changes, ledger, reviews
+from rewards import changes, holds, ledger, reviews, taking_back
 from rewards.approving import (
     MOST,
     Approved,
@@ -80,31 +80,26 @@ def deny_many(picked: Sequence[Seen], *, by: Actor, reason: str) -> None:
 
 def _deny(reward: Reward, by: Actor, reason: str) -> Entry:
     said = _may_decide(reward, by, reason)
-    if not changes.change(
-        reward, state="denied", state_reason=said, round=reward.round + 1, approved_by=None, approved_at=None
-    ):
+    entry = taking_back.denied(reward, said, by)
+    if entry is None:
         raise NotUndecided
-    changes.off_the_list(reward, by)
-    changes.note(reward, "reward.denied", by, reason=said)
-    return changes.denial(reward)
+    return entry
 
 
 def hold(reward: Reward, *, by: Actor, reason: str) -> None:
     """Hold an undecided reward back for review; raises as `deny` does."""
     said = _may_decide(reward, by, reason)
-    if not changes.change(reward, state="held", state_reason=said, approved_by=None, approved_at=None):
+    if not holds.hold(reward, "person", said, by=by):
         raise NotUndecided
-    changes.off_the_list(reward, by)
-    changes.note(reward, "reward.held", by, reason=said)
 
 
 def release(reward: Reward, *, by: Actor) -> None:
-    """End a hold: the reward waits, for its hold's end or for approval; raises NotUndecided when it is not held."""
+    """End a hold, also for a dispute: the reward waits, for its hold's end or for approval; raises NotUndecided, InReview."""
     authorize(by, APPROVE, reward.unit_id)
     _require_not_own(reward, by)
     reviews.look_first(reward)
     reviews.require_none(reward)
-    if not reviews.let_go(reward, by):
+    if not holds.let_go(reward, "person", "dispute", by=by):
         raise NotUndecided
 
 

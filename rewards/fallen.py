@@ -10,7 +10,6 @@ from core.clock import day_number, now
 from core.db import session
 from core.money import POINTS
 from referrals.conversion_rows import AttributionCandidate, Conversion
-from rewards import reviews
 from rewards.asking import ask_first
 from rewards.milestones import is_reached
 from rewards.reward import FALLEN, MILESTONE, Reward, RewardsGranted, book
@@ -29,7 +28,6 @@ def take_back_fallen(conversion_id: str, *, why: str) -> None:
     """Take back what those concerned by a conversion have not reached any more; a person's denial stays what it is."""
     for reward in _of_those_concerned(conversion_id, MILESTONE):
         if reward.state not in {"denied", "reversed"} and not is_reached(reward.grant_key):
-            reviews.forget(reward)
             take_back(reward, f"{FALLEN_LINE}{reward.id}", why)
             reward.grant_key = f"{FALLEN}{reward.id}:{reward.grant_key}"
             session().add(reward)

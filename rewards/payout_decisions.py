@@ -1,5 +1,7 @@
 """What finance decides about a payout that did not go out: try again (now), or take the money back."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import update
 from sqlmodel import col, select
 
@@ -15,6 +17,10 @@ from rewards.ledger import Entry, Movement
 from rewards.payout_outcomes import LOOK
 from rewards.reward import Reward
 from rewards.runs import Payout, PayoutAttempt, PayoutTakenBack
+from rewards.taking_back import settle_below
+
+_GIVEN = ("earned", "restored")
+"""kinds of lines that give; what takes, and what is carried, stays owed or to be offset"""
 
 
 class PayoutNotFound(NotFound):
@@ -86,14 +92,27 @@ def pay_again(payout: Payout, *, by: Actor) -> None:
 
 
 def keep(payout: Payout, *, by: Actor, reason: str) -> None:
-    """A reversed payout is not owed any more: its rewards are taken back. Raises NotReversed, ReasonMissing."""
+    """A reversed payout's rewards are not owed any more; what it took for others is to be offset again.
+
+    What was taken from those rewards since is given again: they stand for nothing now. Raises NotReversed, ReasonMissing.
+    """
     if not reason.strip():
         raise ReasonMissing
-    _take_reversed(payout, "payout.kept", by, reason=reason.strip())
-    _free_lines(payout, state="reversed", state_reason=reason.strip()[:500])
+    said = reason.strip()[:500]
+    _take_reversed(payout, "payout.kept", by, reason=said)
+    inside = select(Reward).where(Reward.payout_id == payout.id, Reward.state == "paid")
+    lines = session().exec(inside.order_by(col(Reward.id)).with_for_update()).all()
+    kept = [each for each in lines if each.kind in _GIVEN]
+    _free_lines(payout, kept, state="reversed", state_reason=said)
+    _free_lines(payout, state="approved")
     source, goal = ledger.payable(payout.membership_id), ledger.expense(payout.programme_id)
-    move = Movement(source, goal, payout.amount_minor, payout.currency)
+    move = Movement(source, goal, sum(each.amount_minor for each in kept), payout.currency)
     ledger.post(Entry(f"payout.kept:{payout.id}", "reward.clawed_back", payout.id, (move,)))
+    for each in kept:
+        if each.parent_id is None:
+            settle_below(
+                each, f"kept:{payout.id}:{each.id}", f"the reward that it was taken from was kept: {said}"
+            )
 
 
 def _take_reversed(payout: Payout, act: str, by: Actor, **more: object) -> None:
@@ -108,8 +127,11 @@ def _take_reversed(payout: Payout, act: str, by: Actor, **more: object) -> None:
     ledger.post(Entry(f"payout.reversed:{payout.id}", "payout.reversed", payout.id, (move,)))
 
 
-def _free_lines(payout: Payout, **values: object) -> None:
+def _free_lines(payout: Payout, some: Sequence[Reward] | None = None, **values: object) -> None:
+    """All that is still in it, or some of it."""
     lines = update(Reward).where(col(Reward.payout_id) == payout.id, col(Reward.state) == "paid")
+    if some is not None:
+        lines = lines.where(col(Reward.id).in_([each.id for each in some]))
     freed = lines.values(payout_id=None, run_id=None, **values)
     run(freed.execution_options(synchronize_session=False))
 

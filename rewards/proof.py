@@ -1,5 +1,7 @@
 """The proof that money is right: the journal equals its cache, and every reward and payout agrees with its postings."""
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -7,8 +9,9 @@ from sqlmodel import col
 from core.db import session
 from core.money import POINTS
 from rewards import ledger, perk_orders
+from rewards.below import DEAD
 from rewards.fallen import FALLEN_LINE
-from rewards.reviews import HeldReward
+from rewards.holds import RewardHold
 from rewards.reward import UNDECIDED, Reward, RewardReversal
 from rewards.runs import GONE, OWED, Payout
 from rewards.withdrawals import ACTIVITY_BACK, RewardWithdrawal
@@ -19,11 +22,7 @@ Place = tuple[str, str]
 def problems() -> list[str]:
     """Everything that does not add up, as sentences; none is the proof (`bin/spokes check`)."""
     return (
-        ledger.problems()
-        + _accounts_disagree()
-        + _payouts_disagree()
-        + _lines_disagree()
-        + _reviews_disagree()
+        ledger.problems() + _accounts_disagree() + _payouts_disagree() + _lines_disagree() + _holds_disagree()
     )
 
 
@@ -80,34 +79,49 @@ def _payouts_disagree() -> list[str]:
 
 
 def _lines_disagree() -> list[str]:
-    """A line's amount and the negative lines below it are what was granted less what was taken back."""
-    child, taken = (
-        aliased(Reward),
-        func.coalesce(func.sum(col(RewardReversal.amount_minor) - col(RewardReversal.restored_minor)), 0),
-    )
-    below = select(func.coalesce(func.sum(col(child.amount_minor)), 0)).where(
+    """A line's amount and the lines below it are what was granted less what was taken back; see rewards/below.py.
+
+    Of what stands for nothing any more the lines below sum to nothing, and nobody owes more on a reward than they got.
+    """
+    child = aliased(Reward)
+    every = select(func.coalesce(func.sum(col(child.amount_minor)), 0)).where(
         col(child.parent_id) == col(Reward.id)
     )
-    back = select(taken).where(col(RewardReversal.reward_id) == col(Reward.id)).scalar_subquery()
-    withdrawn = func.coalesce(func.sum(col(RewardWithdrawal.amount_minor)), 0)
-    lost = select(withdrawn).where(col(RewardWithdrawal.reward_id) == col(Reward.id)).scalar_subquery()
+    below, live = every.scalar_subquery(), every.where(col(child.state).not_in(DEAD)).scalar_subquery()
+    back = _sum_of(RewardReversal, col(RewardReversal.amount_minor) - col(RewardReversal.restored_minor))
+    lost = _sum_of(RewardWithdrawal, col(RewardWithdrawal.amount_minor))
     # What an activity or a milestone earned goes back whole, and that line is the only note of it.
     whole = or_(*(col(child.grant_key).startswith(each) for each in (ACTIVITY_BACK, FALLEN_LINE)))
-    gone = -below.where(whole).scalar_subquery()
-    rest = col(Reward.granted_minor) - col(Reward.reversed_minor)
+    gone = -every.where(whole).scalar_subquery()
+    rest, gives = col(Reward.granted_minor) - col(Reward.reversed_minor), col(Reward.parent_id).is_(None)
+    is_dead = (col(Reward.state) == "denied") | (
+        (col(Reward.state) == "reversed") & (col(Reward.amount_minor) > 0)
+    )
     loose = select(col(Reward.id)).where(
-        (col(Reward.amount_minor) + below.scalar_subquery() != rest)
-        | (back + lost + gone != col(Reward.reversed_minor))
+        (~is_dead & (col(Reward.amount_minor) + below != rest))
+        | (gives & is_dead & (live != 0))
+        | (gives & ~is_dead & (col(Reward.granted_minor) > 0) & (col(Reward.amount_minor) + live < 0))
+        | (gives & (back + lost + gone != col(Reward.reversed_minor)))
         | (col(Reward.state).in_(("in_payout", "paid")) & col(Reward.payout_id).is_(None))
         | ((col(Reward.currency) == POINTS) & (col(Reward.state) != "credited"))
     )
     return [f"reward {each}: its parts disagree" for each in session().execute(loose).scalars()]
 
 
-def _reviews_disagree() -> list[str]:
-    """What a review holds is held."""
-    holding = select(col(HeldReward.reward_id))
-    loose = select(col(Reward.id)).where(col(Reward.id).in_(holding), col(Reward.state) != "held")
+def _sum_of(notes: type[RewardReversal | RewardWithdrawal], amount: Any) -> ColumnElement[int]:  # noqa: ANN401 - a column of a SELECT
+    summed = select(func.coalesce(func.sum(amount), 0)).where(col(notes.reward_id) == col(Reward.id))
+    return summed.scalar_subquery()
+
+
+def _holds_disagree() -> list[str]:
+    """What is held has a reason, and what has one is held, or nothing is left of it."""
+    holding = select(col(RewardHold.reward_id))
+    used_up = (col(Reward.state) == "reversed") & (col(Reward.amount_minor) == 0)
+    waits = (col(Reward.state) == "held") | used_up
+    loose = select(col(Reward.id)).where(
+        (col(Reward.id).in_(holding) & ~waits)
+        | (~col(Reward.id).in_(holding) & (col(Reward.state) == "held"))
+    )
     return [
-        f"reward {each}: a review holds it, and it is not held" for each in session().execute(loose).scalars()
+        f"reward {each}: whether it is held, and why, disagree" for each in session().execute(loose).scalars()
     ]

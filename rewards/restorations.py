@@ -7,20 +7,21 @@ again and is looked at anew; what shrank and was approved since comes back as a 
 from sqlmodel import col, select
 
 from core.access import RULE
-from core.clock import day_number, now
+from core.clock import now
 from core.db import session
-from core.money import POINTS, Money
+from core.money import Money
 from hub import actions
+from referrals import fraud_cases
 from referrals.conversions import Conversion, Refund, candidates_of
-from rewards import ledger
+from rewards import holds, ledger, reviews, write_offs
 from rewards.asking import APPROVE_SECOND, ask_first
+from rewards.below import DEAD, add_below
 from rewards.ledger import Entry, Movement
 from rewards.reversals import lock
 from rewards.reward import (
     UNDECIDED,
     Reward,
     RewardReversal,
-    book,
     content_hash,
     get_reward,
     rewards_of_conversion,
@@ -42,24 +43,50 @@ def restore_for_refund(refund_id: str) -> list[Reward]:
 def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
     reward = get_reward(reversal.reward_id)
     lock(reward)
-    given = Money(reversal.amount_minor, reward.currency)
-    says = f"the refund came back: {given.format()} given again"
+    if reward.state in DEAD and not _was_used_up(reward):
+        return None
     line = session().exec(select(Reward).where(Reward.grant_key == f"refund:{refund.id}:{reward.id}")).first()
-    if not _is_theirs(reward) or (line is None and reward.state == "denied"):
+    forgiven = line is not None and line.state == "reversed"  # written off: that was given already
+    by_line = 0 if line is None else -line.amount_minor
+    rest = reversal.amount_minor - by_line
+    given = rest if forgiven else reversal.amount_minor
+    if not given or not _is_theirs(reward):
         return None
-    if line is not None and line.state == "reversed":  # written off: it was given already
-        return None
-    reversal.restored_minor = given.amount_minor
-    reward.reversed_minor -= given.amount_minor
+    reversal.restored_minor = given
+    reward.reversed_minor -= given
     session().add_all((reversal, reward))
     session().flush()
-    if line is not None:
-        book(_line(reward, given, refund, says, approved=True))
-    elif reward.state in UNDECIDED or (reward.state == "reversed" and reward.approved_by is None):
-        _grow(reward, given, refund, says)
-    else:
-        ask_first(book(_line(reward, given, refund, says, approved=False)))
+    if line is not None and not forgiven:
+        write_offs.end(line, by=RULE)
+        key, says = f"restored:{refund.id}:{reward.id}", _says(Money(by_line, reward.currency))
+        add_below(reward, by_line, grant_key=key, says=says, base_minor=refund.amount_minor)
+    if rest:
+        _give_open(reward, Money(rest, reward.currency), refund)
+    if fraud_cases.under_review(str(reward.conversion_id)):
+        reviews.hold(str(reward.conversion_id))
     return reward
+
+
+def _says(given: Money) -> str:
+    return f"the refund came back: {given.format()} given again"
+
+
+def _was_used_up(reward: Reward) -> bool:
+    """Whether nothing was left of it before anybody approved it."""
+    return reward.state == "reversed" and not reward.amount_minor
+
+
+def _give_open(reward: Reward, given: Money, refund: Refund) -> None:
+    """What was taken before anybody decided about it waits for a decision again."""
+    if reward.state in UNDECIDED or _was_used_up(reward):
+        _grow(reward, given, refund, _says(given))
+    else:
+        key = f"restored-open:{refund.id}:{reward.id}"
+        line = add_below(
+            reward, given.amount_minor, grant_key=key, says=_says(given), base_minor=refund.amount_minor, to_approve=True
+        )  # fmt: skip
+        if line.state == "approvable":
+            ask_first(line)
 
 
 def _is_theirs(reward: Reward) -> bool:
@@ -87,7 +114,9 @@ def _grow(reward: Reward, given: Money, refund: Refund, says: str) -> None:
     actions.finish(APPROVE_SECOND, [reward.id], by=RULE)
     if reward.state == "reversed":
         held = reward.hold_until is not None and reward.hold_until > now()
-        reward.state = "pending" if held else "approvable"
+        words = list(holds.why_held(reward).values())
+        reward.state = "held" if words else "pending" if held else "approvable"
+        reward.state_reason = words[-1] if words else ""
     session().add(reward)
     session().flush()
     if reward.state == "approvable":
@@ -95,34 +124,3 @@ def _grow(reward: Reward, given: Money, refund: Refund, says: str) -> None:
     expense, pending = ledger.expense(reward.programme_id), ledger.pending(reward.membership_id)
     move = Movement(expense, pending, given.amount_minor, given.currency)
     ledger.post(Entry(f"restore:{reward.id}:{refund.id}", "reward.restored", reward.id, (move,)))
-
-
-def _line(reward: Reward, given: Money, refund: Refund, says: str, *, approved: bool) -> Reward:
-    """A line below the reward: points at once; money paid next, or once it is approved."""
-    at, in_points = now(), reward.currency == POINTS
-    by_rule = approved and not in_points
-    return Reward(
-        grant_key=f"restored:{refund.id}:{reward.id}",
-        membership_id=reward.membership_id,
-        programme_id=reward.programme_id,
-        unit_id=reward.unit_id,
-        kind="restored" if approved or in_points else "earned",
-        conversion_id=reward.conversion_id,
-        activity_id=reward.activity_id,
-        parent_id=reward.id,
-        rule_id=reward.rule_id,
-        rule_version=reward.rule_version,
-        base_minor=refund.amount_minor,
-        rate_basis_points=reward.rate_basis_points,
-        currency=reward.currency,
-        granted_minor=given.amount_minor,
-        amount_minor=given.amount_minor,
-        arithmetic=says,
-        state="credited" if in_points else "approved" if approved else "approvable",
-        approved_by=RULE.id if by_rule else None,
-        approved_at=at if by_rule else None,
-        payable_at=at if by_rule else None,
-        occurred_at=at,
-        day=day_number(at),
-        made_at=at,
-    )

@@ -1,27 +1,26 @@
 """What a refund takes back, pro rata and never more than was granted."""
 
-from datetime import datetime
-
 from sqlalchemy import func, update
 from sqlmodel import col, select
 
 from core import events
 from core.access import RULE
-from core.clock import day_number, now
+from core.clock import now
 from core.db import session, update_one
-from core.money import POINTS, Money, proportion
+from core.money import Money, proportion
 from hub import actions
 from referrals.conversions import Conversion, Refund
 from rewards import ledger
 from rewards.asking import APPROVE, APPROVE_SECOND, ask_first
+from rewards.below import DEAD, add_below, open_below, worth
 from rewards.ledger import Entry, Movement
 from rewards.reward import (
     UNDECIDED,
     Reward,
     RewardReversal,
     RewardReversed,
-    book,
     content_hash,
+    get_reward,
     rewards_of_conversion,
 )
 
@@ -55,9 +54,7 @@ def _reverse(reward: Reward, refund: Refund, conversion: Conversion) -> bool:
     )
     refunded = min(int(before.one()) + refund.amount_minor, conversion.amount_minor)
     goal = proportion(reward.granted_minor, refunded, conversion.amount_minor)
-    taken = Money(max(0, goal - reward.reversed_minor), reward.currency)
-    if reward.state in {"denied", "reversed"}:
-        taken = Money(0, reward.currency)
+    taken = Money(_takeable(reward, goal - reward.reversed_minor), reward.currency)
     says = _why_taken(taken, refund, conversion)
     reversal = RewardReversal(
         reward_id=reward.id,
@@ -74,6 +71,11 @@ def _reverse(reward: Reward, refund: Refund, conversion: Conversion) -> bool:
     return taken.amount_minor > 0
 
 
+def _takeable(reward: Reward, wanted_minor: int) -> int:
+    """Never more than there is: what a person denied or kept of it was not given."""
+    return 0 if reward.state in DEAD else max(0, min(wanted_minor, worth(reward)))
+
+
 def lock(reward: Reward) -> None:
     """Hold the row until the end of the transaction, and see it as it is now."""
     same = update(Reward).where(col(Reward.id) == reward.id).values(reversed_minor=Reward.reversed_minor)
@@ -87,20 +89,35 @@ def _why_taken(taken: Money, refund: Refund, conversion: Conversion) -> str:
     return f"{given_back} of {whole} was refunded: {taken.format()} taken back"
 
 
+def may_stand_again(line: Reward) -> bool:
+    """Whether a denied line that gave again could still be given: its reward stands, and no refund took more since."""
+    reward = get_reward(line.parent_id or "")
+    if reward.state in DEAD or line.conversion_id is None:
+        return False
+    sale = session().get_one(Conversion, line.conversion_id)
+    due = reward.granted_minor - proportion(reward.granted_minor, sale.refunded_minor, sale.amount_minor)
+    return sale.membership_id == reward.membership_id and worth(reward) + line.amount_minor <= due
+
+
 def _take_back(reward: Reward, taken: Money, refund: Refund, says: str) -> None:
+    """First from what is not decided, then by a line that takes from what is."""
     reward.reversed_minor += taken.amount_minor
-    if reward.state in UNDECIDED:
-        _shrink(reward, taken, refund, says)
-    else:
-        session().flush()
-        key = f"refund:{refund.id}:{reward.id}"
-        base, at = -refund.amount_minor, refund.occurred_at
-        book(negative_line(reward, taken, grant_key=key, says=says, occurred_at=at, base_minor=base))
+    left = taken.amount_minor
+    for line in (*open_below(reward), *([reward] if reward.state in UNDECIDED else [])):
+        part = min(left, line.amount_minor)
+        if part:
+            _shrink(line, Money(part, reward.currency), refund, says)
+        left -= part
+    if left:
+        key, at = f"refund:{refund.id}:{reward.id}", refund.occurred_at
+        add_below(reward, -left, grant_key=key, says=says, occurred_at=at, base_minor=-refund.amount_minor)
 
 
 def _shrink(reward: Reward, taken: Money, refund: Refund, says: str) -> None:
-    """Less will be approved; an approval given for the old content is void."""
+    """Less will be approved; an approval given for the old content is void. What holds it is kept, should it grow again."""
     reward.amount_minor -= taken.amount_minor
+    if reward.parent_id is not None:
+        reward.reversed_minor += taken.amount_minor
     reward.arithmetic = f"{reward.arithmetic}; {says}"
     reward.approved_by = reward.approved_at = None
     reward.content_hash = content_hash(reward)
@@ -116,35 +133,3 @@ def _shrink(reward: Reward, taken: Money, refund: Refund, says: str) -> None:
     move = Movement(pending, expense, taken.amount_minor, taken.currency)
     reduced = f"reduce:{reward.id}:{refund.id}"
     ledger.post(Entry(reduced, "reward.reduced", reward.id, (move,), occurred_at=refund.occurred_at))
-
-
-def negative_line(
-    reward: Reward, taken: Money, *, grant_key: str, says: str, occurred_at: datetime, base_minor: int
-) -> Reward:
-    """A line that takes back from a decided reward: the next payouts offset it; points go back at once."""
-    in_points = reward.currency == POINTS
-    return Reward(
-        grant_key=grant_key,
-        membership_id=reward.membership_id,
-        programme_id=reward.programme_id,
-        unit_id=reward.unit_id,
-        kind="clawback",
-        conversion_id=reward.conversion_id,
-        activity_id=reward.activity_id,
-        parent_id=reward.id,
-        rule_id=reward.rule_id,
-        rule_version=reward.rule_version,
-        base_minor=base_minor,
-        rate_basis_points=reward.rate_basis_points,
-        currency=reward.currency,
-        granted_minor=-taken.amount_minor,
-        amount_minor=-taken.amount_minor,
-        arithmetic=says,
-        state="credited" if in_points else "approved",
-        approved_by=None if in_points else RULE.id,
-        approved_at=None if in_points else now(),
-        payable_at=None if in_points else now(),
-        occurred_at=occurred_at,
-        day=day_number(occurred_at),
-        made_at=now(),
-    )

@@ -1,20 +1,15 @@
 """What a review of a conversion means for its rewards: held with a fair sentence, let go, or taken away with the reason."""
 
-from datetime import datetime
-
-from sqlalchemy import ColumnElement, Text, or_
-from sqlmodel import Field, SQLModel, col, select
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col, select
 
 from core.access import RULE, Actor
 from core.audit import AuditEntry
-from core.clock import now
-from core.columns import moment
 from core.db import session
 from core.errors import Conflict
 from referrals import fraud_work
 from referrals.conversions import Conversion
-from rewards import changes, ledger
-from rewards.asking import ask_first
+from rewards import holds
 from rewards.one_by_one import one_by_one
 from rewards.reward import Reward, rewards_of_conversion
 
@@ -26,24 +21,13 @@ FAIR_WORDS = (
 UNPAID = ("pending", "approvable", "held", "approved")
 
 
-class HeldReward(SQLModel, table=True):
-    """A reward waits for the review of its conversion."""
-
-    __tablename__ = "held_reward"
-
-    reward_id: str = Field(primary_key=True, foreign_key="reward.id", sa_type=Text)
-    held_at: datetime = moment(now)
-    reason_before: str = Field(default="", sa_type=Text)
-    """why somebody had held it already; it stays held after the review"""
-
-
 class InReview(Conflict):
     """The conversion behind this reward is under review. Decide that first: its rewards follow."""
 
 
 def require_none(reward: Reward) -> None:
     """Refuse to decide about a reward that waits for a review; raises InReview."""
-    if session().get(HeldReward, reward.id) is not None:
+    if "review" in holds.why_held(reward):
         raise InReview
 
 
@@ -66,8 +50,8 @@ def looked_at() -> ColumnElement[bool]:
 def hold(conversion_id: str) -> None:
     """Reaction: hold what is not paid yet, whosever share; an approval that no payout has taken is void. Again: nothing."""
     for reward in _unpaid(conversion_id):
-        if session().get(HeldReward, reward.id) is None:
-            _hold(reward)
+        if "review" not in holds.why_held(reward):
+            holds.hold(reward, "review", FAIR_WORDS, by=RULE, note="under review")
 
 
 def _unpaid(conversion_id: str) -> list[Reward]:
@@ -78,56 +62,10 @@ def _unpaid(conversion_id: str) -> list[Reward]:
     ]
 
 
-def _hold(reward: Reward) -> None:
-    was, reason = reward.state, reward.state_reason
-    if not changes.change(reward, state="held", state_reason=FAIR_WORDS, **changes.UNAPPROVED):
-        return  # decided at this moment: a payout has it, or somebody denied it
-    if was == "approved":
-        back = ledger.payable(reward.membership_id), ledger.pending(reward.membership_id)
-        ledger.post(changes.entry(reward, "reward.approval_undone", *back))
-    session().add(HeldReward(reward_id=reward.id, reason_before=reason if was == "held" else ""))
-    session().flush()
-    changes.off_the_list(reward, RULE)
-    changes.note(reward, "reward.held", RULE, reason="under review", was=was)
-
-
 def let_go_on(conversion_id: str, by: Actor = RULE) -> None:
     """Reaction: the review found nothing; what it held goes on where it was. Again: nothing."""
     for reward in rewards_of_conversion(conversion_id):
-        go_on(reward, by)
-
-
-def go_on(reward: Reward, by: Actor = RULE) -> None:
-    """What a review held goes on where it was; nothing else changes."""
-    held = session().get(HeldReward, reward.id)
-    if held is None:
-        return
-    reason = held.reason_before
-    forget(reward)
-    if reason:
-        changes.change(reward, state_reason=reason)
-    else:
-        let_go(reward, by)
-
-
-def let_go(reward: Reward, by: Actor) -> bool:
-    """From held to where it waits: for the end of its hold, or for approval; False when it is not held."""
-    over = reward.hold_until is None or reward.hold_until <= now()
-    state = "approvable" if over else "pending"
-    if reward.state != "held" or not changes.change(reward, state=state, state_reason=""):
-        return False
-    if state == "approvable":
-        ask_first(reward)
-    changes.note(reward, "reward.released", by)
-    return True
-
-
-def forget(reward: Reward) -> None:
-    """It is decided: it waits for no review any more."""
-    held = session().get(HeldReward, reward.id)
-    if held is not None:
-        session().delete(held)
-        session().flush()
+        holds.let_go(reward, "review", by=by)
 
 
 def was_denied(conversion_id: str, membership_id: str) -> bool:

@@ -1,4 +1,4 @@
-"""A denied reward for a certification, an activity or a milestone: its advocate may ask once for a second look.
+"""A denied reward for a certification, an activity or a milestone, or what came back to one with a refund: its advocate may ask once for a second look.
 
 What a conversion earned is appealed with the conversion itself (referrals/appeals.py): there it is about whose it is.
 """
@@ -25,6 +25,7 @@ from hub.programmes import get_programme
 from rewards import changes, ledger
 from rewards.asking import ask_first
 from rewards.milestones import is_reached
+from rewards.reversals import may_stand_again
 from rewards.reward import Reward, RewardNotFound, get_reward
 
 State = Literal["open", "granted", "rejected"]
@@ -50,7 +51,7 @@ class RewardAppeal(SQLModel, table=True):
 
 
 class NotDenied(Conflict):
-    """Only what was denied for a certification, an activity or a milestone that still counts is looked at again here."""
+    """Only what was denied for a certification, an activity, a milestone or a refund that came back, and still counts, is looked at again here."""
 
 
 class AskedBefore(Conflict):
@@ -82,6 +83,8 @@ def _can_be_looked_at(reward: Reward) -> bool:
     """Denied, no conversion's, and what it is for still stands: what was taken back, or is not reached any more, earns nothing."""
     if reward.state != "denied":
         return False
+    if reward.parent_id is not None:
+        return may_stand_again(reward)
     if reward.conversion_id is not None:
         return reward.for_milestone and is_reached(reward.grant_key)
     return reward.activity_id is None or get_activity(reward.activity_id).state == "accepted"

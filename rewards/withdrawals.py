@@ -14,7 +14,7 @@ from core.columns import key, minor, moment
 from core.db import session
 from referrals.reassignment import get_reassignment
 from referrals.refunds import refunds_of
-from rewards import fallen, grants, reviews
+from rewards import fallen, grants, holds
 from rewards.reversals import lock, reverse_for_refund
 from rewards.reward import Reward, rewards_of_activity, rewards_of_conversion
 from rewards.taking_back import take_back
@@ -45,7 +45,7 @@ def follow(reassignment_id: str) -> None:
     fallen.take_back_fallen(went.conversion_id, why=went.why)
     for reward in rewards_of_conversion(went.conversion_id):
         if reward.for_milestone:
-            reviews.go_on(reward)
+            holds.let_go(reward, "review")
         elif reward.parent_id is None:
             _take_for(reward, reassignment_id, went.why)
     if went.to_membership_id is not None:
@@ -63,7 +63,6 @@ def take_back_of_activity(activity_id: str) -> None:
 
 def _take_for(reward: Reward, reassignment_id: str, why: str) -> None:
     lock(reward)
-    reviews.forget(reward)
     if not _taken(reward.id, reassignment_id):
         taken = take_back(reward, f"reassigned:{reassignment_id}:{reward.id}", why)
         if taken:

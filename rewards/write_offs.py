@@ -15,8 +15,10 @@ from core.db import session, update_one
 from core.errors import Conflict, Forbidden, Invalid
 from hub import actions
 from rewards import changes, ledger
+from rewards.below import DEAD, worth
 from rewards.ledger import Entry, Movement
-from rewards.reward import Reward
+from rewards.reversals import lock
+from rewards.reward import Reward, get_reward
 
 State = Literal["asked", "done", "refused"]
 RIGHT = "payout.run"
@@ -46,7 +48,7 @@ Index("uq_write_off_open", WriteOff.reward_id, unique=True, sqlite_where=_open, 
 
 
 class NotOwed(Conflict):
-    """Only a line that takes back and waits for the next payout can be written off."""
+    """Only a line that takes back, waits for the next payout and was not given again can be written off."""
 
 
 class AskedAlready(Conflict):
@@ -113,6 +115,17 @@ def refuse(reward: Reward, *, by: Actor) -> None:
     _answer(reward, "refused", by)
 
 
+def end(reward: Reward, *, by: Actor) -> None:
+    """Nobody is asked any more: the line was given again. Nothing where nothing was asked."""
+    asked = open_of(reward.id)
+    if asked is not None:
+        asked.state, asked.answered_by, asked.answered_at = "refused", by.id, now()
+        session().add(asked)
+        session().flush()
+        actions.done(CONFIRM, reward.id, by=by)
+        _note(reward, asked, "write_off.refused", by)
+
+
 def _answer(reward: Reward, state: State, by: Actor) -> WriteOff:
     _may(reward, by)
     asked = open_of(reward.id)
@@ -137,7 +150,17 @@ def _may(reward: Reward, by: Actor) -> None:
 
 
 def _require_owed(reward: Reward) -> None:
+    """It takes, waits for a payout, and no line beside it gave it again."""
     if reward.kind != "clawback" or reward.state != "approved" or reward.run_id is not None:
+        raise NotOwed
+    parent = get_reward(reward.parent_id or "")
+    lock(parent)  # a refund that comes back at the same time comes before or after
+    session().refresh(reward)
+    most = 0 if parent.state in DEAD else parent.granted_minor
+    given_again = select(Reward.id).where(
+        Reward.grant_key == reward.grant_key.replace("refund:", "restored:", 1), Reward.id != reward.id
+    )
+    if session().exec(given_again).first() is not None or worth(parent) - reward.amount_minor > most:
         raise NotOwed
 
 
