@@ -19,7 +19,7 @@ from core.money import POINTS
 from core.people import get_person
 from hub import actions
 from hub.programmes import get_programme
-from rewards import ledger, perks
+from rewards import ledger, perks, points
 from rewards.ledger import Entry, Movement, Overdraft
 from rewards.perks import MANAGE, Perk
 
@@ -69,7 +69,7 @@ class OrderNotFound(NotFound):
 
 
 class TooFewPoints(Conflict):
-    """You do not have enough points for this."""
+    """You do not have enough points for this: those of orders that somebody still looks at cannot be spent yet."""
 
 
 class AlreadyAnswered(Conflict):
@@ -95,6 +95,8 @@ def order(perk: Perk, member: Membership, *, once: str, wish: str = "") -> PerkO
         return before
     if perk.programme_id != member.programme_id:
         raise perks.PerkNotFound
+    if points.to_spend(member.id) < perk.points:
+        raise TooFewPoints
     perks.take(perk)
     made = PerkOrder(
         id=new_id(), once=once, perk_id=perk.id, membership_id=member.id, unit_id=member.unit_id,

@@ -13,7 +13,6 @@ from core.clock import now
 from core.db import session, transaction
 from core.errors import Conflict
 from core.inputs import Input
-from core.money import POINTS
 from core.paging import page_of
 from core.people import get_person
 from core.settings import settings
@@ -22,9 +21,9 @@ from hub.programmes import get_programme
 from referrals.conversions import Conversion
 from rewards import (
     accounts,
-    ledger,
     paid_to,
     perks,
+    points,
     second_looks,
     statement_documents,
     statements,
@@ -78,7 +77,7 @@ def my_rewards() -> str:
         programme=programme,
         balances=statements.balances_of(member.id),
         points=value_of("points", "all", member.id),
-        to_spend=ledger.balance(ledger.points(member.id), POINTS),
+        to_spend=points.to_spend(member.id),
         has_perks=bool(perks.perks_of(member.programme_id, offered=True)),
         page=page,
         orders=_orders(page.items),

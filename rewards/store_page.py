@@ -9,9 +9,8 @@ from sqlmodel import col, select
 from core.db import session
 from core.ids import new_id
 from core.inputs import Input
-from core.money import POINTS
 from hub.programmes import get_programme
-from rewards import ledger, perk_orders, perks
+from rewards import perk_orders, perks, points
 from rewards.perk_orders import PerkOrder
 from web.forms import Form, read_form
 from web.signing_in import advocate
@@ -37,7 +36,8 @@ def store() -> str:
     return render_template(
         "portal/rewards/store.html",
         programme=get_programme(member.programme_id),
-        points=ledger.balance(ledger.points(member.id), POINTS),
+        points=points.to_spend(member.id),
+        waiting=points.waiting(member.id),
         perks=perks.perks_of(member.programme_id, offered=True),
         orders=session().exec(mine.limit(SHOWN)).all(),
         once=new_id(),

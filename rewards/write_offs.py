@@ -64,7 +64,7 @@ class SameHand(Forbidden):
 
 
 class WhyNeeded(Invalid):
-    """Please say why: it stands in the audit log."""
+    """Please say why: the advocate reads it on the statement."""
 
 
 def ask(reward: Reward, *, by: Actor, reason: str) -> WriteOff:

@@ -15,10 +15,14 @@ from core.money import POINTS
 from core.outbox import OutboxMessage
 from hub import actions
 from hub.metrics import value_of
-from rewards import grants, ledger, perk_orders, perks, proof, statement_files, statements
+from referrals import fraud_cases, fraud_work
+from referrals.fraud_cases import FraudCase
+from rewards import grants, ledger, perk_orders, perks, points, proof, statement_files, statements
 from rewards.perk_orders import AlreadyAnswered, NoReason, OwnOrder, PerkOrder, TooFewPoints
 from rewards.perks import Perk, PerkNotFound, SoldOut
 from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.referrals.fraud_stories import case_of, odd
+from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.stories import points_rule, sale
 
 
@@ -28,7 +32,9 @@ def ana(cast: Cast) -> Membership:
     with transaction():
         points_rule(cast.programme, "sale", 100)
         made = make_advocate(cast.programme)
-        grants.grant_for_conversion(sale(made).id)
+        sold = sale(made)
+        grants.grant_for_conversion(sold.id)
+        fraud_work.assess_now([sold.id])
         return made
 
 
@@ -75,6 +81,37 @@ def test_nobody_spends_more_than_they_have(cast: Cast, ana: Membership) -> None:
     with pytest.raises(TooFewPoints):
         ordered(perk, ana, "two")
     assert (points_of(ana), stock_of(perk)) == (40, 4)
+
+
+def test_points_of_an_order_that_somebody_looks_at_are_not_spent_yet(cast: Cast) -> None:
+    with transaction():
+        points_rule(cast.programme, "sale", 100)
+        ana = make_earner(cast.programme)
+        make_link(ana, "ana")
+    perk, order = offered(cast, points=100), odd(cast.north, cast.marketing)
+    case = case_of(order).id
+    with transaction(read_only=True):
+        assert (points.to_spend(ana.id), points.waiting(ana.id)) == (0, 100)
+    with pytest.raises(TooFewPoints):
+        ordered(perk, ana)
+    with transaction():
+        fraud_cases.clear(
+            session().get_one(FraudCase, case), by=acting(cast.manager), reason="A colleague, for her aunt"
+        )
+    assert ordered(perk, ana).points == 100
+    assert points_of(ana) == 0
+
+
+def test_points_of_an_order_that_nobody_assessed_are_not_spent_yet(cast: Cast) -> None:
+    with transaction():
+        points_rule(cast.programme, "sale", 100)
+        ana = make_earner(cast.programme)
+        make_link(ana, "ana")
+        bring(cast.north.id, code="ana")
+        assert (points.to_spend(ana.id), points.waiting(ana.id)) == (0, 100)
+    fraud_work.assess_due()
+    with transaction(read_only=True):
+        assert (points.to_spend(ana.id), points.waiting(ana.id)) == (100, 0)
 
 
 def test_what_is_sold_out_over_or_withdrawn_cannot_be_had(cast: Cast, ana: Membership) -> None:
