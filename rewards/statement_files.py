@@ -43,7 +43,10 @@ TAKEN_BACK = (
 
 
 def as_table(found: Statement, membership: Membership) -> bytes:
-    """CSV: of each currency the opening balance, every change with its reason, the closing balance; exact decimals."""
+    """CSV: of each currency the opening balance, every change with its reason, the closing balance; exact decimals.
+
+    Of what is too much to be told one by one there is a row with the sum.
+    """
     return as_csv(HEADER, _rows(found, membership))
 
 
@@ -54,6 +57,8 @@ def _rows(found: Statement, membership: Membership) -> Iterator[Sequence[Cell]]:
         for line in account.lines:
             day = f"{line.at.astimezone(zone):%Y-%m-%d}"
             yield (day, word(line), reason(line), reference(line), line.amount.major, account.currency)
+        if account.left_out:
+            yield ("", f"{account.left_out} more changes", "", "", account.rest.major, account.currency)
         last = f"{found.ends_at.astimezone(zone):%Y-%m-%d}"
         yield (f"before {last}", "owed at the end", "", "", account.closing.major, account.currency)
     for invoice in invoices_of(membership.id, found.month):

@@ -178,3 +178,24 @@ def test_a_month_ends_at_local_midnight(cast: Cast) -> None:
     assert ends == datetime(2026, 4, 1, tzinfo=zone).astimezone(UTC)
     assert statements.last_ended(cast.programme, ends) == "2026-03"
     assert statements.last_ended(cast.programme, ends - timedelta(microseconds=1)) == "2026-02"
+
+
+def test_of_more_changes_than_are_listed_the_sum_is_told_and_the_end_is_right(
+    client: FlaskClient, cast: Cast, ana: Membership, earned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        approved(ana, cast.manager, 10_000)
+    monkeypatch.setattr(statements, "MOST_LINES", 2)
+    with transaction(read_only=True):
+        found = statements.statement(ana, earned)
+        owed = statements.owed_before(ana.id, found.ends_at)
+        table = statement_files.as_table(found, ana).decode("utf-8-sig")
+        person = get_person(ana.person_id)
+    assert {each.currency: each.closing.amount_minor for each in found.accounts} == owed
+    (euro,) = [each for each in found.accounts if each.currency == "EUR"]
+    assert (len(euro.lines) + euro.left_out, euro.total("reward.granted").amount_minor) == (5, 1_290 + 3_000)
+    rows = [each for each in csv.DictReader(io.StringIO(table)) if each["Currency"] == "EUR"]
+    assert rows[-2]["What"] == f"{euro.left_out} more changes"
+    assert sum(Decimal(each["Amount"]) for each in rows[:-1]) == Decimal(rows[-1]["Amount"])
+    sign_in(client, person)
+    assert f"{euro.left_out} more changes" in client.get(f"/portal/rewards/statements/{earned}").text
