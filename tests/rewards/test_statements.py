@@ -120,6 +120,25 @@ def test_months_that_ended_while_the_clock_slept_are_made_up_for(ana: Membership
     assert len(told()) in {3, 4}  # what is owed is told every month, though nothing changed
 
 
+def test_a_month_rests_for_some_minutes_before_it_is_closed_or_printed(
+    cast: Cast, ana: Membership, earned: str
+) -> None:
+    """What was booked in its last second is committed by then."""
+    close_months()
+    with transaction(read_only=True):
+        _begins, ends = statements.span_of(cast.programme, earned)
+    with at(ends + timedelta(minutes=5)):
+        close_months()
+        with transaction(), pytest.raises(NotEnded):
+            want(ana, earned)
+    assert told() == []
+    with at(ends + timedelta(minutes=11)):
+        close_months()
+        with transaction():
+            want(ana, earned)
+    assert told() == [earned]
+
+
 def test_opening_and_every_line_are_closing_and_closing_is_what_the_ledger_holds(
     ana: Membership, earned: str
 ) -> None:
