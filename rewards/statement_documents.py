@@ -80,10 +80,16 @@ def _close(programme_id: str) -> bool:
         missing.append(month_before(missing[-1]))
     closed = [each for each in reversed(missing) if each > known and _close_month(programme, each)]
     for month in closed:
-        for each in (month, month_before(month), month_before(month_before(month))):  # and what was late
+        for each in written_with(month):
             invoices.write_invoices(programme, each)
         _tell_all(programme, month)
     return bool(closed)
+
+
+def written_with(month: str) -> tuple[str, str, str]:
+    """The months whose invoices are written when one is closed, the oldest first: its own, and what was late of two before."""
+    before = month_before(month)
+    return month_before(before), before, month
 
 
 def _settled(programme: Programme) -> str:

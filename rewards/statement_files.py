@@ -71,7 +71,8 @@ def _invoiced(invoice: Invoice, day: str) -> Iterator[Sequence[Cell]]:
     yield (day, f"{title}, net", "", number, invoice.net.major, currency)
     why = invoice.vat_sentence or f"{Decimal(invoice.vat_basis_points) / 100:f} %"
     yield (day, f"{title}, VAT", why, number, invoice.vat.major, currency)
-    yield (day, f"{title}, total", "as paid", number, invoice.gross.major, currency)
+    said = f"corrects {invoice.corrects}" if invoice.corrects else "as paid"
+    yield (day, f"{title}, total", said, number, invoice.gross.major, currency)
 
 
 def word(line: Line) -> str:
