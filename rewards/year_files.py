@@ -15,6 +15,7 @@ from core.spreadsheets import Cell, as_csv
 from hub.programmes import Programme, get_programme, programmes_in
 from hub.units import Unit
 from rewards.accounts import PayoutAccount
+from rewards.paid_when import paid_at
 from rewards.runs import GONE, Payout
 from rewards.statement_files import fonts
 from rewards.tax_thresholds import reached
@@ -59,7 +60,7 @@ def html_of(membership: Membership, person: Person, year: int) -> str:
 def payments_of(actor: Actor, right: str, year: int) -> bytes:
     """CSV: what each advocate that the actor sees was paid in a year, per currency, and the thresholds that this reaches.
 
-    A payment is of the year in which it was sent, in its programme's zone.
+    A payment is of the year in which it was booked, in its programme's zone.
     """
     rows = (row for each in programmes_in(actor.units_for(right)) for row in _paid_in(each, year))
     return as_csv(PAYMENTS, rows)
@@ -85,8 +86,8 @@ def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
         .where(
             col(Payout.programme_id) == programme.id,
             col(Payout.state).in_(GONE),
-            col(Payout.sent_at) >= begins_at,
-            col(Payout.sent_at) < ends_at,
+            paid_at() >= begins_at,
+            paid_at() < ends_at,
         )
         .group_by(
             col(Unit.name), col(Membership.number), col(Person.name), col(Person.email),

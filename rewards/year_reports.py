@@ -17,6 +17,7 @@ from core.spreadsheets import Cell, as_csv
 from hub.programmes import Programme, programmes_in
 from rewards import tax_forms
 from rewards.accounts import PayoutAccount
+from rewards.paid_when import paid_at
 from rewards.runs import GONE, Payout
 from rewards.tax_forms import TaxForm
 from rewards.tax_thresholds import reached
@@ -41,32 +42,31 @@ class _Paid:
 def reports_of(actor: Actor, right: str, year: int) -> bytes:
     """CSV: a row for each person, currency and report that the year's payments reach, in the units where the actor has the right.
 
-    A payment is of the quarter in which it was sent, in its programme's zone. Raises CannotOpen.
+    A payment is of the quarter in which it was booked, in its programme's zone. Raises CannotOpen.
     """
     paid: defaultdict[tuple[str, str], _Paid] = defaultdict(_Paid)
     for programme in programmes_in(actor.units_for(right)):
-        for person_id, currency, amount, sent_at in _sent_in(programme, year):
+        for person_id, currency, amount, at in _paid_in(programme, year):
             found = paid[person_id, currency]
             found.payments += 1
-            found.quarters[(sent_at.astimezone(programme.zone).month - 1) // MONTHS] += amount
+            found.quarters[(at.astimezone(programme.zone).month - 1) // MONTHS] += amount
     return as_csv(HEADER, _rows(paid, year))
 
 
-def _sent_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, datetime]]:
+def _paid_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, datetime]]:
     begins_at, ends_at = year_span(programme, year)
-    sent = (
-        select(col(Membership.person_id), col(Payout.currency), col(Payout.amount_minor), col(Payout.sent_at))
+    paid = (
+        select(col(Membership.person_id), col(Payout.currency), col(Payout.amount_minor), paid_at())
         .join(Membership, col(Membership.id) == col(Payout.membership_id))
         .where(
             col(Payout.programme_id) == programme.id,
             col(Payout.state).in_(GONE),
-            col(Payout.sent_at) >= begins_at,
-            col(Payout.sent_at) < ends_at,
+            paid_at() >= begins_at,
+            paid_at() < ends_at,
         )
     )
-    for person_id, currency, amount, sent_at in session().execute(sent):
-        if sent_at is not None:
-            yield person_id, currency, int(amount), sent_at
+    for person_id, currency, amount, at in session().execute(paid):
+        yield person_id, currency, int(amount), at
 
 
 def _rows(paid: dict[tuple[str, str], _Paid], year: int) -> Iterator[Sequence[Cell]]:

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.audit import AuditEntry
-from core.clock import at, now
+from core.clock import at
 from core.db import session, transaction
 from core.money import Money
 from core.people import Person
@@ -34,7 +34,7 @@ from rewards.statement_documents import close_months, print_statements, want
 from rewards.tax_forms import WrongVatNumber
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
-from tests.rewards.stories import approved, percent_rule, ready_account
+from tests.rewards.stories import approved, percent_rule, ready_account, take_as_sent
 from tests.rewards.test_statements import printed
 from tests.rewards.test_tax_forms import DAC7, accept, give
 
@@ -79,19 +79,16 @@ def pay(moment: datetime) -> None:
         payouts.prepare()
         with transaction():
             for each in session().exec(select(Payout).where(Payout.state == "reserved")):
-                each.state, each.sent_at, each.transfer_id = "sent", now(), f"tr_{each.id}"
-                book("payout.sent", each, ledger.reserved(each.membership_id), ledger.STRIPE)
+                take_as_sent(each)
 
 
 def come_back(payout_id: str) -> None:
     with transaction():
         paid = session().get_one(Payout, payout_id)
-        book("payout.reversed", paid, ledger.STRIPE, ledger.payable(paid.membership_id))
-
-
-def book(kind: str, payout: Payout, source: str, goal: str) -> None:
-    move = ledger.Movement(source, goal, payout.amount_minor, payout.currency)
-    ledger.post(ledger.Entry(f"{kind}:{payout.id}", kind, payout.id, (move,)))
+        move = ledger.Movement(
+            ledger.STRIPE, ledger.payable(paid.membership_id), paid.amount_minor, paid.currency
+        )
+        ledger.post(ledger.Entry(f"payout.reversed:{payout_id}", "payout.reversed", payout_id, (move,)))
 
 
 def written() -> list[Invoice]:

@@ -12,10 +12,10 @@ from core.audit import AuditEntry
 from core.clock import at
 from core.db import session, transaction
 from core.people import Person
-from rewards import year_reports
+from rewards import ledger, year_reports
 from rewards.runs import Payout, PayoutRun
 from tests.factories import Cast, acting, make_advocate, make_programme, make_staff, sign_in
-from tests.rewards.stories import ready_account
+from tests.rewards.stories import ready_account, take_as_sent
 from tests.rewards.test_tax_forms import DAC7, give
 
 
@@ -27,12 +27,18 @@ def paid(member: Membership, minor: int, when: datetime, currency: str = "EUR") 
         )  # fmt: skip
         session().add(run)
         session().flush()
-        session().add(
-            Payout(
-                run_id=run.id, programme_id=member.programme_id, unit_id=member.unit_id, membership_id=member.id,
-                currency=currency, amount_minor=minor, state="sent", destination="", sent_at=when,
-            )
+        made = Payout(
+            run_id=run.id, programme_id=member.programme_id, unit_id=member.unit_id, membership_id=member.id,
+            currency=currency, amount_minor=minor, destination="",
         )  # fmt: skip
+        session().add(made)
+        session().flush()
+        owed = ledger.Movement(
+            ledger.expense(member.programme_id), ledger.reserved(member.id), minor, currency
+        )
+        ledger.post(ledger.Entry(f"owed:{made.id}", "payout.reserved", made.id, (owed,)))
+        with at(when):
+            take_as_sent(made)
 
 
 def rows(cast: Cast) -> list[dict[str, str]]:
