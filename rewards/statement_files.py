@@ -81,13 +81,11 @@ def word(line: Line) -> str:
 
 
 def reason(line: Line) -> str:
-    """Why it is so much: the arithmetic, and for a denial what was said."""
+    """Why it is so much: what points were spent on, or the arithmetic and what was said of it."""
     if line.order is not None:
         return line.order.name
-    if line.reward is None:
-        return ""
-    said = line.reward.state_reason if line.kind == "reward.denied" else ""
-    return f"{line.reward.arithmetic}; {said}" if said else line.reward.arithmetic
+    arithmetic = line.reward.arithmetic if line.reward is not None else ""
+    return "; ".join(each for each in (arithmetic, line.said) if each)
 
 
 def reference(line: Line) -> str:

@@ -15,7 +15,7 @@ from core.db import session
 from core.errors import NotFound
 from core.money import Money
 from hub.programmes import Programme, get_programme
-from rewards import ledger
+from rewards import ledger, said
 from rewards.ledger import LedgerTransaction, Posting
 from rewards.perk_orders import PerkOrder
 from rewards.reward import Reward
@@ -53,6 +53,8 @@ class Line:
     payout: Payout | None
     order: PerkOrder | None = None
     """what points were spent on"""
+    said: str = ""
+    """what whoever denied it, kept it or wrote it off gave as the reason"""
 
 
 @dataclass(frozen=True)
@@ -245,6 +247,7 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
     rows = list(session().execute(crossing))
     subjects = {why.subject for why, _movement in rows}
     rewards, payouts, orders = _rewards(subjects), _payouts(subjects), _orders(subjects)
+    words = said.reasons([why for why, _movement in rows], rewards)
     return [
         Line(
             at=why.posted_at,
@@ -255,6 +258,7 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
             reward=rewards.get(why.subject),
             payout=payouts.get(why.subject),
             order=orders.get(why.subject),
+            said=words.get((why.kind, why.subject), ""),
         )
         for why, moved in rows
     ]

@@ -17,11 +17,29 @@ from core.outbox import OutboxMessage
 from core.people import get_person
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import grants, ledger, statement_documents, statement_files, statements
+from rewards import (
+    grants,
+    ledger,
+    payout_decisions,
+    payout_outcomes,
+    statement_documents,
+    statement_files,
+    statements,
+    write_offs,
+)
+from rewards.reward import Reward
+from rewards.runs import Payout
 from rewards.statement_documents import NotEnded, close_months, print_statements, want
 from tests.at_once import at_once
-from tests.factories import Cast, make_advocate, sign_in
-from tests.rewards.stories import approved, percent_rule, refund
+from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.rewards.stories import (
+    approved,
+    percent_rule,
+    ready_account,
+    refund,
+    reserved_payouts,
+    take_as_sent,
+)
 
 NEXT_MONTH = timedelta(days=32)
 
@@ -218,3 +236,36 @@ def test_of_more_changes_than_are_listed_the_sum_is_told_and_the_end_is_right(
     assert sum(Decimal(each["Amount"]) for each in rows[:-1]) == Decimal(rows[-1]["Amount"])
     sign_in(client, person)
     assert f"{euro.left_out} more changes" in client.get(f"/portal/rewards/statements/{earned}").text
+
+
+def test_what_was_kept_or_written_off_says_why(client: FlaskClient, cast: Cast, ana: Membership) -> None:
+    with transaction():
+        ready_account(ana)
+        colleague = make_staff("Fred Ledger", "finance", cast.north)
+    approved(ana, cast.manager)
+    month = month_of(ana)
+    (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+    with transaction():
+        payout = session().get_one(Payout, payout_id)
+        take_as_sent(payout)
+        payout_outcomes.came_back(payout, "Reversed at Stripe.", whole=True)
+        payout_decisions.keep(payout, by=acting(cast.finance), reason="The shop was a front")
+    second = approved(ana, cast.manager)
+    with transaction():
+        sale = session().get_one(Conversion, grants.get_reward(second).conversion_id)
+        grants.reverse_for_refund(refund(sale, 12_900).id)
+        line = session().exec(select(Reward).where(Reward.kind == "clawback")).one()
+        write_offs.ask(line, by=acting(cast.finance), reason="She left")
+        write_offs.confirm(line, by=acting(colleague))
+        person = get_person(ana.person_id)
+    with transaction(read_only=True):
+        table = statement_files.as_table(statements.statement(ana, month), ana).decode("utf-8-sig")
+    rows = [(each["What"], each["Reason"], each["Amount"]) for each in csv.DictReader(io.StringIO(table))]
+    refunded = "€129.00 of €129.00 was refunded: €12.90 taken back"
+    assert ("taken back", "The shop was a front", "-12.90") in rows
+    assert ("taken back", refunded, "-12.90") in rows
+    assert ("written off", f"{refunded}; She left", "12.90") in rows
+    sign_in(client, person)
+    page = client.get(f"/portal/rewards/statements/{month}").text
+    assert "The shop was a front" in page
+    assert "She left" in page
