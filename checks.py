@@ -15,7 +15,7 @@ from hub.units import find_hub
 from referrals import link_proof
 from referrals.imports import stuck_imports
 from referrals.refunds import stuck_refunds
-from rewards import invoices, proof, sealed_rows
+from rewards import invoice_proof, invoices, proof, sealed_rows
 from rewards.runs import Payout
 from rewards.stripe_events import StripeEvent
 
@@ -39,6 +39,7 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("every stored secret can be opened", endpoints.unopenable),
         ("every bank account, tax form and invoice can be opened", sealed_rows.unopenable),
         ("the numbers of invoices have no gaps", invoices.gaps),
+        ("invoices are over what was paid, and all of it", invoice_proof.problems),
     )
 
 

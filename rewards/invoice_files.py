@@ -13,7 +13,7 @@ from rewards.invoices import Invoice
 
 HEADER = (
     "Number", "What", "Issued", "Month", "Supplier", "Address", "Country", "VAT number", "Customer", "Customer's VAT number",
-    "Net", "VAT", "VAT rate, basis points", "Total", "Currency", "Why without VAT",
+    "Net", "VAT", "VAT rate, basis points", "Total", "Currency", "Why without VAT", "Corrects",
 )  # fmt: skip
 
 
@@ -33,5 +33,5 @@ def _rows(unit_ids: frozenset[str]) -> Iterator[Sequence[Cell]]:
         yield (
             one.number, one.title, f"{issued:%Y-%m-%d}", one.month, seller["name"], seller["address"], seller["country"],
             seller["vat_id"], one.customer["name"], one.customer["vat_id"], one.net.major, one.vat.major, one.vat_basis_points,
-            one.gross.major, one.currency, one.vat_sentence,
+            one.gross.major, one.currency, one.vat_sentence, one.corrects or "",
         )  # fmt: skip

@@ -1,12 +1,16 @@
-"""Self-billed invoices: what was paid out in a month, numbered without gaps per issuer and year, frozen as it is written."""
+"""Self-billed invoices: what was paid out in a month, numbered without gaps per issuer and year, frozen as it is written.
+
+What came back of what an invoice is over is a credit note that names it (Council Directive 2006/112/EC, article 219).
+"""
 
 import json
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import JSON, Text, UniqueConstraint, select, update
+from sqlalchemy import JSON, Text, UniqueConstraint, func, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col
@@ -16,26 +20,21 @@ from core import sealed
 from core.clock import now
 from core.columns import key, minor, moment
 from core.db import dialect, session
-from core.money import Money
+from core.money import Money, proportion
 from hub.programmes import Programme
-from rewards import tax_forms
-from rewards.ledger import LedgerTransaction, Posting, member_of
+from rewards import invoiced, tax_forms
+from rewards.invoiced import Booking
 from rewards.self_billing import Agreed, InvoiceSeries, Issuer, agreed_in, issuer_of
 from rewards.statements import span_of
 from rewards.tax_forms import Details, TaxForm
 from rewards.vat import tax_in
 
-PAID = ("payout.sent", "payout.reversed")
-
 
 class Invoice(SQLModel, table=True):
-    """One invoice, or credit note when more came back than was paid; never changed."""
+    """One invoice, or the credit note over what came back of one; never changed."""
 
     __tablename__ = "self_billed_invoice"
-    __table_args__ = (
-        UniqueConstraint("issuer_id", "year", "place"),
-        UniqueConstraint("membership_id", "month", "currency"),
-    )
+    __table_args__ = (UniqueConstraint("issuer_id", "year", "place"),)
 
     id: str = key()
     issuer_id: str = Field(foreign_key="invoice_issuer.id", sa_type=Text)
@@ -50,6 +49,10 @@ class Invoice(SQLModel, table=True):
     currency: str = Field(sa_type=Text)
     gross_minor: int = minor()
     """as paid; negative on a credit note"""
+    corrects: str | None = Field(
+        default=None, foreign_key="self_billed_invoice.number", index=True, sa_type=Text
+    )
+    """of a credit note: the number of the invoice that it corrects"""
     vat_minor: int = minor()
     vat_basis_points: int = 0
     vat_sentence: str = Field(default="", sa_type=Text)
@@ -87,55 +90,169 @@ class Invoice(SQLModel, table=True):
         return found
 
 
+@dataclass(frozen=True)
+class ToInvoice:
+    """An invoice that is missing: over these bookings of an advocate, all in one currency."""
+
+    member: Membership
+    form: TaxForm
+    bookings: Sequence[Booking]
+
+
+@dataclass(frozen=True)
+class ToCorrect:
+    """A credit note that is missing: over what came back of an invoice."""
+
+    invoice: Invoice
+    bookings: Sequence[Booking]
+
+
 def write_invoices(programme: Programme, month: str) -> int:
-    """Write the invoices of a month that has ended, in the transaction that closes it; answers how many.
+    """Write the invoices and credit notes of a month that has ended, in the transaction that closes it; answers how many.
 
-    For everybody who agreed, whose tax form is accepted, over what was paid to them or came back while they agreed. Again, it
-    writes what is missing: a form that was accepted late has its invoice with the next closing.
+    Again, it writes what is missing: over what was committed late, or paid to somebody whose form was accepted late.
     """
-    issuer, span = issuer_of(programme.unit_id), span_of(programme, month)
+    issuer = issuer_of(programme.unit_id)
+    missing = to_invoice(programme, month) if issuer is not None else []
+    back = to_correct(programme, month)
+    if issuer is not None:
+        for each in missing:
+            _write_invoice(issuer, programme, month, each)
+    for note in back:
+        _write_credit_note(programme, month, note)
+    return len(missing) + len(back)
+
+
+def to_invoice(programme: Programme, month: str) -> list[ToInvoice]:
+    """What was paid in a month to everybody who agreed then and whose form is accepted, less what came back in the same month.
+
+    By number and currency; what is on an invoice already, and what came back whole, is left out.
+    """
+    span = span_of(programme, month)
     agreed = agreed_in(programme, *span)
-    if issuer is None or not agreed:
-        return 0
-    paid, known = _paid(agreed, *span), _written(programme, month)
+    if not agreed:
+        return []
     members = {each.member.id: each.member for each in agreed}
-    written = 0
-    for member in (members[each] for each in paid):
-        form = tax_forms.form_of(member.person_id)
-        if form is None or tax_forms.standing(form, now()) != "accepted":
-            continue
-        for gross in (each for each in paid[member.id] if (member.id, each.currency) not in known):
-            _write(issuer, programme, member, form, month, gross)
-            written += 1
-    return written
+    together = _together(agreed, invoiced.payments(programme, *span), invoiced.returns(programme, *span))
+    places = sorted(together, key=lambda place: (members[place[0]].number, place[1]))
+    wanted = ((members[member], together[member, currency]) for member, currency in places)
+    return [
+        ToInvoice(member, form, bookings)
+        for member, bookings in wanted
+        if invoiced.total(bookings) and (form := _accepted(member)) is not None
+    ]
 
 
-def _write(issuer: Issuer, programme: Programme, member: Membership, form: TaxForm, month: str, gross: Money) -> None:  # fmt: skip
-    details = tax_forms.details_of(form)
-    last_day = (span_of(programme, month)[1].astimezone(programme.zone) - timedelta(days=1)).date()
-    tax = tax_in(gross, supplier=(_country(details), details.vat_id), customer=issuer.country, day=last_day)
+def _together(
+    agreed: Sequence[Agreed], payments: Iterable[Booking], returns: Iterable[Booking]
+) -> dict[tuple[str, str], list[Booking]]:
+    """Membership and currency → what was paid while they agreed, and what came back of just that."""
+    spans = defaultdict[str, list[Agreed]](list)
+    for agreement in agreed:
+        spans[agreement.member.id].append(agreement)
+    paid = [each for each in payments if _was_agreed(each.posted_at, spans[each.membership_id])]
+    known = {each.payout_id for each in paid}
+    found = defaultdict[tuple[str, str], list[Booking]](list)
+    for each in (*paid, *(each for each in returns if each.payout_id in known)):
+        found[each.membership_id, each.amount.currency].append(each)
+    return found
+
+
+def _was_agreed(at: datetime, spans: Iterable[Agreed]) -> bool:
+    return any(each.since <= at and (each.until is None or at < each.until) for each in spans)
+
+
+def _accepted(member: Membership) -> TaxForm | None:
+    form = tax_forms.form_of(member.person_id)
+    return form if form is not None and tax_forms.standing(form, now()) == "accepted" else None
+
+
+def to_correct(programme: Programme, month: str) -> list[ToCorrect]:
+    """What came back in a month of payments that an invoice is over, by that invoice: whoever agrees to what by then."""
+    back = invoiced.returns(programme, *span_of(programme, month))
+    over = invoiced.invoices_over(each.payout_id for each in back)
+    found = defaultdict[str, list[Booking]](list)
+    for each in (each for each in back if each.payout_id in over):
+        found[over[each.payout_id]].append(each)
+    invoices = select(Invoice).where(col(Invoice.id).in_(sorted(found))).order_by(col(Invoice.number))
+    return [ToCorrect(each, found[each.id]) for each in session().execute(invoices).scalars()]
+
+
+def _write_invoice(issuer: Issuer, programme: Programme, month: str, wanted: ToInvoice) -> None:
+    details, member = tax_forms.details_of(wanted.form), wanted.member
+    gross = Money(invoiced.total(wanted.bookings), wanted.bookings[0].amount.currency)
+    tax = tax_in(
+        gross,
+        supplier=(_country(details), details.vat_id),
+        customer=issuer.country,
+        day=_last_day(programme, month),
+    )
+    seller = {each: getattr(details, each) for each in ("name", "address", "country", "vat_id")}
+    made = Invoice(
+        **_numbered(issuer, programme),
+        membership_id=member.id,
+        unit_id=member.unit_id,
+        month=month,
+        currency=gross.currency,
+        gross_minor=gross.amount_minor,
+        vat_minor=tax.amount.amount_minor,
+        vat_basis_points=tax.basis_points,
+        vat_sentence=tax.sentence,
+        customer=issuer.model_dump(include={"name", "address", "country", "vat_id"}),
+        supplier=sealed.seal(json.dumps(seller)),
+    )
+    _keep(made, wanted.bookings)
+
+
+def _write_credit_note(programme: Programme, month: str, wanted: ToCorrect) -> None:
+    """With the parties, the rate and the series of the invoice that it corrects."""
+    invoice, back_minor = wanted.invoice, -invoiced.total(wanted.bookings)
+    issuer = session().get_one(Issuer, invoice.issuer_id)
+    same = {
+        "membership_id",
+        "unit_id",
+        "currency",
+        "vat_basis_points",
+        "vat_sentence",
+        "customer",
+        "supplier",
+    }
+    made = Invoice(
+        **_numbered(issuer, programme),
+        **invoice.model_dump(include=same),
+        month=month,
+        gross_minor=-back_minor,
+        vat_minor=-_vat_back(invoice, back_minor),
+        corrects=invoice.number,
+    )
+    _keep(made, wanted.bookings)
+
+
+def _vat_back(invoice: Invoice, back_minor: int) -> int:
+    """The tax in what came back: rounded with what came back before, so that all together is the invoice's tax."""
+    columns = (
+        func.coalesce(func.sum(column), 0) for column in (col(Invoice.gross_minor), col(Invoice.vat_minor))
+    )
+    before = select(*columns).where(col(Invoice.corrects) == invoice.number)
+    gross, vat = (-int(each) for each in session().execute(before).one())
+    return proportion(invoice.vat_minor, gross + back_minor, invoice.gross_minor) - vat
+
+
+def _numbered(issuer: Issuer, programme: Programme) -> dict[str, Any]:
     year = now().astimezone(programme.zone).year
     place = next_place(issuer.id, year)
-    seller = {each: getattr(details, each) for each in ("name", "address", "country", "vat_id")}
-    session().add(
-        Invoice(
-            issuer_id=issuer.id,
-            year=year,
-            place=place,
-            number=f"{issuer.prefix}-{year}-{place:06d}",
-            membership_id=member.id,
-            unit_id=member.unit_id,
-            month=month,
-            currency=gross.currency,
-            gross_minor=gross.amount_minor,
-            vat_minor=tax.amount.amount_minor,
-            vat_basis_points=tax.basis_points,
-            vat_sentence=tax.sentence,
-            customer=issuer.model_dump(include={"name", "address", "country", "vat_id"}),
-            supplier=sealed.seal(json.dumps(seller)),
-        )
-    )
+    number = f"{issuer.prefix}-{year}-{place:06d}"
+    return {"issuer_id": issuer.id, "year": year, "place": place, "number": number}
+
+
+def _keep(made: Invoice, bookings: Iterable[Booking]) -> None:
+    session().add(made)
     session().flush()
+    invoiced.put_on(made.id, bookings)
+
+
+def _last_day(programme: Programme, month: str) -> date:
+    return (span_of(programme, month)[1].astimezone(programme.zone) - timedelta(days=1)).date()
 
 
 def _country(details: Details) -> str:
@@ -155,60 +272,10 @@ def next_place(issuer_id: str, year: int) -> int:
     return int(session().execute(returning.execution_options(synchronize_session=False)).scalar_one())
 
 
-def _written(programme: Programme, month: str) -> set[tuple[str, str]]:
-    """Membership and currency of the invoices that there are."""
-    there = (
-        select(col(Invoice.membership_id), col(Invoice.currency))
-        .join(Membership, col(Membership.id) == col(Invoice.membership_id))
-        .where(col(Membership.programme_id) == programme.id, col(Invoice.month) == month)
-    )
-    return {(member, currency) for member, currency in session().execute(there)}
-
-
-def _paid(agreed: Sequence[Agreed], begins_at: datetime, ends_at: datetime) -> dict[str, list[Money]]:
-    """Membership → what was paid less what came back while they agreed, per currency, by number; nothing where that is zero."""
-    spans = defaultdict[str, list[Agreed]](list)
-    for each in agreed:
-        spans[each.member.id].append(each)
-    sums = Counter[tuple[str, str]]()
-    moved = (
-        select(
-            col(Posting.source),
-            col(Posting.destination),
-            col(Posting.amount_minor),
-            col(Posting.currency),
-            col(LedgerTransaction.posted_at),
-        )
-        .join(LedgerTransaction, col(LedgerTransaction.id) == col(Posting.transaction_id))
-        .where(
-            col(LedgerTransaction.kind).in_(PAID),
-            col(LedgerTransaction.posted_at) >= begins_at,
-            col(LedgerTransaction.posted_at) < ends_at,
-        )
-    )
-    for source, destination, amount, currency, at in session().execute(moved):
-        for account, change in ((source, amount), (destination, -amount)):
-            member = member_of(account) or ""
-            if any(
-                each.since <= at and (each.until is None or at < each.until) for each in spans.get(member, ())
-            ):
-                sums[member, currency] += change
-    found: dict[str, list[Money]] = {}
-    for (member, currency), amount in sorted(sums.items(), key=lambda each: _by_number(each[0], spans)):
-        if amount:
-            found.setdefault(member, []).append(Money(amount, currency))
-    return found
-
-
-def _by_number(place: tuple[str, str], spans: Mapping[str, Sequence[Agreed]]) -> tuple[int, str]:
-    member_id, currency = place
-    return spans[member_id][0].member.number, currency
-
-
 def invoices_of(membership_id: str, month: str) -> Sequence[Invoice]:
-    """An advocate's invoices of a month, one per currency."""
+    """An advocate's invoices and credit notes of a month, by currency and number."""
     wanted = select(Invoice).where(col(Invoice.membership_id) == membership_id, col(Invoice.month) == month)
-    return session().execute(wanted.order_by(col(Invoice.currency))).scalars().all()
+    return session().execute(wanted.order_by(col(Invoice.currency), col(Invoice.number))).scalars().all()
 
 
 def gaps() -> list[str]:

@@ -1,6 +1,6 @@
 """When a month has ended its invoices are written and its statements told by mail; whoever wants one on paper gets it printed once, kept with its hash."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from sqlalchemy import Text, UniqueConstraint, select, union
@@ -27,6 +27,8 @@ from rewards.years import require_year
 Standing = Literal["running", "unasked", "wanted", "printed"]
 MOST_MONTHS = 24
 """so many months are made up for after a long sleep"""
+SETTLES = timedelta(minutes=10)
+"""after its end a month rests so long: what was booked in its last moments is committed by then"""
 
 
 class ClosedMonth(SQLModel, table=True):
@@ -54,7 +56,7 @@ class StatementDocument(SQLModel, table=True):
 
 
 class NotEnded(Conflict):
-    """A statement can be printed once its month has ended."""
+    """A statement can be printed some minutes after its month has ended."""
 
 
 def close_months() -> int:
@@ -70,7 +72,7 @@ def close_months() -> int:
 def _close(programme_id: str) -> bool:
     """Close what has ended since the month that was closed last; the first time nobody is told of a past month."""
     programme = get_programme(programme_id)
-    ended, known = last_ended(programme, now()), _closed_last(programme)
+    ended, known = _settled(programme), _closed_last(programme)
     if known is None:
         return _close_month(programme, ended)
     missing = [ended]
@@ -78,10 +80,21 @@ def _close(programme_id: str) -> bool:
         missing.append(month_before(missing[-1]))
     closed = [each for each in reversed(missing) if each > known and _close_month(programme, each)]
     for month in closed:
-        for each in (month, month_before(month), month_before(month_before(month))):  # and what was late
+        for each in written_with(month):
             invoices.write_invoices(programme, each)
         _tell_all(programme, month)
     return bool(closed)
+
+
+def written_with(month: str) -> tuple[str, str, str]:
+    """The months whose invoices are written when one is closed, the oldest first: its own, and what was late of two before."""
+    before = month_before(month)
+    return month_before(before), before, month
+
+
+def _settled(programme: Programme) -> str:
+    """The newest month that has ended and rested."""
+    return last_ended(programme, now() - SETTLES)
 
 
 def _closed_last(programme: Programme) -> str | None:
@@ -171,7 +184,7 @@ def _require(member: Membership, period: str) -> None:
 
 def _has_ended(member: Membership, period: str) -> bool:
     last = f"{period}-12" if _is_year(period) else period
-    return last <= last_ended(get_programme(member.programme_id), now())
+    return last <= _settled(get_programme(member.programme_id))
 
 
 def _is_year(period: str) -> bool:

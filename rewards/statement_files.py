@@ -43,7 +43,10 @@ TAKEN_BACK = (
 
 
 def as_table(found: Statement, membership: Membership) -> bytes:
-    """CSV: of each currency the opening balance, every change with its reason, the closing balance; exact decimals."""
+    """CSV: of each currency the opening balance, every change with its reason, the closing balance; exact decimals.
+
+    Of what is too much to be told one by one there is a row with the sum.
+    """
     return as_csv(HEADER, _rows(found, membership))
 
 
@@ -54,6 +57,8 @@ def _rows(found: Statement, membership: Membership) -> Iterator[Sequence[Cell]]:
         for line in account.lines:
             day = f"{line.at.astimezone(zone):%Y-%m-%d}"
             yield (day, word(line), reason(line), reference(line), line.amount.major, account.currency)
+        if account.left_out:
+            yield ("", f"{account.left_out} more changes", "", "", account.rest.major, account.currency)
         last = f"{found.ends_at.astimezone(zone):%Y-%m-%d}"
         yield (f"before {last}", "owed at the end", "", "", account.closing.major, account.currency)
     for invoice in invoices_of(membership.id, found.month):
@@ -66,7 +71,8 @@ def _invoiced(invoice: Invoice, day: str) -> Iterator[Sequence[Cell]]:
     yield (day, f"{title}, net", "", number, invoice.net.major, currency)
     why = invoice.vat_sentence or f"{Decimal(invoice.vat_basis_points) / 100:f} %"
     yield (day, f"{title}, VAT", why, number, invoice.vat.major, currency)
-    yield (day, f"{title}, total", "as paid", number, invoice.gross.major, currency)
+    said = f"corrects {invoice.corrects}" if invoice.corrects else "as paid"
+    yield (day, f"{title}, total", said, number, invoice.gross.major, currency)
 
 
 def word(line: Line) -> str:
@@ -75,13 +81,11 @@ def word(line: Line) -> str:
 
 
 def reason(line: Line) -> str:
-    """Why it is so much: the arithmetic, and for a denial what was said."""
+    """Why it is so much: what points were spent on, or the arithmetic and what was said of it."""
     if line.order is not None:
         return line.order.name
-    if line.reward is None:
-        return ""
-    said = line.reward.state_reason if line.kind == "reward.denied" else ""
-    return f"{line.reward.arithmetic}; {said}" if said else line.reward.arithmetic
+    arithmetic = line.reward.arithmetic if line.reward is not None else ""
+    return "; ".join(each for each in (arithmetic, line.said) if each)
 
 
 def reference(line: Line) -> str:

@@ -1,8 +1,9 @@
 """Statements: what changed in what an advocate is owed, line by line from the ledger, with the reason of each."""
 
 from calendar import monthrange
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 
 from sqlalchemy import func, select
@@ -14,13 +15,14 @@ from core.db import session
 from core.errors import NotFound
 from core.money import Money
 from hub.programmes import Programme, get_programme
-from rewards import ledger
+from rewards import ledger, said
 from rewards.ledger import LedgerTransaction, Posting
 from rewards.perk_orders import PerkOrder
 from rewards.reward import Reward
 from rewards.runs import GONE, Payout
 
 MOST_LINES = 10_000
+"""of a month are told one by one; of what is beyond them the sum"""
 
 
 class NoSuchMonth(NotFound):
@@ -51,22 +53,45 @@ class Line:
     payout: Payout | None
     order: PerkOrder | None = None
     """what points were spent on"""
+    said: str = ""
+    """what whoever denied it, kept it or wrote it off gave as the reason"""
 
 
 @dataclass(frozen=True)
 class Account:
-    """A statement's part in one currency: `opening` plus every line is `closing`."""
+    """A statement's part in one currency: `opening`, every line and `rest` are `closing`."""
 
     currency: str
     opening: Money
     lines: tuple[Line, ...]
-    closing: Money
+    sums: Mapping[str, Money]
+    """kind → the sum of all its changes, with those that no line tells"""
+    left_out: int = 0
+    """how many changes no line tells, because there are too many"""
+
+    @property
+    def closing(self) -> Money:
+        """What is owed at the end."""
+        return self.opening + self.total(*self.sums)
+
+    @property
+    def rest(self) -> Money:
+        """The sum of what is left out."""
+        told = Money(sum(each.amount.amount_minor for each in self.lines), self.currency)
+        return self.total(*self.sums) - told
 
     def total(self, *kinds: str) -> Money:
-        """The sum of the lines of these kinds."""
-        return Money(
-            sum(each.amount.amount_minor for each in self.lines if each.kind in kinds), self.currency
-        )
+        """The sum of the changes of these kinds."""
+        of = (self.sums[each].amount_minor for each in kinds if each in self.sums)
+        return Money(sum(of), self.currency)
+
+
+@dataclass
+class _Changes:
+    """What changed in one currency in a span: the sum of each kind, and how many changes they were."""
+
+    sums: Counter[str] = field(default_factory=Counter)
+    times: int = 0
 
 
 @dataclass(frozen=True)
@@ -157,20 +182,18 @@ def statement(membership: Membership, month: str) -> Statement:
     """The statement of a month; raises NoSuchMonth."""
     require_month(membership, month)
     begin, end = span_of(get_programme(membership.programme_id), month)
-    before = owed_before(membership.id, begin)
+    before = {each: amount for each, amount in owed_before(membership.id, begin).items() if amount}
     lines = _lines(membership.id, begin, end)
-    currencies = sorted(
-        {each for each, amount in before.items() if amount} | {each.amount.currency for each in lines}
-    )
-    return Statement(
-        month, begin, end, tuple(_account(each, before.get(each, 0), lines) for each in currencies)
-    )
+    changes = _changes(membership.id, begin, end)  # after the lines: then it knows of every one of them
+    currencies = sorted(before.keys() | changes.keys())
+    accounts = (_account(each, before.get(each, 0), lines, changes.get(each)) for each in currencies)
+    return Statement(month, begin, end, tuple(accounts))
 
 
-def _account(currency: str, opening_minor: int, lines: Sequence[Line]) -> Account:
-    own = tuple(each for each in lines if each.amount.currency == currency)
-    closing = opening_minor + sum(each.amount.amount_minor for each in own)
-    return Account(currency, Money(opening_minor, currency), own, Money(closing, currency))
+def _account(currency: str, opening_minor: int, lines: Sequence[Line], changes: _Changes | None) -> Account:
+    own, changed = tuple(each for each in lines if each.amount.currency == currency), changes or _Changes()
+    sums = {kind: Money(amount, currency) for kind, amount in changed.sums.items()}
+    return Account(currency, Money(opening_minor, currency), own, sums, changed.times - len(own))
 
 
 def owed_before(membership_id: str, begin: datetime) -> dict[str, int]:
@@ -188,8 +211,26 @@ def owed_before(membership_id: str, begin: datetime) -> dict[str, int]:
     return sums
 
 
+def _changes(membership_id: str, begin: datetime, end: datetime) -> dict[str, _Changes]:
+    """Currency → everything that came in or went out, however much it was."""
+    mine, found = ledger.accounts_of(membership_id), defaultdict[str, _Changes](_Changes)
+    arrives, leaves = col(Posting.destination).in_(mine), col(Posting.source).in_(mine)
+    kind, currency = col(LedgerTransaction.kind), col(Posting.currency)
+    for back, side in ((False, arrives & ~leaves), (True, leaves & ~arrives)):
+        total = (
+            select(kind, currency, func.count(), func.sum(col(Posting.amount_minor)))
+            .join(Posting, col(LedgerTransaction.id) == col(Posting.transaction_id))
+            .where(side, col(LedgerTransaction.posted_at) >= begin, col(LedgerTransaction.posted_at) < end)
+            .group_by(kind, currency)
+        )
+        for posted_as, unit, times, amount in session().execute(total):
+            found[unit].sums[_kind(posted_as, back=back)] += -int(amount) if back else int(amount)
+            found[unit].times += times
+    return found
+
+
 def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
-    """What came in or went out; movements between the advocate's own accounts change nothing owed."""
+    """The first changes, one by one; movements between the advocate's own accounts change nothing owed."""
     mine = ledger.accounts_of(membership_id)
     arrives, leaves = col(Posting.destination).in_(mine), col(Posting.source).in_(mine)
     crossing = (
@@ -206,24 +247,26 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
     rows = list(session().execute(crossing))
     subjects = {why.subject for why, _movement in rows}
     rewards, payouts, orders = _rewards(subjects), _payouts(subjects), _orders(subjects)
+    words = said.reasons([why for why, _movement in rows], rewards)
     return [
         Line(
             at=why.posted_at,
-            kind=_kind(why, back=moved.source in mine),
+            kind=_kind(why.kind, back=moved.source in mine),
             amount=Money(
                 moved.amount_minor if moved.destination in mine else -moved.amount_minor, moved.currency
             ),
             reward=rewards.get(why.subject),
             payout=payouts.get(why.subject),
             order=orders.get(why.subject),
+            said=words.get((why.kind, why.subject), ""),
         )
         for why, moved in rows
     ]
 
 
-def _kind(why: LedgerTransaction, *, back: bool) -> str:
+def _kind(posted_as: str, *, back: bool) -> str:
     """The ledger's word; it has one for points, whichever way they go."""
-    return "points.taken_back" if back and why.kind == "points.credited" else why.kind
+    return "points.taken_back" if back and posted_as == "points.credited" else posted_as
 
 
 def _rewards(ids: set[str]) -> dict[str, Reward]:

@@ -11,6 +11,7 @@ from sqlmodel import col
 from advocates.membership import Membership
 from core.clock import now
 from hub.programmes import Programme
+from rewards.paid_when import paid_at
 from rewards.runs import GONE, OWED, Payout
 from rewards.tax_forms import standing_in_sql
 from rewards.tax_thresholds import in_force
@@ -55,7 +56,7 @@ def _of_this_year(
 ) -> ScalarSelect[int]:
     """Over the payouts of the person of the outer query's Membership."""
     theirs = aliased(Membership)
-    gone = and_(col(Payout.state).in_(GONE), col(Payout.sent_at) >= begins_at)
+    gone = and_(col(Payout.state).in_(GONE), paid_at() >= begins_at)
     return (
         select(what)
         .join(theirs, col(theirs.id) == col(Payout.membership_id))

@@ -12,6 +12,8 @@ EU = frozenset(
     ["AT", "BE", "BG", "CY", "CZ", "DE", "DK", "EE", "ES", "FI", "FR", "GR", "HR", "HU", "IE", "IT", "LT", "LU", "LV", "MT",
      "NL", "PL", "PT", "RO", "SE", "SI", "SK"]
 )  # fmt: skip
+UNKNOWN = "country unknown"
+"""stands for the reports of somebody of whom no form and no account says where they are"""
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class Threshold:
 
     report: str
     countries: frozenset[str]
-    """where the payout account is"""
+    """where the advocate is, as the tax form says, else where they are paid"""
     at_least: Money
     """paid in this currency in the year"""
     payments: int
@@ -54,8 +56,18 @@ def in_force(year: int) -> list[Threshold]:
 def reached(country: str, paid: Money, payments: int, year: int) -> Iterator[Threshold]:
     """The thresholds that an advocate's payments of a year in one currency reach."""
     for each in in_force(year):
-        here = country in each.countries and paid.currency == each.at_least.currency
-        if here:
-            enough = paid.amount_minor >= each.at_least.amount_minor
-            if enough or 0 < each.payments <= payments:
-                yield each
+        if country in each.countries and _is_enough(each, paid, payments):
+            yield each
+
+
+def reports(country: str, paid: Money, payments: int, year: int) -> list[str]:
+    """The names of what these payments are reported in; without a country UNKNOWN where one might be reached: somebody has to ask."""
+    if country:
+        return [each.report for each in reached(country, paid, payments, year)]
+    return [UNKNOWN] if any(_is_enough(each, paid, payments) for each in in_force(year)) else []
+
+
+def _is_enough(threshold: Threshold, paid: Money, payments: int) -> bool:
+    if paid.currency != threshold.at_least.currency:
+        return False
+    return paid.amount_minor >= threshold.at_least.amount_minor or 0 < threshold.payments <= payments

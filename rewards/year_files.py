@@ -15,14 +15,18 @@ from core.spreadsheets import Cell, as_csv
 from hub.programmes import Programme, get_programme, programmes_in
 from hub.units import Unit
 from rewards.accounts import PayoutAccount
+from rewards.bank_accounts import BankAccount
+from rewards.paid_when import paid_at
 from rewards.runs import GONE, Payout
 from rewards.statement_files import fonts
-from rewards.tax_thresholds import reached
+from rewards.tax_countries import country_of
+from rewards.tax_forms import TaxForm
+from rewards.tax_thresholds import reports
 from rewards.years import YearPart, year_of, year_span
 
 HEADER = ("Month", "Earned", "Taken back or denied", "Paid out or spent", "Currency")
 PAYMENTS = (
-    "Programme", "Unit", "Number", "Name", "E-mail", "Country of the account", "Payments", "Paid", "Currency", "Thresholds reached",
+    "Programme", "Unit", "Number", "Name", "E-mail", "Country", "Payments", "Paid", "Currency", "Thresholds reached",
 )  # fmt: skip
 
 
@@ -59,7 +63,7 @@ def html_of(membership: Membership, person: Person, year: int) -> str:
 def payments_of(actor: Actor, right: str, year: int) -> bytes:
     """CSV: what each advocate that the actor sees was paid in a year, per currency, and the thresholds that this reaches.
 
-    A payment is of the year in which it was sent, in its programme's zone.
+    A payment is of the year in which it was booked, in its programme's zone. Raises CannotOpen.
     """
     rows = (row for each in programmes_in(actor.units_for(right)) for row in _paid_in(each, year))
     return as_csv(PAYMENTS, rows)
@@ -73,7 +77,9 @@ def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
             col(Membership.number),
             col(Person.name),
             col(Person.email),
-            func.coalesce(col(PayoutAccount.country), ""),
+            col(TaxForm.country),
+            col(PayoutAccount.country),
+            col(BankAccount.iban),
             func.count(col(Payout.id)),
             func.sum(col(Payout.amount_minor)),
             col(Payout.currency),
@@ -81,20 +87,22 @@ def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
         .join(Membership, col(Membership.id) == col(Payout.membership_id))
         .join(Person, col(Person.id) == col(Membership.person_id))
         .join(Unit, col(Unit.id) == col(Membership.unit_id))
+        .outerjoin(TaxForm, col(TaxForm.person_id) == col(Person.id))
         .outerjoin(PayoutAccount, col(PayoutAccount.person_id) == col(Person.id))
+        .outerjoin(BankAccount, col(BankAccount.person_id) == col(Person.id))
         .where(
             col(Payout.programme_id) == programme.id,
             col(Payout.state).in_(GONE),
-            col(Payout.sent_at) >= begins_at,
-            col(Payout.sent_at) < ends_at,
+            paid_at() >= begins_at,
+            paid_at() < ends_at,
         )
         .group_by(
             col(Unit.name), col(Membership.number), col(Person.name), col(Person.email),
-            col(PayoutAccount.country), col(Payout.currency),
+            col(TaxForm.country), col(PayoutAccount.country), col(BankAccount.iban), col(Payout.currency),
         )
         .order_by(col(Membership.number), col(Payout.currency))
     )  # fmt: skip
-    for unit, number, name, email, country, payments, amount, currency in session().execute(paid):
-        money = Money(int(amount), currency)
-        names = ", ".join(each.report for each in reached(country, money, payments, year))
+    for unit, number, name, email, *places, payments, amount, currency in session().execute(paid):
+        country, money = country_of(*places), Money(int(amount), currency)
+        names = ", ".join(reports(country, money, payments, year))
         yield (programme.name, unit, number, name, email, country, payments, money.major, currency, names)

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 from sqlmodel import col
@@ -17,9 +18,12 @@ from core.spreadsheets import Cell, as_csv
 from hub.programmes import Programme, programmes_in
 from rewards import tax_forms
 from rewards.accounts import PayoutAccount
+from rewards.bank_accounts import BankAccount
+from rewards.paid_when import paid_at
 from rewards.runs import GONE, Payout
+from rewards.tax_countries import country_of
 from rewards.tax_forms import TaxForm
-from rewards.tax_thresholds import reached
+from rewards.tax_thresholds import reports
 from rewards.years import year_span
 
 HEADER = (
@@ -38,76 +42,75 @@ class _Paid:
     quarters: list[int] = field(default_factory=lambda: [0] * QUARTERS)
 
 
+class _Known(NamedTuple):
+    """Who somebody is, as far as we know."""
+
+    person: Person
+    form: TaxForm | None
+    country: str
+
+
 def reports_of(actor: Actor, right: str, year: int) -> bytes:
     """CSV: a row for each person, currency and report that the year's payments reach, in the units where the actor has the right.
 
-    A payment is of the quarter in which it was sent, in its programme's zone. Raises CannotOpen.
+    Whoever might reach one, and lives nobody knows where, has a row that says so.
+
+    A payment is of the quarter in which it was booked, in its programme's zone. Raises CannotOpen.
     """
     paid: defaultdict[tuple[str, str], _Paid] = defaultdict(_Paid)
     for programme in programmes_in(actor.units_for(right)):
-        for person_id, currency, amount, sent_at in _sent_in(programme, year):
+        for person_id, currency, amount, at in _paid_in(programme, year):
             found = paid[person_id, currency]
             found.payments += 1
-            found.quarters[(sent_at.astimezone(programme.zone).month - 1) // MONTHS] += amount
+            found.quarters[(at.astimezone(programme.zone).month - 1) // MONTHS] += amount
     return as_csv(HEADER, _rows(paid, year))
 
 
-def _sent_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, datetime]]:
+def _paid_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, datetime]]:
     begins_at, ends_at = year_span(programme, year)
-    sent = (
-        select(col(Membership.person_id), col(Payout.currency), col(Payout.amount_minor), col(Payout.sent_at))
+    paid = (
+        select(col(Membership.person_id), col(Payout.currency), col(Payout.amount_minor), paid_at())
         .join(Membership, col(Membership.id) == col(Payout.membership_id))
         .where(
             col(Payout.programme_id) == programme.id,
             col(Payout.state).in_(GONE),
-            col(Payout.sent_at) >= begins_at,
-            col(Payout.sent_at) < ends_at,
+            paid_at() >= begins_at,
+            paid_at() < ends_at,
         )
     )
-    for person_id, currency, amount, sent_at in session().execute(sent):
-        if sent_at is not None:
-            yield person_id, currency, int(amount), sent_at
+    for person_id, currency, amount, at in session().execute(paid):
+        yield person_id, currency, int(amount), at
 
 
 def _rows(paid: dict[tuple[str, str], _Paid], year: int) -> Iterator[Sequence[Cell]]:
-    people, forms, accounts = _known({person for person, _currency in paid})
+    people = _known({person for person, _currency in paid})
     for (person_id, currency), found in sorted(paid.items()):
-        form = forms.get(person_id)
-        country = form.country if form else accounts.get(person_id, "")
-        total = Money(sum(found.quarters), currency)
-        for report in reached(country, total, found.payments, year):
+        known, total = people[person_id], Money(sum(found.quarters), currency)
+        for report in reports(known.country, total, found.payments, year):
             quarters = (Money(each, currency).major for each in found.quarters)
-            yield (
-                report.report,
-                *_who(people[person_id], form, country),
-                found.payments,
-                *quarters,
-                total.major,
-                currency,
-            )
+            yield (report, *_who(known), found.payments, *quarters, total.major, currency)
 
 
-def _who(person: Person, form: TaxForm | None, country: str) -> Sequence[Cell]:
+def _who(known: _Known) -> Sequence[Cell]:
     """As the form says it; without one, what we know, and empty cells where somebody has to ask."""
-    if form is None:
-        return ("", person.name, "", country, "", "", "", person.email)
-    said = tax_forms.details_of(form)
+    if known.form is None:
+        return ("", known.person.name, "", known.country, "", "", "", known.person.email)
+    said = tax_forms.details_of(known.form)
     born = said.born_on.isoformat() if said.born_on else ""
-    return (form.kind, said.name, said.address, said.country, said.tax_id, said.vat_id, born, person.email)
-
-
-def _known(
-    ids: set[str],
-) -> tuple[dict[str, Person], dict[str, TaxForm], dict[str, str]]:
-    people = session().execute(select(Person).where(col(Person.id).in_(ids))).scalars()
-    forms = session().execute(select(TaxForm).where(col(TaxForm.person_id).in_(ids))).scalars()
-    accounts = session().execute(
-        select(col(PayoutAccount.person_id), col(PayoutAccount.country)).where(
-            col(PayoutAccount.person_id).in_(ids)
-        )
-    )
     return (
-        {each.id: each for each in people},
-        {each.person_id: each for each in forms},
-        {each.person_id: each.country for each in accounts},
+        known.form.kind, said.name, said.address, said.country, said.tax_id, said.vat_id, born, known.person.email,
+    )  # fmt: skip
+
+
+def _known(ids: set[str]) -> dict[str, _Known]:
+    known = (
+        select(Person, TaxForm, col(PayoutAccount.country), col(BankAccount.iban))
+        .outerjoin(TaxForm, col(TaxForm.person_id) == col(Person.id))
+        .outerjoin(PayoutAccount, col(PayoutAccount.person_id) == col(Person.id))
+        .outerjoin(BankAccount, col(BankAccount.person_id) == col(Person.id))
+        .where(col(Person.id).in_(ids))
     )
+    return {
+        person.id: _Known(person, form, country_of(form and form.country, account, iban))
+        for person, form, account, iban in session().execute(known)
+    }

@@ -14,7 +14,7 @@ from core.money import POINTS, Money
 from core.people import Person
 from hub.programmes import Programme, get_programme
 from referrals.conversions import Conversion, Refund
-from rewards import accounts, approvals, grants, payouts, rules, stripe_accounts
+from rewards import accounts, approvals, grants, ledger, payouts, rules, stripe_accounts
 from rewards.approvals import Seen
 from rewards.grants import Reward
 from rewards.rules import RewardRule, Terms
@@ -173,3 +173,14 @@ def reserved_payouts(programme: Programme, by: Person) -> list[str]:
         return list(
             session().exec(select(Payout.id).where(Payout.run_id == made.id).order_by(col(Payout.id))).all()
         )
+
+
+def take_as_sent(payout: Payout) -> None:
+    """As if Stripe had taken it now."""
+    payout.state, payout.sent_at, payout.transfer_id = "sent", now(), f"tr_{payout.id}"
+    session().add(payout)
+    session().flush()
+    move = ledger.Movement(
+        ledger.reserved(payout.membership_id), ledger.STRIPE, payout.amount_minor, payout.currency
+    )
+    ledger.post(ledger.Entry(f"payout.sent:{payout.id}", "payout.sent", payout.id, (move,)))

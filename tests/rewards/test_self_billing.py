@@ -12,12 +12,21 @@ from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.audit import AuditEntry
-from core.clock import at, now
+from core.clock import at
 from core.db import session, transaction
 from core.money import Money
 from core.people import Person
 from hub.programmes import Programme
-from rewards import invoice_files, invoices, ledger, payouts, self_billing, statement_files, statements
+from rewards import (
+    invoice_files,
+    invoice_proof,
+    invoices,
+    ledger,
+    payouts,
+    self_billing,
+    statement_files,
+    statements,
+)
 from rewards.invoices import Invoice, write_invoices
 from rewards.runs import Payout
 from rewards.self_billing import Agreement, FormFirst, InvoiceSeries, PrefixStays, PrefixTaken
@@ -25,7 +34,7 @@ from rewards.statement_documents import close_months, print_statements, want
 from rewards.tax_forms import WrongVatNumber
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
-from tests.rewards.stories import approved, percent_rule, ready_account
+from tests.rewards.stories import approved, percent_rule, ready_account, take_as_sent
 from tests.rewards.test_statements import printed
 from tests.rewards.test_tax_forms import DAC7, accept, give
 
@@ -70,19 +79,16 @@ def pay(moment: datetime) -> None:
         payouts.prepare()
         with transaction():
             for each in session().exec(select(Payout).where(Payout.state == "reserved")):
-                each.state, each.sent_at, each.transfer_id = "sent", now(), f"tr_{each.id}"
-                book("payout.sent", each, ledger.reserved(each.membership_id), ledger.STRIPE)
+                take_as_sent(each)
 
 
 def come_back(payout_id: str) -> None:
     with transaction():
         paid = session().get_one(Payout, payout_id)
-        book("payout.reversed", paid, ledger.STRIPE, ledger.payable(paid.membership_id))
-
-
-def book(kind: str, payout: Payout, source: str, goal: str) -> None:
-    move = ledger.Movement(source, goal, payout.amount_minor, payout.currency)
-    ledger.post(ledger.Entry(f"{kind}:{payout.id}", kind, payout.id, (move,)))
+        move = ledger.Movement(
+            ledger.STRIPE, ledger.payable(paid.membership_id), paid.amount_minor, paid.currency
+        )
+        ledger.post(ledger.Entry(f"payout.reversed:{payout_id}", "payout.reversed", payout_id, (move,)))
 
 
 def written() -> list[Invoice]:
@@ -131,6 +137,140 @@ def test_what_came_back_is_a_credit_note_of_its_own_month(ana: Membership) -> No
     first, second = written()
     assert (second.number, second.title) == ("SP-2027-000002", "Self-billed credit note")
     assert (second.net, second.vat) == (-first.net, -first.vat)
+
+
+def test_a_payment_that_was_committed_after_its_month_was_closed_has_an_invoice_of_its_own(
+    ana: Membership, cast: Cast
+) -> None:
+    with at(datetime(2027, 4, 20, tzinfo=UTC)):
+        approved(ana, cast.manager, 2_000_00)
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+        with transaction(read_only=True):
+            assert invoice_proof.problems() == []
+    pay_by_hand(cast, datetime(2027, 4, 30, 21, 59, 59, tzinfo=UTC))  # begun in April, committed in May
+    with transaction(read_only=True):
+        (missing,) = invoice_proof.problems()
+        assert missing.startswith("no invoice of 2027-04 is over what was paid to advocate 1 (")
+    for moment in (datetime(2027, 6, 2, tzinfo=UTC), datetime(2027, 7, 2, tzinfo=UTC)):
+        with at(moment):
+            close_months()
+    assert [(each.month, each.gross_minor) for each in written()] == [
+        ("2027-04", 119_00),
+        ("2027-04", 200_00),
+    ]
+    with transaction(read_only=True):
+        assert invoice_proof.problems() == []
+
+
+def pay_by_hand(cast: Cast, moment: datetime) -> str:
+    """Pay out what is approved at a moment; answers the payout's id."""
+    with at(moment):
+        with transaction():
+            payouts.run_now(session().get_one(Programme, cast.programme.id), by=acting(cast.finance))
+            one = session().exec(select(Payout.id).where(Payout.state == "reserved")).one()
+        pay(moment)
+    return one
+
+
+def test_what_was_paid_before_the_agreement_and_came_back_after_it_needs_no_credit_note(
+    ana: Membership,
+) -> None:
+    with at(datetime(2027, 4, 20, tzinfo=UTC)), transaction():
+        session().delete(session().exec(select(Agreement)).one())
+        session().flush()
+        self_billing.agree(ana, by=acting(session().get_one(Person, ana.person_id)))  # after April's payout
+    with at(datetime(2027, 5, 10, tzinfo=UTC)):
+        with transaction():
+            paid = session().exec(select(Payout.id)).one()
+        come_back(paid)
+    for month in (5, 6):
+        with at(datetime(2027, month, 12, tzinfo=UTC)):
+            close_months()
+    assert written() == []
+
+
+def test_a_credit_note_names_its_invoice_and_repeats_it_whatever_changed_since(
+    client: FlaskClient, ana: Membership, cast: Cast
+) -> None:
+    """Her agreement has ended, her form is another one, her unit has an issuer of its own."""
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+        with transaction():
+            self_billing.end(ana, by=acting(session().get_one(Person, ana.person_id)))
+            issuer(cast, cast.north.id, "NO")
+        give(ana, DAC7._replace(vat_id=""))
+        with transaction():
+            paid = session().exec(select(Payout.id)).one()
+        come_back(paid)
+    with at(datetime(2027, 6, 2, tzinfo=UTC)):
+        close_months()
+        close_months()
+        invoice, note = written()
+        assert (note.corrects, note.number, note.month) == (invoice.number, "SP-2027-000002", "2027-05")
+        assert (note.gross, note.vat, note.vat_basis_points) == (-invoice.gross, -invoice.vat, 1_900)
+        assert (note.seller, note.customer) == (invoice.seller, invoice.customer)
+        with transaction():
+            assert invoice_proof.problems() == []
+            want(ana, "2027-05")
+        print_statements()
+        assert f"Corrects the self-billed invoice {invoice.number}" in printed("2027-05", ana)
+        with transaction(read_only=True):
+            table = statement_files.as_table(statements.statement(ana, "2027-05"), ana).decode()
+            assert f"corrects {invoice.number}" in table
+            assert f"{invoice.number}\r\n" in invoice_files.as_table(frozenset({ana.unit_id})).decode()
+            person = session().get_one(Person, ana.person_id)
+        sign_in(client, person)
+        assert f"It corrects {invoice.number}." in client.get("/portal/rewards/statements/2027-05").text
+        sign_in(client, cast.finance)
+        assert f"credit note, corrects {invoice.number}" in client.get("/console/payouts/invoices").text
+
+
+def test_credit_notes_over_every_part_of_an_invoice_give_back_just_its_tax(
+    ana: Membership, cast: Cast
+) -> None:
+    """Each part's own tax would be 0.02 of 0.11, three times; the invoice's is 0.05 of 0.33 beside what was paid before."""
+    with transaction():
+        first = session().exec(select(Payout.id)).one()
+    parts = [first]
+    for day in (20, 21, 22):
+        with at(datetime(2027, 4, day, tzinfo=UTC)):
+            approved(ana, cast.manager, 1_10)
+        parts.append(pay_by_hand(cast, datetime(2027, 4, day, 12, tzinfo=UTC)))
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+    for month, part in zip((5, 6, 7, 8), parts, strict=True):
+        with at(datetime(2027, month, 12, tzinfo=UTC)):
+            come_back(part)
+        with at(datetime(2027, month + 1, 2, tzinfo=UTC)):
+            close_months()
+    invoice, *notes = written()
+    assert (invoice.gross_minor, len(notes)) == (119_33, 4)
+    assert {each.corrects for each in notes} == {invoice.number}
+    assert sum(each.gross_minor for each in notes) == -invoice.gross_minor
+    assert sum(each.vat_minor for each in notes) == -invoice.vat_minor
+    assert sum(each.net.amount_minor for each in notes) == -invoice.net.amount_minor
+
+
+def test_what_is_paid_and_comes_back_in_a_month_is_on_no_paper(ana: Membership) -> None:
+    with at(datetime(2027, 4, 28, tzinfo=UTC)):
+        with transaction():
+            paid = session().exec(select(Payout.id)).one()
+        come_back(paid)
+    for month in (5, 6):
+        with at(datetime(2027, month, 12, tzinfo=UTC)):
+            close_months()
+    assert written() == []
+
+
+def test_check_finds_an_invoice_that_is_not_what_its_bookings_are(ana: Membership) -> None:
+    with at(datetime(2027, 5, 2, tzinfo=UTC)):
+        close_months()
+    with transaction():
+        invoice = session().exec(select(Invoice)).one()
+        invoice.gross_minor = 120_00
+        session().flush()
+        assert invoice_proof.problems() == [f"invoice {invoice.number} is over 12000, its bookings are 11900"]
 
 
 def test_without_agreement_form_or_issuer_there_is_none(cast: Cast) -> None:

@@ -17,11 +17,29 @@ from core.outbox import OutboxMessage
 from core.people import get_person
 from hub.programmes import get_programme
 from referrals.conversions import Conversion
-from rewards import grants, ledger, statement_documents, statement_files, statements
+from rewards import (
+    grants,
+    ledger,
+    payout_decisions,
+    payout_outcomes,
+    statement_documents,
+    statement_files,
+    statements,
+    write_offs,
+)
+from rewards.reward import Reward
+from rewards.runs import Payout
 from rewards.statement_documents import NotEnded, close_months, print_statements, want
 from tests.at_once import at_once
-from tests.factories import Cast, make_advocate, sign_in
-from tests.rewards.stories import approved, percent_rule, refund
+from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.rewards.stories import (
+    approved,
+    percent_rule,
+    ready_account,
+    refund,
+    reserved_payouts,
+    take_as_sent,
+)
 
 NEXT_MONTH = timedelta(days=32)
 
@@ -120,6 +138,25 @@ def test_months_that_ended_while_the_clock_slept_are_made_up_for(ana: Membership
     assert len(told()) in {3, 4}  # what is owed is told every month, though nothing changed
 
 
+def test_a_month_rests_for_some_minutes_before_it_is_closed_or_printed(
+    cast: Cast, ana: Membership, earned: str
+) -> None:
+    """What was booked in its last second is committed by then."""
+    close_months()
+    with transaction(read_only=True):
+        _begins, ends = statements.span_of(cast.programme, earned)
+    with at(ends + timedelta(minutes=5)):
+        close_months()
+        with transaction(), pytest.raises(NotEnded):
+            want(ana, earned)
+    assert told() == []
+    with at(ends + timedelta(minutes=11)):
+        close_months()
+        with transaction():
+            want(ana, earned)
+    assert told() == [earned]
+
+
 def test_opening_and_every_line_are_closing_and_closing_is_what_the_ledger_holds(
     ana: Membership, earned: str
 ) -> None:
@@ -178,3 +215,57 @@ def test_a_month_ends_at_local_midnight(cast: Cast) -> None:
     assert ends == datetime(2026, 4, 1, tzinfo=zone).astimezone(UTC)
     assert statements.last_ended(cast.programme, ends) == "2026-03"
     assert statements.last_ended(cast.programme, ends - timedelta(microseconds=1)) == "2026-02"
+
+
+def test_of_more_changes_than_are_listed_the_sum_is_told_and_the_end_is_right(
+    client: FlaskClient, cast: Cast, ana: Membership, earned: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(3):
+        approved(ana, cast.manager, 10_000)
+    monkeypatch.setattr(statements, "MOST_LINES", 2)
+    with transaction(read_only=True):
+        found = statements.statement(ana, earned)
+        owed = statements.owed_before(ana.id, found.ends_at)
+        table = statement_files.as_table(found, ana).decode("utf-8-sig")
+        person = get_person(ana.person_id)
+    assert {each.currency: each.closing.amount_minor for each in found.accounts} == owed
+    (euro,) = [each for each in found.accounts if each.currency == "EUR"]
+    assert (len(euro.lines) + euro.left_out, euro.total("reward.granted").amount_minor) == (5, 1_290 + 3_000)
+    rows = [each for each in csv.DictReader(io.StringIO(table)) if each["Currency"] == "EUR"]
+    assert rows[-2]["What"] == f"{euro.left_out} more changes"
+    assert sum(Decimal(each["Amount"]) for each in rows[:-1]) == Decimal(rows[-1]["Amount"])
+    sign_in(client, person)
+    assert f"{euro.left_out} more changes" in client.get(f"/portal/rewards/statements/{earned}").text
+
+
+def test_what_was_kept_or_written_off_says_why(client: FlaskClient, cast: Cast, ana: Membership) -> None:
+    with transaction():
+        ready_account(ana)
+        colleague = make_staff("Fred Ledger", "finance", cast.north)
+    approved(ana, cast.manager)
+    month = month_of(ana)
+    (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+    with transaction():
+        payout = session().get_one(Payout, payout_id)
+        take_as_sent(payout)
+        payout_outcomes.came_back(payout, "Reversed at Stripe.", whole=True)
+        payout_decisions.keep(payout, by=acting(cast.finance), reason="The shop was a front")
+    second = approved(ana, cast.manager)
+    with transaction():
+        sale = session().get_one(Conversion, grants.get_reward(second).conversion_id)
+        grants.reverse_for_refund(refund(sale, 12_900).id)
+        line = session().exec(select(Reward).where(Reward.kind == "clawback")).one()
+        write_offs.ask(line, by=acting(cast.finance), reason="She left")
+        write_offs.confirm(line, by=acting(colleague))
+        person = get_person(ana.person_id)
+    with transaction(read_only=True):
+        table = statement_files.as_table(statements.statement(ana, month), ana).decode("utf-8-sig")
+    rows = [(each["What"], each["Reason"], each["Amount"]) for each in csv.DictReader(io.StringIO(table))]
+    refunded = "€129.00 of €129.00 was refunded: €12.90 taken back"
+    assert ("taken back", "The shop was a front", "-12.90") in rows
+    assert ("taken back", refunded, "-12.90") in rows
+    assert ("written off", f"{refunded}; She left", "12.90") in rows
+    sign_in(client, person)
+    page = client.get(f"/portal/rewards/statements/{month}").text
+    assert "The shop was a front" in page
+    assert "She left" in page

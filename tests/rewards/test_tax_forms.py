@@ -35,7 +35,7 @@ from rewards.tax_forms import (
 from rewards.tax_gate import WHY_NOT
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
-from tests.rewards.stories import approved, percent_rule, ready_account
+from tests.rewards.stories import approved, percent_rule, ready_account, take_as_sent
 from tests.rewards.test_payouts import next_month
 
 NUMBER = "536-90-4399"
@@ -216,7 +216,7 @@ def test_from_the_threshold_of_the_year_on_a_form_is_needed(
         payouts.prepare()
         with transaction():
             first = session().exec(select(Payout)).one()
-            first.state, first.sent_at = "sent", now()
+            take_as_sent(first)
         approved(ana, cast.manager, second_minor * 10, second=cast.finance)
     with at(datetime(2027, 3, 1, 12, tzinfo=UTC)):
         payouts.prepare()
@@ -241,7 +241,7 @@ def test_each_advocate_of_a_run_is_counted_alone(ana: Membership, cast: Cast) ->
         payouts.prepare()
         with transaction():
             for first in session().exec(select(Payout)):
-                first.state, first.sent_at = "sent", now()
+                take_as_sent(first)
         for each in (ana, *others):
             approved(each, cast.manager, 120_00)
     with at(datetime(2027, 3, 1, 12, tzinfo=UTC)):
@@ -263,9 +263,10 @@ def test_last_years_payments_do_not_count_and_those_on_their_way_do(ana: Members
         with transaction():
             assert [each.reason for each in session().exec(select(PayoutSkip))] == ["tax_form"]
             first = session().exec(select(Payout)).one()
-            first.state, first.sent_at = "sent", datetime(2026, 12, 31, 22, tzinfo=UTC)
+            with at(datetime(2026, 12, 31, 22, tzinfo=UTC)):
+                take_as_sent(first)
     with at(datetime(2027, 3, 1, 12, tzinfo=UTC)):
-        payouts.prepare()  # it was sent an hour before the year began in Berlin
+        payouts.prepare()  # it was booked an hour before the year began in Berlin
     with transaction():
         assert set(session().exec(select(Payout.amount_minor))) == {1_900_00, 200_00}
 

@@ -12,10 +12,10 @@ from core.audit import AuditEntry
 from core.clock import at
 from core.db import session, transaction
 from core.people import Person
-from rewards import year_reports
+from rewards import bank_accounts, ledger, year_files, year_reports
 from rewards.runs import Payout, PayoutRun
 from tests.factories import Cast, acting, make_advocate, make_programme, make_staff, sign_in
-from tests.rewards.stories import ready_account
+from tests.rewards.stories import ready_account, take_as_sent
 from tests.rewards.test_tax_forms import DAC7, give
 
 
@@ -27,12 +27,18 @@ def paid(member: Membership, minor: int, when: datetime, currency: str = "EUR") 
         )  # fmt: skip
         session().add(run)
         session().flush()
-        session().add(
-            Payout(
-                run_id=run.id, programme_id=member.programme_id, unit_id=member.unit_id, membership_id=member.id,
-                currency=currency, amount_minor=minor, state="sent", destination="", sent_at=when,
-            )
+        made = Payout(
+            run_id=run.id, programme_id=member.programme_id, unit_id=member.unit_id, membership_id=member.id,
+            currency=currency, amount_minor=minor, destination="",
         )  # fmt: skip
+        session().add(made)
+        session().flush()
+        owed = ledger.Movement(
+            ledger.expense(member.programme_id), ledger.reserved(member.id), minor, currency
+        )
+        ledger.post(ledger.Entry(f"owed:{made.id}", "payout.reserved", made.id, (owed,)))
+        with at(when):
+            take_as_sent(made)
 
 
 def rows(cast: Cast) -> list[dict[str, str]]:
@@ -82,6 +88,50 @@ def test_without_a_form_the_row_has_gaps_to_fill(cast: Cast) -> None:
     found = rows(cast)
     assert [(each["Name"], each["Tax number"], each["Payments"]) for each in found] == [
         ("Ana Advocate", "", "30")
+    ]
+
+
+def payments(cast: Cast) -> list[dict[str, str]]:
+    with transaction(read_only=True):
+        table = year_files.payments_of(acting(cast.finance), "payout.run", 2026).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(table)))
+
+
+def bank(member: Membership, iban: str) -> None:
+    with transaction():
+        person = session().get_one(Person, member.person_id)
+        bank_accounts.set_account(person, bank_accounts.checked("Ana", iban, ""), by=acting(person))
+
+
+def test_who_is_paid_by_bank_is_reported_where_the_bank_is_and_a_form_says_it_better(cast: Cast) -> None:
+    with transaction():
+        ana, ben = make_advocate(cast.programme), make_advocate(cast.programme, "Ben Bank")
+    for day, each in enumerate((ana, ben), 1):
+        bank(each, "FR1420041010050500013M02606")
+        paid(each, 9_000_00, datetime(2026, 6, day, tzinfo=UTC))
+    with at(datetime(2026, 1, 5, tzinfo=UTC)):
+        give(ben, DAC7)
+    for found in (payments(cast), rows(cast)):
+        assert [each["Country"] for each in found] == ["FR", "DE"]
+    assert [each["Report"] for each in rows(cast)] == ["EU DAC7"] * 2
+    assert [each["Thresholds reached"] for each in payments(cast)] == ["EU DAC7"] * 2
+
+
+def test_who_lives_nobody_knows_where_has_a_row_that_says_so_once_a_threshold_might_be_reached(
+    cast: Cast,
+) -> None:
+    with transaction():
+        ana, ben = make_advocate(cast.programme), make_advocate(cast.programme, "Ben Below")
+    paid(ana, 2_000_01, datetime(2026, 6, 1, tzinfo=UTC))
+    paid(ben, 2_000_00, datetime(2026, 6, 1, tzinfo=UTC))
+    paid(ben, 9_000_00, datetime(2026, 6, 2, tzinfo=UTC), "GBP")  # in which nothing is reported
+    assert [(each["Report"], each["Name"], each["Country"], each["Total"]) for each in rows(cast)] == [
+        ("country unknown", "Ana Advocate", "", "2000.01")
+    ]
+    assert [(each["Name"], each["Currency"], each["Thresholds reached"]) for each in payments(cast)] == [
+        ("Ana Advocate", "EUR", "country unknown"),
+        ("Ben Below", "EUR", ""),
+        ("Ben Below", "GBP", ""),
     ]
 
 

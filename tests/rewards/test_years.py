@@ -10,18 +10,35 @@ from sqlmodel import select
 
 from advocates.membership import Membership
 from core.audit import AuditEntry
-from core.clock import at, now
+from core.clock import at
 from core.db import session, transaction
 from core.money import Money
 from core.people import Person
 from referrals.conversions import Conversion
-from rewards import grants, ledger, payouts, statement_documents, statements, years
-from rewards.runs import Payout
+from rewards import (
+    grants,
+    ledger,
+    payout_outcomes,
+    payouts,
+    statement_documents,
+    statements,
+    year_files,
+    years,
+)
+from rewards.runs import Payout, PayoutAttempt
 from rewards.statement_documents import NotEnded, print_statements, want
+from rewards.stripe_gateway import Transfer
 from rewards.tax_thresholds import reached
 from rewards.years import NoSuchYear, year_of
-from tests.factories import Cast, make_advocate, sign_in
-from tests.rewards.stories import approved, percent_rule, ready_account, refund
+from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.rewards.stories import (
+    approved,
+    percent_rule,
+    ready_account,
+    refund,
+    reserved_payouts,
+    take_as_sent,
+)
 from tests.rewards.test_statements import printed
 
 SPRING = datetime(2027, 3, 10, 12, tzinfo=UTC)
@@ -51,12 +68,7 @@ def _sent() -> None:
     """As if Stripe had taken every payout."""
     with transaction():
         for each in session().exec(select(Payout).where(Payout.state == "reserved")):
-            each.state, each.sent_at, each.transfer_id = "sent", now(), f"tr_{each.id}"
-            session().add(each)
-            move = ledger.Movement(
-                ledger.reserved(each.membership_id), ledger.STRIPE, each.amount_minor, each.currency
-            )
-            ledger.post(ledger.Entry(f"payout.sent:{each.id}", "payout.sent", each.id, (move,)))
+            take_as_sent(each)
 
 
 def test_a_year_is_its_months_and_ends_with_what_the_ledger_holds(ana: Membership) -> None:
@@ -148,6 +160,31 @@ def test_an_advocate_reads_their_year_and_finance_what_everybody_was_paid(
     with transaction(read_only=True):
         exported = select(AuditEntry).where(AuditEntry.action == "payments.exported")
         assert sorted(each.object_id for each in session().exec(exported)) == ["2026", "2027"]
+
+
+def test_what_is_found_out_after_the_year_is_of_the_new_one_for_everybody(
+    cast: Cast, ana: Membership
+) -> None:
+    """Sent on New Year's Eve, recorded ten hours later: the summary and finance's table say the same."""
+    eve = datetime(2027, 12, 31, 22, 30, tzinfo=UTC)
+    with at(eve):
+        (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+        with transaction():
+            attempt = PayoutAttempt(
+                payout_id=payout_id, number=1, key="po_eve", destination="acct_1", amount_minor=5_000, currency="EUR"
+            )  # fmt: skip
+            session().add(attempt)
+    with at(eve + timedelta(hours=10)):
+        with transaction():
+            waiting = session().get_one(Payout, payout_id)
+            found = Transfer("tr_eve", "acct_1", 5_000, "EUR", waiting.group, False, payout_id, 0, eve)
+            assert payout_outcomes.sent(waiting, session().get_one(PayoutAttempt, attempt.id), found)
+        with transaction(read_only=True):
+            for year, paid in (2027, "6.45"), (2028, "50.00"):
+                rows = table(year_files.payments_of(acting(cast.finance), "payout.see", year).decode())
+                (euro,) = [each for each in year_of(ana, year) if each.currency == "EUR"]
+                assert [each["Paid"] for each in rows if each["Currency"] == "EUR"] == [paid]
+                assert str(-euro.total.out.major) == paid
 
 
 @pytest.mark.parametrize(
