@@ -106,8 +106,10 @@ def keep(payout: Payout, *, by: Actor, reason: str) -> None:
     _free_lines(payout, kept, state="reversed", state_reason=said)
     _free_lines(payout, state="approved")
     source, goal = ledger.payable(payout.membership_id), ledger.expense(payout.programme_id)
-    move = Movement(source, goal, sum(each.amount_minor for each in kept), payout.currency)
-    ledger.post(Entry(f"payout.kept:{payout.id}", "reward.clawed_back", payout.id, (move,)))
+    amount_minor = sum(each.amount_minor for each in kept)
+    if amount_minor:
+        move = Movement(source, goal, amount_minor, payout.currency)
+        ledger.post(Entry(f"payout.kept:{payout.id}", "reward.clawed_back", payout.id, (move,)))
     for each in kept:
         if each.parent_id is None:
             settle_below(

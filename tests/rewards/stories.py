@@ -179,6 +179,8 @@ def take_as_sent(payout: Payout) -> None:
     """As if Stripe had taken it now."""
     payout.state, payout.sent_at, payout.transfer_id = "sent", now(), f"tr_{payout.id}"
     session().add(payout)
+    for line in session().exec(select(Reward).where(Reward.payout_id == payout.id)):
+        line.state = "paid"
     session().flush()
     move = ledger.Movement(
         ledger.reserved(payout.membership_id), ledger.STRIPE, payout.amount_minor, payout.currency

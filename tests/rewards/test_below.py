@@ -33,7 +33,7 @@ from rewards.write_offs import NotAsked, NotOwed
 from tests.factories import Cast, acting, make_staff
 from tests.referrals.fraud_stories import odd
 from tests.referrals.stories import bring, give_back, make_earner, make_link
-from tests.rewards.stories import percent_rule, ready_account, seen
+from tests.rewards.stories import percent_rule, ready_account, seen, take_as_sent
 
 Line = tuple[str, str, int]
 
@@ -271,12 +271,7 @@ class TestKept:
             made = payouts.run_now(cast.programme, by=acting(cast.finance))
             assert made is not None
             for payout in session().exec(select(Payout).where(Payout.run_id == made.id)):
-                reserved = ledger.reserved(payout.membership_id)
-                move = ledger.Movement(reserved, ledger.STRIPE, payout.amount_minor, "EUR")
-                ledger.post(ledger.Entry(f"payout.sent:{payout.id}", "payout.sent", payout.id, (move,)))
-                payout.state, payout.transfer_id = "sent", f"tr_{payout.id}"
-                for line in session().exec(select(Reward).where(Reward.payout_id == payout.id)):
-                    line.state = "paid"
+                take_as_sent(payout)
 
     def keep(self, cast: Cast, amount_minor: int) -> None:
         with transaction():
