@@ -162,6 +162,11 @@ def find_transfer(group: str, payout_id: str) -> Transfer | None:
     return reversed_one
 
 
+def read_transfer(transfer_id: str) -> Transfer:
+    """A transfer as Stripe has it now; Refused when there is none."""
+    return _transfer(_read("transfers", transfer_id, []))
+
+
 def _transfer(body: dict[str, Any]) -> Transfer:
     return Transfer(
         transfer_id=body["id"],

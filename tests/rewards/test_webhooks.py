@@ -13,15 +13,14 @@ from core.db import session, transaction
 from core.errors import Forbidden
 from core.settings import Settings
 from hub import actions
-from rewards import accounts, ledger, payout_decisions, payout_outcomes, proof, stripe_events
+from rewards import accounts, ledger, payout_decisions, payouts, proof, stripe_events
 from rewards.payout_decisions import NotReversed, ReasonMissing
 from rewards.reward import Reward
-from rewards.runs import Payout, PayoutAttempt
+from rewards.runs import Payout
 from rewards.stripe_events import StripeEvent
-from rewards.stripe_gateway import Transfer
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import approved, percent_rule, ready_account, reserved_payouts, stripe_account
+from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
 PLATFORM = "whsec_local_platform"
 CONNECT = "whsec_local_connect"
@@ -149,49 +148,41 @@ def test_an_event_that_cannot_be_applied_now_is_applied_later(
         assert stripe_events.apply_events() == 1
 
 
-def test_a_reversed_transfer_is_put_before_finance(cast: Cast, client: FlaskClient) -> None:
+@pytest.fixture
+def came_back(cast: Cast, client: FlaskClient, stripe: LocalStripe) -> str:
+    """A payout whose transfer was made and reversed, which we were told twice; answers its id."""
     with transaction():
         percent_rule(cast.programme)
         ana = make_advocate(cast.programme)
-        ready_account(ana)
+    stripe_account(ana, stripe)
     approved(ana, cast.manager)
     (payout_id,) = reserved_payouts(cast.programme, cast.finance)
-    with transaction():
-        payout = session().get_one(Payout, payout_id)
-        payout.transfer_id = "tr_1"
-        session().add(payout)
-    told = event("transfer.reversed", data={"object": {"id": "tr_1"}})
+    with at(now() + timedelta(seconds=2)):
+        payouts.send_due()
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals")
+    for event_id in ("evt_1", "evt_2"):
+        tell_reversed(client, made["id"], event_id)
+    return payout_id
+
+
+def tell_reversed(client: FlaskClient, transfer_id: str, event_id: str) -> None:
+    told = event("transfer.reversed", id=event_id, data={"object": {"id": transfer_id}})
     client.post("/webhooks/stripe", data=told, headers=signed(told))
-    assert stripe_events.apply_events() == 1
+    stripe_events.apply_events()
+
+
+def test_a_reversed_transfer_is_put_before_finance_once(
+    cast: Cast, came_back: str, client: FlaskClient, stripe: LocalStripe
+) -> None:
     with transaction():
         (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
         assert "was reversed at Stripe" in asked.summary
-
-
-@pytest.fixture
-def came_back(cast: Cast, client: FlaskClient) -> str:
-    """A payout whose transfer was made and reversed; answers its id."""
+        payout_decisions.pay_again(session().get_one(Payout, came_back), by=acting(cast.finance))
+    tell_reversed(client, stripe.transfers()[0]["id"], "evt_3")
     with transaction():
-        percent_rule(cast.programme)
-        ana = make_advocate(cast.programme)
-        ready_account(ana)
-    approved(ana, cast.manager)
-    (payout_id,) = reserved_payouts(cast.programme, cast.finance)
-    with transaction():
-        payout = session().get_one(Payout, payout_id)
-        attempt = PayoutAttempt(
-            payout_id=payout.id, number=1, key="k", destination="acct", amount_minor=1_290, currency="EUR"
-        )
-        session().add(attempt)
-        session().flush()
-        payout_outcomes.sent(
-            payout, attempt, Transfer("tr_1", "acct", 1_290, "EUR", "k", False, payout.id, 0, now())
-        )
-    told = event("transfer.reversed", data={"object": {"id": "tr_1", "reversed": True}})
-    for _ in range(2):
-        client.post("/webhooks/stripe", data=told, headers=signed(told))
-        stripe_events.apply_events()
-    return payout_id
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+        assert session().get_one(Payout, came_back).state == "taken_back"
 
 
 def test_a_reversed_payout_is_paid_again_with_the_next_run_when_finance_says_so(
@@ -229,8 +220,10 @@ def test_a_reversed_payout_that_is_kept_takes_its_rewards_back_with_the_reason(
         assert proof.problems() == []
 
 
-@pytest.mark.parametrize("data", [None, [], {"object": None}, {"object": {"id": 5}}, "x"])
-def test_odd_bodies_of_events_are_noted(settings: Settings, client: FlaskClient, data: object) -> None:
+@pytest.mark.parametrize(
+    "data", [None, [], {"object": None}, {"object": {"id": 5}}, {"object": {"id": "tr_nobodys"}}, "x"]
+)
+def test_odd_bodies_of_events_are_noted(stripe: LocalStripe, client: FlaskClient, data: object) -> None:
     told = event("transfer.reversed", data=data)
     client.post("/webhooks/stripe", data=told, headers=signed(told))
     assert stripe_events.apply_events() == 1
