@@ -41,6 +41,10 @@ class ReasonMissing(Invalid):
     """Please say why: the advocate reads it."""
 
 
+class NotByStripe(Conflict):
+    """Only payouts through Stripe are sent again. This one is given, or goes into a bank file, by itself; or take it back."""
+
+
 class AccountNotReady(Conflict):
     """The advocate's payout account cannot receive money yet."""
 
@@ -54,8 +58,10 @@ def get_payout(payout_id: str) -> Payout:
 
 
 def retry(payout: Payout, *, by: Actor) -> None:
-    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, AccountNotReady."""
+    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, NotByStripe, AccountNotReady."""
     _require_stopped(payout, by)
+    if payout.provider != "stripe":
+        raise NotByStripe
     account = accounts.account_of(get_membership(payout.membership_id).person_id)
     if account is None or not accounts.able(account) or not account.stripe_account_id:
         raise AccountNotReady

@@ -22,14 +22,24 @@ from core.money import Money
 from core.outbox import OutboxMessage
 from core.people import Person
 from core.settings import Settings, configure
-from rewards import bank_accounts, bank_files, ledger, pain001, payout_sender, payouts, proof
+from rewards import (
+    bank_accounts,
+    bank_files,
+    ledger,
+    pain001,
+    payout_decisions,
+    payout_sender,
+    payouts,
+    proof,
+)
 from rewards.bank_accounts import Details, WrongBic, WrongIban
 from rewards.bank_files import BankFile, NoPayer, NotExported, NothingToExport, ReferenceNeeded
 from rewards.pain001 import Credit, Order
+from rewards.payout_decisions import NotByStripe
 from rewards.runs import Payout, PayoutRun, PayoutSkip
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, sign_in
-from tests.rewards.stories import approved, percent_rule
+from tests.rewards.stories import approved, percent_rule, ready_account
 from tests.rewards.test_payouts import next_month
 
 IBAN, OTHER = "DE89370400440532013000", "FR1420041010050500013M02606"
@@ -194,6 +204,10 @@ def test_beside_others_a_changed_account_is_held_and_said(cast: Cast, ana: Membe
             ana.id,
             "The bank account was changed after the run was made.",
         )
+    with transaction():
+        ready_account(ana)
+        with pytest.raises(NotByStripe):
+            payout_decisions.retry(payout_decisions.get_payout(held.id), by=acting(cast.finance))
 
 
 def test_without_an_account_the_money_waits_and_each_currency_has_a_file(cast: Cast, ana: Membership) -> None:

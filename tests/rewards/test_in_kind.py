@@ -27,6 +27,7 @@ from rewards import (
     proof,
     statements,
 )
+from rewards.payout_decisions import NotByStripe
 from rewards.payout_sender import send_due
 from rewards.perk_orders import PerkOrder
 from rewards.perks import NotHowItPays, PaysAlready, Perk
@@ -34,7 +35,7 @@ from rewards.reward import Reward
 from rewards.runs import Payout, PayoutSkip
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
-from tests.rewards.stories import approved, percent_rule
+from tests.rewards.stories import approved, percent_rule, ready_account
 from tests.rewards.test_payouts import next_month
 
 
@@ -170,6 +171,22 @@ def test_what_never_comes_in_is_taken_back_by_finance(cast: Cast, ana: Membershi
     assert (payout().state, stock(card)) == ("taken_back", 5)
     in_kind.give_due()
     assert payout().state == "taken_back"
+
+
+def test_what_waits_for_stock_is_not_sent_to_an_account_at_stripe(
+    cast: Cast, ana: Membership, card: Perk
+) -> None:
+    approved(ana, cast.manager, 60_000)
+    with transaction():
+        ready_account(ana)
+    close()
+    waits = payout().id
+    with pytest.raises(NotByStripe), transaction():
+        payout_decisions.retry(payout_decisions.get_payout(waits), by=acting(cast.finance))
+    with transaction():
+        perks.restock(perks.get_perk(card.id), 1, by=acting(cast.manager))
+    in_kind.give_due()
+    assert (payout().state, payout().destination) == ("sending", card.id)
 
 
 def test_two_clocks_order_once(cast: Cast, ana: Membership, card: Perk) -> None:
