@@ -26,6 +26,18 @@ def transfer_reversed(payout: Payout, transfer: Transfer) -> None:
     _put_before_finance(session().get_one(Payout, payout.id, populate_existing=True), why)
 
 
+def returned(payout_id: str, why: str) -> bool:
+    """Whoever carried it otherwise brought it back: a bank its transfer, a manager its perks. False when it was not sent, or has come back."""
+    here = update(Payout).where(
+        col(Payout.id) == payout_id, col(Payout.provider) != "stripe", col(Payout.state) == "sent"
+    )
+    back = here.values(state="reversed", reason=why[:500]).execution_options(synchronize_session=False)
+    if not update_one(back):
+        return False
+    _put_before_finance(session().get_one(Payout, payout_id, populate_existing=True), why)
+    return True
+
+
 def _put_before_finance(payout: Payout, why: str) -> None:
     due = actions.due_in(LOOK_WITHIN_DAYS)
     actions.ask(LOOK, payout.id, payout.unit_id, right="payout.run", summary=why, due_at=due)

@@ -34,7 +34,7 @@ class TransferExists(Conflict):
 
 
 class NotReversed(Conflict):
-    """This payout's transfer was not reversed, or somebody decided about it before."""
+    """This payout's money did not come back, or somebody decided about it before."""
 
 
 class ReasonMissing(Invalid):
@@ -110,7 +110,8 @@ def _take_reversed(payout: Payout, act: str, by: Actor, **more: object) -> None:
     session().refresh(payout)
     actions.done(LOOK, payout.id, by=by)
     audit.record(by, act, "payout", payout.id, unit_id=payout.unit_id, details=more)
-    move = Movement(ledger.STRIPE, ledger.payable(payout.membership_id), payout.amount_minor, payout.currency)
+    left, payable = ledger.LEFT[payout.provider], ledger.payable(payout.membership_id)
+    move = Movement(left, payable, payout.amount_minor, payout.currency)
     ledger.post(Entry(f"payout.reversed:{payout.id}", "payout.reversed", payout.id, (move,)))
 
 

@@ -1,4 +1,4 @@
-"""What Stripe's balance moved, beside our ledger."""
+"""What Stripe's balance moved, beside our ledger; perks that were sent and came back."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,6 +30,7 @@ def upgrade() -> None:
         ),
     )
     _words("reconciliation_difference", "kind", KINDS)
+    _words("perk_order", "state", ("ordered", "sent", "declined", "returned"))
 
 
 def _words(table: str, column: str, words: tuple[str, ...]) -> None:
