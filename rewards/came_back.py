@@ -4,26 +4,30 @@ from sqlalchemy import update
 from sqlmodel import col
 
 from core import events
-from core.db import run, session, update_one
+from core.db import session, update_one
 from hub import actions
 from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
-from rewards.runs import OWED, Payout, PayoutReversed
+from rewards.runs import ARRIVED, OWED, Payout, PayoutReversed
 from rewards.stripe_gateway import Transfer
-
-GOT = ("sent", "landed", "bank_failed")
-"""states in which the advocate has it"""
+from rewards.stripe_units import minor_of
 
 
 def transfer_reversed(payout: Payout, transfer: Transfer) -> None:
-    """Its transfer was reversed: in whole, finance decides what becomes of it; in part, finance looks at it. Again: nothing."""
+    """Its transfer was reversed, in whole or in part: finance decides what becomes of that. Again: nothing.
+
+    Of one that is not written down as sent, and may be of another amount, finance only hears.
+    """
     why = f"Transfer {transfer.transfer_id} was reversed at Stripe. Please look what is to be done."
-    same = update(Payout).where(col(Payout.id) == payout.id, col(Payout.state).in_((*OWED, *GOT)))
-    if not update_one(same.values(reason=why).execution_options(synchronize_session=False)):
-        return
+    back = minor_of(transfer.reversed_amount, transfer.currency)
+    same = update(Payout).where(col(Payout.id) == payout.id)
+    arrived = same.where(col(Payout.state).in_(ARRIVED))
     if transfer.reversed:
-        gone = same.where(col(Payout.state).in_(GOT))
-        run(gone.values(state="reversed").execution_options(synchronize_session=False))
-    _put_before_finance(session().get_one(Payout, payout.id, populate_existing=True), why)
+        noted = arrived.values(state="reversed", reason=why)
+    else:
+        noted = arrived.where(col(Payout.back_minor) < back).values(back_minor=back, reason=why)
+    owed = same.where(col(Payout.state).in_(OWED)).values(reason=why)
+    if any(update_one(each.execution_options(synchronize_session=False)) for each in (noted, owed)):
+        _put_before_finance(session().get_one(Payout, payout.id, populate_existing=True), why)
 
 
 def returned(payout_id: str, why: str) -> bool:

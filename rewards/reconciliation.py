@@ -155,7 +155,7 @@ def compare(payouts: Sequence[Payout], transfers: Iterable[Transfer]) -> Found:
     differences = []
     for payout in payouts:
         found = made.pop(payout.id, [])
-        ours = payout.amount_minor if payout.state in PAID else 0
+        ours = payout.amount_minor - payout.part_back.amount_minor if payout.state in PAID else 0
         theirs = sum(
             minor_of(each.stands, payout.currency) for each in found if each.currency == payout.currency
         )

@@ -15,7 +15,7 @@ from sqlmodel import col
 from core.db import session
 from rewards import ledger
 from rewards.ledger import LedgerTransaction, Posting
-from rewards.runs import OWED, Payout
+from rewards.runs import GONE, OWED, Payout
 from rewards.stripe_balance import Moved
 from rewards.stripe_gateway import Transfer
 from rewards.stripe_units import minor_of
@@ -42,8 +42,9 @@ def left_by_ledger(payouts: Sequence[Payout], since: datetime) -> Left:
     left: Left = Counter()
     for each in payouts:
         left[each.id, each.currency] += booked.get((each.id, each.currency), 0)
-        if each.state == "reversed":
-            left[each.id, each.currency] -= each.amount_minor
+        back = each.amount if each.state == "reversed" else each.part_back
+        if each.state in GONE:
+            left[each.id, each.currency] -= back.amount_minor
     return left
 
 

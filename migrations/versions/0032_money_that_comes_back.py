@@ -1,4 +1,4 @@
-"""What Stripe's balance moved, beside our ledger; perks that were sent and came back."""
+"""What Stripe's balance moved, beside our ledger; perks and parts of transfers that came back."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -29,6 +29,8 @@ def upgrade() -> None:
             "reconciliation_id", "currency", name=op.f("uq_reconciled_balance_reconciliation_id_currency")
         ),
     )
+    for column in ("back_minor", "owed_again_minor"):
+        op.add_column("payout", sa.Column(column, sa.BigInteger(), server_default="0", nullable=False))
     _words("reconciliation_difference", "kind", KINDS)
     _words("perk_order", "state", ("ordered", "sent", "declined", "returned"))
 

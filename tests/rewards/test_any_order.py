@@ -3,19 +3,28 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from sqlmodel import select
+from sqlmodel import col, select
 
 from core.clock import at, now
 from core.db import dialect, session, transaction
 from core.errors import SpokesError
 from referrals.conversions import Conversion
-from rewards import approvals, grants, payout_decisions, payout_outcomes, payout_sender, payouts, proof
+from rewards import (
+    approvals,
+    came_back,
+    grants,
+    payout_decisions,
+    payout_outcomes,
+    payout_sender,
+    payouts,
+    proof,
+)
 from rewards.grants import Reward
-from rewards.runs import Payout
+from rewards.runs import GONE, Payout
 from rewards.stripe_gateway import Transfer
-from rewards.stripe_units import stripe_amount
+from rewards.stripe_units import payable_part, payable_step, stripe_amount
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import percent_rule, points_rule, ready_account, refund, sale, seen
 
@@ -33,7 +42,14 @@ ACTS = (
     "run",
     "sent",
     "take back",
+    "come back",
+    "pay again",
 )
+PAID_AND_BACK = [
+    ("sell", 0, 10_000), ("open", 0, 1), ("approve", 0, 1), ("run", 0, 1), ("sent", 0, 1), ("come back", 0, 300),
+    ("refund", 0, 4_000), ("come back", 0, 1), ("pay again", 0, 1), ("run", 0, 1), ("sent", 0, 1),
+    ("come back", 0, 100), ("pay again", 0, 1), ("come back", 0, 20_000), ("pay again", 0, 1), ("run", 0, 1),
+]  # fmt: skip
 STEPS = st.lists(
     st.tuples(st.sampled_from(ACTS), st.integers(0, 3), st.integers(1, 20_000)), min_size=1, max_size=25
 )
@@ -66,6 +82,8 @@ class World:
             payouts.run_now(self.cast.programme, by=self.finance)
         elif act in {"sent", "take back"}:
             self.payout(act, which)
+        elif act in {"come back", "pay again"}:
+            self.came_back(act, which, amount)
         elif self.sales:
             self.about(act, self.sales[which % len(self.sales)], amount)
 
@@ -96,6 +114,27 @@ class World:
             approvals.undo(reward, by=self.manager)
         else:
             approvals.release(reward, by=self.manager)
+
+    def came_back(self, act: str, which: int, amount: int) -> None:
+        """More of a transfer is reversed, or finance says that what came back is owed again."""
+        gone = session().exec(select(Payout).where(col(Payout.state).in_(GONE)).order_by(Payout.id)).all()
+        if not gone:
+            return
+        payout = gone[which % len(gone)]
+        if act == "pay again" and payout.state == "reversed":
+            payout_decisions.pay_again(payout, by=self.finance)
+        elif act == "pay again":
+            payout_decisions.pay_part_again(payout, by=self.finance)
+        else:
+            whole = payout.amount_minor + payout.owed_again_minor
+            back = min(whole, payout.back_minor + max(amount, payable_step(self.currency)))
+            sums = [stripe_amount(payable_part(each, self.currency), self.currency) for each in (whole, back)]
+            reversed_ = Transfer(
+                f"tr_{payout.id}", payout.destination, sums[0], payout.currency, "", reversed=sums[0] == sums[1],
+                payout_id=payout.id, reversed_amount=sums[1], at=now(),
+            )  # fmt: skip
+            for _ in range(2):
+                came_back.transfer_reversed(payout, reversed_)
 
     def payout(self, act: str, which: int) -> None:
         made = session().exec(select(Payout).where(Payout.state == "reserved").order_by(Payout.id)).all()
@@ -129,6 +168,7 @@ def test_any_sequence_keeps_the_books_and_never_reverses_more_than_was_granted(
         deadline=None,
         suppress_health_check=list(HealthCheck),
     )
+    @example(PAID_AND_BACK, 1_000)
     @given(STEPS, st.integers(1, 10_000))
     def happen(steps: list[Step], rate: int) -> None:
         with pytest.raises(Undone), transaction():

@@ -165,6 +165,21 @@ def test_what_came_back_is_in_the_balance_and_in_our_books_whatever_finance_deci
     assert balances() == [("EUR", 0, 0)]
 
 
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_part_that_came_back_is_no_difference_once_we_know_of_it(
+    cast: Cast, sent: str, stripe: LocalStripe, decided: bool
+) -> None:
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals", amount="290")
+    missed_events.fetch_missed()
+    stripe_events.apply_events()
+    if decided:
+        with transaction():
+            payout_decisions.pay_part_again(payout_decisions.get_payout(sent), by=acting(cast.finance))
+    assert compared() == ([("EUR", 1_000, 1_000)], [])
+    assert balances() == [("EUR", 1_000, 1_000)]
+
+
 def test_a_posting_too_many_is_found_by_the_balance_though_the_lists_agree(
     cast: Cast, ana: Membership, sent: str
 ) -> None:

@@ -14,11 +14,12 @@ from core.errors import Forbidden
 from core.settings import Settings
 from hub import actions
 from rewards import accounts, ledger, payout_decisions, payouts, proof, stripe_events
-from rewards.payout_decisions import NotReversed, ReasonMissing
+from rewards.payout_decisions import NoPartBack, NotReversed, ReasonMissing
 from rewards.reward import Reward
 from rewards.runs import Payout
 from rewards.stripe_events import StripeEvent
-from tests.factories import Cast, acting, make_advocate
+from tests.at_once import at_once
+from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
@@ -149,8 +150,8 @@ def test_an_event_that_cannot_be_applied_now_is_applied_later(
 
 
 @pytest.fixture
-def came_back(cast: Cast, client: FlaskClient, stripe: LocalStripe) -> str:
-    """A payout whose transfer was made and reversed, which we were told twice; answers its id."""
+def sent(cast: Cast, stripe: LocalStripe) -> str:
+    """A payout of 12.90 whose transfer was made; answers its id."""
     with transaction():
         percent_rule(cast.programme)
         ana = make_advocate(cast.programme)
@@ -158,12 +159,18 @@ def came_back(cast: Cast, client: FlaskClient, stripe: LocalStripe) -> str:
     approved(ana, cast.manager)
     (payout_id,) = reserved_payouts(cast.programme, cast.finance)
     with at(now() + timedelta(seconds=2)):
-        payouts.send_due()
+        assert payouts.send_due() == 1
+    return payout_id
+
+
+@pytest.fixture
+def came_back(sent: str, client: FlaskClient, stripe: LocalStripe) -> str:
+    """It was reversed, which we were told twice."""
     (made,) = stripe.transfers()
     stripe.api(f"transfers/{made['id']}/reversals")
     for event_id in ("evt_1", "evt_2"):
         tell_reversed(client, made["id"], event_id)
-    return payout_id
+    return sent
 
 
 def tell_reversed(client: FlaskClient, transfer_id: str, event_id: str) -> None:
@@ -218,6 +225,94 @@ def test_a_reversed_payout_that_is_kept_takes_its_rewards_back_with_the_reason(
         assert ledger.balance(ledger.payable(line.membership_id), "EUR") == 0
         assert ledger.balance(ledger.STRIPE, "EUR") == 0
         assert proof.problems() == []
+
+
+@pytest.fixture
+def part_back(sent: str, client: FlaskClient, stripe: LocalStripe) -> str:
+    """2.90 of it were reversed, which we were told twice."""
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals", amount="290")
+    for event_id in ("evt_1", "evt_2"):
+        tell_reversed(client, made["id"], event_id)
+    return sent
+
+
+def books(payout_id: str) -> tuple[str, int, int, int]:
+    """The payout's state and amount, what has left through Stripe, what is owed."""
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        payout = session().get_one(Payout, payout_id)
+        left, owed = (
+            ledger.balance(each, "EUR") for each in (ledger.STRIPE, ledger.payable(payout.membership_id))
+        )
+        return payout.state, payout.amount_minor, left, owed
+
+
+def test_a_part_that_came_back_is_owed_again_when_finance_says_so(
+    cast: Cast, part_back: str, stripe: LocalStripe
+) -> None:
+    assert books(part_back) == ("sent", 1_290, 1_290, 0)
+    with transaction():
+        (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
+        assert asked.subject_id == part_back
+        payout = session().get_one(Payout, part_back)
+        assert payout.part_back.amount_minor == 290
+        with pytest.raises(Forbidden):
+            payout_decisions.pay_part_again(payout, by=acting(cast.manager))
+        with pytest.raises(NotReversed):
+            payout_decisions.pay_again(payout, by=acting(cast.finance))
+        payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        with pytest.raises(NoPartBack):
+            payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+    assert books(part_back) == ("sent", 1_000, 1_000, 290)
+    with at(now() + timedelta(minutes=5)):
+        (again,) = reserved_payouts(cast.programme, cast.finance)
+        assert payouts.send_due() == 0  # it is due a second later
+    with at(now() + timedelta(minutes=6)):
+        assert payouts.send_due() == 1
+    assert books(again) == ("sent", 290, 1_290, 0)
+    assert [each["amount"] for each in stripe.transfers()] == [290, 1_290]
+
+
+def test_of_a_transfer_that_is_reversed_bit_by_bit_everything_is_owed_again_once(
+    cast: Cast, part_back: str, client: FlaskClient, stripe: LocalStripe
+) -> None:
+    (made,) = stripe.transfers()
+    for number, amount in enumerate(("100", "50")):
+        with transaction():
+            payout = session().get_one(Payout, part_back)
+            payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        stripe.api(f"transfers/{made['id']}/reversals", amount=amount)
+        tell_reversed(client, made["id"], f"evt_bit_{number}")
+    assert books(part_back) == ("sent", 900, 900, 390)  # 50 more came back, undecided
+    stripe.api(f"transfers/{made['id']}/reversals")
+    tell_reversed(client, made["id"], "evt_rest")
+    with transaction():
+        payout = session().get_one(Payout, part_back)
+        with pytest.raises(NoPartBack):
+            payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        payout_decisions.pay_again(payout, by=acting(cast.finance))
+    assert books(part_back) == ("taken_back", 900, 0, 1_290)
+
+
+def test_two_who_say_at_once_that_a_part_is_owed_again_say_it_once(cast: Cast, part_back: str) -> None:
+    def pay() -> None:
+        with transaction():
+            payout_decisions.pay_part_again(session().get_one(Payout, part_back), by=acting(cast.finance))
+
+    assert sorted(type(each).__name__ for each in at_once(pay, pay)) == ["NoPartBack", "NoneType"]
+    assert books(part_back) == ("sent", 1_000, 1_000, 290)
+
+
+def test_finance_says_it_on_the_payouts_page(cast: Cast, part_back: str, client: FlaskClient) -> None:
+    item, said = f"/console/payouts/items/{part_back}", {"act": "pay_part_again"}
+    for who, status in ((cast.other_manager, 404), (cast.manager, 403)):
+        assert sign_in(client, who).post(item, data=said).status_code == status
+    sign_in(client, cast.finance)
+    assert "A part came back: €2.90" in client.get(item).text
+    assert client.post(item, data=said).status_code == 303
+    assert "A part came back" not in client.get(item).text
 
 
 @pytest.mark.parametrize(
