@@ -151,7 +151,10 @@ def test_what_was_sent_and_came_back_gives_everything_back_once(cast: Cast, ana:
     assert (points_of(ana), stock_of(perk)) == (100, 5)
     with transaction(read_only=True):
         mails = session().exec(select(OutboxMessage).where(OutboxMessage.subject == made.id)).all()
-        assert ["Your points are back." in each.content["text"] for each in mails] == [False, True]
+        points_back = {
+            each.content["subject"]: "Your points are back." in each.content["text"] for each in mails
+        }
+    assert points_back == {"On its way: A mug": False, "A mug came back to us": True}
 
 
 def test_who_may_not_answer(cast: Cast, ana: Membership) -> None:
