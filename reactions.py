@@ -86,9 +86,11 @@ def refunds_are_a_late_signal(event: RefundRecorded) -> None:
 
 
 def perks_settle_their_payout(event: PerksOfPayoutAnswered) -> None:
-    """What a payout is given in was sent, or cannot be."""
+    """What a payout is given in was sent, or cannot be, or came back."""
     if event.state == "sent":
         in_kind.sent(event.payout_id)
+    elif event.state == "returned":
+        in_kind.returned(event.payout_id, event.reason)
     else:
         in_kind.declined(event.payout_id, event.reason)
 

@@ -156,7 +156,7 @@ REWARDS = {
 PAYOUTS = {
     "sent": "The money of a payout has gone out.",
     "taken_back": "A payout was given up; its lines wait for the next run.",
-    "reversed": "The transfer of a payout was reversed at Stripe.",
+    "reversed": "A payout's money came back: reversed at Stripe, returned by the bank, or its perks were.",
 }
 
 TYPES: tuple[WebhookType, ...] = (

@@ -1,4 +1,4 @@
-"""Payouts by bank file: exported once for the bank, marked as paid with its reference, or given back when it refuses them."""
+"""Payouts by bank file: exported once for the bank, marked as paid with its reference, given back when it refuses or returns them."""
 
 import csv
 import io
@@ -19,7 +19,7 @@ from core.files import store
 from core.settings import settings
 from core.spreadsheets import CSV, harmless
 from hub.programmes import get_programme
-from rewards import bank_accounts, ledger, pain001
+from rewards import bank_accounts, came_back, ledger, pain001
 from rewards.bank_accounts import BankAccount, Details
 from rewards.ledger import Entry, Movement
 from rewards.pain001 import Credit, Order
@@ -58,6 +58,10 @@ class NoPayer(Unavailable):
 
 class ReferenceNeeded(Invalid):
     """Please give the bank's reference."""
+
+
+class NotPaid(Conflict):
+    """This payout was not marked as paid by the bank, or its money came back before."""
 
 
 class NotExported(Conflict):
@@ -236,3 +240,16 @@ def refused_by_bank(payout: Payout, reason: str, *, by: Actor) -> None:
     give_back(payout)
     facts = {"reason": payout.reason}
     audit.record(by, "payout.refused_by_bank", "payout", payout.id, unit_id=payout.unit_id, details=facts)
+
+
+def returned_by_bank(payout: Payout, reason: str, *, by: Actor) -> None:
+    """The bank gave back what it had paid: finance decides whether it is paid again. Raises NotPaid, ReferenceNeeded."""
+    authorize(by, RIGHT, payout.unit_id)
+    if not reason.strip():
+        raise ReferenceNeeded("Please give the bank's reason.")
+    if payout.provider != "bank" or not came_back.returned(
+        payout.id, f"The bank returned it: {reason.strip()}"
+    ):
+        raise NotPaid
+    facts = {"reason": payout.reason}
+    audit.record(by, "payout.returned_by_bank", "payout", payout.id, unit_id=payout.unit_id, details=facts)

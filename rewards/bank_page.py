@@ -51,7 +51,7 @@ class Answered(Input):
 class AnsweredOne(Input):
     """What the bank said of one payout."""
 
-    act: Literal["paid", "refused"]
+    act: Literal["paid", "refused", "returned"]
     said: str = Field(default="", max_length=500)
 
 
@@ -115,7 +115,7 @@ def paid(file_id: str) -> ResponseReturnValue:
 @door.post("/console/payouts/items/<id:payout_id>/bank")
 @proves(RIGHT)
 def answer_one(payout_id: str) -> ResponseReturnValue:
-    """The bank has paid this one, or has not."""
+    """The bank has paid this one, or has not, or gave it back later."""
     actor, payout, wanted = staff(payouts_page.SEE), get_payout(payout_id), read_form(AnsweredOne)
     authorize(actor, RIGHT, payout.unit_id)
     if wanted.act == "paid":
@@ -124,6 +124,9 @@ def answer_one(payout_id: str) -> ResponseReturnValue:
             raise bank_files.NotExported
         bank_files.mark_paid(file, wanted.said, by=actor, only=payout.id)
         flash(_("It is paid."), "good")
+    elif wanted.act == "returned":
+        bank_files.returned_by_bank(payout, wanted.said, by=actor)
+        flash(_("It came back. Say what becomes of it."), "good")
     else:
         bank_files.refused_by_bank(payout, wanted.said, by=actor)
         flash(_("It is owed again, and waits for the next run."), "good")

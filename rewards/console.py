@@ -81,7 +81,7 @@ class ManualRun(Input):
 class PayoutAct(Input):
     """What to do with a payout that stopped."""
 
-    act: Literal["retry", "take_back", "pay_again", "keep"]
+    act: Literal["retry", "take_back", "pay_again", "pay_part_again", "keep"]
     reason: str = Field(default="", max_length=500)
 
 
@@ -353,6 +353,9 @@ def act_on_payout(payout_id: str) -> ResponseReturnValue:
         flash(_("It is sent again by the clock."), "good")
     elif wanted.act == "pay_again":
         payout_decisions.pay_again(payout, by=actor)
+        flash(_("It is owed again, and waits for the next run."), "good")
+    elif wanted.act == "pay_part_again":
+        payout_decisions.pay_part_again(payout, by=actor)
         flash(_("It is owed again, and waits for the next run."), "good")
     elif wanted.act == "keep":
         payout_decisions.keep(payout, by=actor, reason=wanted.reason)

@@ -1,4 +1,4 @@
-"""Payouts in kind: the clock takes the perks out of stock and orders them, a manager sends them, or they come back."""
+"""Payouts in kind: the clock takes the perks out of stock and orders them, a manager sends them, or cannot, or they come back."""
 
 from sqlalchemy import select, update
 from sqlmodel import col
@@ -10,7 +10,7 @@ from core.clock import now
 from core.db import run, session, transaction, update_one
 from core.people import get_person
 from hub import actions
-from rewards import ledger, perks
+from rewards import came_back, ledger, perks
 from rewards.ledger import Entry, Movement
 from rewards.one_by_one import one_by_one
 from rewards.payout_decisions import give_back
@@ -84,6 +84,11 @@ def sent(payout_id: str) -> None:
     ledger.post(Entry(f"payout.sent:{payout.id}", "payout.sent", payout.id, (move,)))
     tell_sent(payout)
     events.publish(PayoutSent(payout.id))
+
+
+def returned(payout_id: str, reason: str) -> None:
+    """They were sent and came back: finance decides whether they are given again."""
+    came_back.returned(payout_id, f"What was sent came back: {reason}")
 
 
 def declined(payout_id: str, reason: str) -> None:

@@ -8,15 +8,16 @@ from sqlmodel import col, select
 from advocates.membership import get_membership
 from core import audit, events
 from core.access import Actor, authorize
-from core.clock import now
+from core.clock import day_number, now
 from core.db import run, session, update_one
 from core.errors import Conflict, Invalid, NotFound
+from core.money import Money
 from hub import actions
 from rewards import accounts, ledger
 from rewards.ledger import Entry, Movement
 from rewards.payout_outcomes import LOOK
-from rewards.reward import Reward
-from rewards.runs import Payout, PayoutAttempt, PayoutTakenBack
+from rewards.reward import Reward, content_hash
+from rewards.runs import ARRIVED, Payout, PayoutAttempt, PayoutTakenBack
 from rewards.taking_back import settle_below
 
 _GIVEN = ("earned", "restored")
@@ -40,11 +41,19 @@ class TransferExists(Conflict):
 
 
 class NotReversed(Conflict):
-    """This payout's transfer was not reversed, or somebody decided about it before."""
+    """This payout's money did not come back, or somebody decided about it before."""
+
+
+class NoPartBack(Conflict):
+    """No part of this payout's transfer was reversed, or somebody decided about it before."""
 
 
 class ReasonMissing(Invalid):
     """Please say why: the advocate reads it."""
+
+
+class NotByStripe(Conflict):
+    """Only payouts through Stripe are sent again. This one is given, or goes into a bank file, by itself; or take it back."""
 
 
 class AccountNotReady(Conflict):
@@ -60,8 +69,10 @@ def get_payout(payout_id: str) -> Payout:
 
 
 def retry(payout: Payout, *, by: Actor) -> None:
-    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, AccountNotReady."""
+    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, NotByStripe, AccountNotReady."""
     _require_stopped(payout, by)
+    if payout.provider != "stripe":
+        raise NotByStripe
     account = accounts.account_of(get_membership(payout.membership_id).person_id)
     if account is None or not accounts.able(account) or not account.stripe_account_id:
         raise AccountNotReady
@@ -89,6 +100,64 @@ def pay_again(payout: Payout, *, by: Actor) -> None:
     """A reversed payout is owed again: its lines wait for the next run. Raises NotReversed."""
     _take_reversed(payout, "payout.owed_again", by)
     _free_lines(payout, state="approved")
+
+
+def pay_part_again(payout: Payout, *, by: Actor) -> None:
+    """The part of its transfer that was reversed is owed again: a line over it waits for the next run. Raises NoPartBack."""
+    authorize(by, "payout.run", payout.unit_id)
+    part = payout.part_back
+    here = update(Payout).where(
+        col(Payout.id) == payout.id,
+        col(Payout.state).in_(ARRIVED),
+        col(Payout.back_minor) == payout.back_minor,
+        col(Payout.owed_again_minor) == payout.owed_again_minor,
+    )
+    less = here.values(
+        amount_minor=Payout.amount_minor - part.amount_minor,
+        owed_again_minor=payout.back_minor,
+        lines=Payout.lines + 1,
+        reason="",
+    )
+    if not part.amount_minor or not update_one(less.execution_options(synchronize_session=False)):
+        raise NoPartBack
+    session().refresh(payout)
+    actions.done(LOOK, payout.id, by=by)
+    facts = {"amount_minor": part.amount_minor, "currency": part.currency}
+    audit.record(by, "payout.part_owed_again", "payout", payout.id, unit_id=payout.unit_id, details=facts)
+    _carry(payout, part, by)
+    move = Movement(ledger.STRIPE, ledger.payable(payout.membership_id), part.amount_minor, part.currency)
+    key = f"payout.reversed:{payout.id}:{payout.back_minor}"
+    ledger.post(Entry(key, "payout.reversed", payout.id, (move,)))
+
+
+def _carry(payout: Payout, part: Money, by: Actor) -> None:
+    """One line takes the part out of the payout, one brings it back with the next."""
+    at = now()
+    for goes in (True, False):
+        amount = -part.amount_minor if goes else part.amount_minor
+        line = Reward(
+            grant_key=f"came-back:{payout.id}:{payout.back_minor}:{'out' if goes else 'in'}",
+            membership_id=payout.membership_id,
+            programme_id=payout.programme_id,
+            unit_id=payout.unit_id,
+            kind="carry",
+            currency=part.currency,
+            granted_minor=amount,
+            amount_minor=amount,
+            arithmetic=f"{part.format()} of a payout came back: carried to the next payout",
+            state="paid" if goes else "approved",
+            approved_by=by.id,
+            approved_at=at,
+            payable_at=at,
+            run_id=payout.run_id if goes else None,
+            payout_id=payout.id if goes else None,
+            occurred_at=at,
+            day=day_number(at),
+            made_at=at,
+        )
+        line.content_hash = content_hash(line)
+        session().add(line)
+    session().flush()
 
 
 def keep(payout: Payout, *, by: Actor, reason: str) -> None:
@@ -125,7 +194,8 @@ def _take_reversed(payout: Payout, act: str, by: Actor, **more: object) -> None:
     session().refresh(payout)
     actions.done(LOOK, payout.id, by=by)
     audit.record(by, act, "payout", payout.id, unit_id=payout.unit_id, details=more)
-    move = Movement(ledger.STRIPE, ledger.payable(payout.membership_id), payout.amount_minor, payout.currency)
+    left, payable = ledger.LEFT[payout.provider], ledger.payable(payout.membership_id)
+    move = Movement(left, payable, payout.amount_minor, payout.currency)
     ledger.post(Entry(f"payout.reversed:{payout.id}", "payout.reversed", payout.id, (move,)))
 
 

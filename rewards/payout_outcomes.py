@@ -49,7 +49,8 @@ def sent(payout: Payout, attempt: PayoutAttempt, transfer: Transfer) -> bool:
         Entry(f"payout.sent:{payout.id}", "payout.sent", payout.id, (move,), occurred_at=attempt.sent_at)
     )
     actions.done(LOOK, payout.id, by=CLOCK)
-    tell_sent(payout)
+    if not transfer.reversed:
+        tell_sent(payout)
     events.publish(PayoutSent(payout.id))
     return True
 
@@ -86,16 +87,6 @@ def came_to_the_bank(payout: Payout, state: State, bank_payout: str, made_at: da
     )
     stands = here.values(state=state, bank_payout=bank_payout, bank_payout_at=made_at, reason=why[:500])
     return update_one(stands.execution_options(synchronize_session=False))
-
-
-def came_back(payout: Payout, why: str, *, whole: bool) -> None:
-    """Its transfer was reversed: in whole, finance decides what becomes of it; in part, finance looks at it."""
-    same = update(Payout).where(col(Payout.id) == payout.id)
-    run(same.values(reason=why[:500]).execution_options(synchronize_session=False))
-    if whole:
-        gone = same.where(col(Payout.state).in_(("sent", "landed", "bank_failed")))
-        run(gone.values(state="reversed").execution_options(synchronize_session=False))
-    session().refresh(payout)
 
 
 def _close(attempt: PayoutAttempt, outcome: str, answer: str) -> None:

@@ -18,7 +18,7 @@ from advocates.membership import get_membership
 from core.clock import now
 from core.db import session, transaction, update_one
 from core.settings import settings
-from rewards import accounts, payout_outcomes, stripe_accounts, stripe_gateway
+from rewards import accounts, came_back, payout_outcomes, stripe_accounts, stripe_gateway
 from rewards.accounts import PayoutAccount
 from rewards.pace import Pace
 from rewards.runs import Payout, PayoutAttempt
@@ -237,7 +237,10 @@ def _adopt(claim: Claim, attempt: PayoutAttempt, transfer: Transfer, *, settled:
     """Take the transfer for the payout's, or stop at another amount; `settled`: the attempt itself made none."""
     with transaction():
         if _as_meant(claim.payout, transfer):
-            return payout_outcomes.sent(claim.payout, attempt, transfer)
+            sent = payout_outcomes.sent(claim.payout, attempt, transfer)
+            if transfer.reversed_amount:  # before we wrote down that it was made
+                came_back.transfer_reversed(claim.payout, transfer)
+            return sent
         why = f"Stripe has transfer {transfer.transfer_id} for this payout with another amount."
         if settled:
             payout_outcomes.foreign(claim.payout, attempt, transfer, why)

@@ -23,7 +23,9 @@ from rewards import ledger, perks, points
 from rewards.ledger import Entry, Movement, Overdraft
 from rewards.perks import MANAGE, Perk
 
-State = Literal["ordered", "sent", "declined"]
+State = Literal["ordered", "sent", "declined", "returned"]
+GIVEN_BACK: tuple[State, ...] = ("declined", "returned")
+"""states in which points and perk have come back"""
 SEND = "perk.send"
 SEND_WITHIN_DAYS = 14
 
@@ -49,7 +51,7 @@ class PerkOrder(SQLModel, table=True):
     """where it should go, which size: in the advocate's words"""
     state: State = word("ordered")
     reason: str = Field(default="", sa_type=Text)
-    """what was said when it was sent or declined"""
+    """what was said when it was sent or declined, or came back"""
     ordered_at: datetime = moment(now)
     answered_at: datetime | None = moment(optional=True)
     answered_by: str | None = Field(default=None, sa_type=Text)
@@ -57,7 +59,7 @@ class PerkOrder(SQLModel, table=True):
 
 @dataclass(frozen=True)
 class PerksOfPayoutAnswered:
-    """What a payout is given in was sent, or cannot be."""
+    """What a payout is given in was sent, or cannot be, or came back."""
 
     payout_id: str
     state: State
@@ -76,12 +78,16 @@ class AlreadyAnswered(Conflict):
     """This order was answered before."""
 
 
+class NotSent(Conflict):
+    """This was not sent, or came back before."""
+
+
 class OwnOrder(Forbidden):
     """Nobody answers their own orders."""
 
 
 class NoReason(Invalid):
-    """Please say why it cannot be sent: the advocate reads it."""
+    """Please say why it cannot be sent, or came back: the advocate reads it."""
 
 
 def order(perk: Perk, member: Membership, *, once: str, wish: str = "") -> PerkOrder:
@@ -122,7 +128,7 @@ def ask_to_send(made: PerkOrder, name: str) -> None:
 def spent_by() -> dict[str, int]:
     """Membership → the points that it has spent, without what came back."""
     total = select(col(PerkOrder.membership_id), func.sum(col(PerkOrder.points)))
-    kept = total.where(col(PerkOrder.state) != "declined").group_by(col(PerkOrder.membership_id))
+    kept = total.where(col(PerkOrder.state).not_in(GIVEN_BACK)).group_by(col(PerkOrder.membership_id))
     return {member: int(points) for member, points in session().exec(kept)}
 
 
@@ -143,18 +149,27 @@ def send(which: PerkOrder, *, by: Actor, said: str = "") -> None:
 
 def decline(which: PerkOrder, *, by: Actor, reason: str) -> None:
     """It cannot be sent: points and perk come back. Raises NoReason, AlreadyAnswered, OwnOrder."""
+    _give_back(which, "declined", reason, by)
+
+
+def come_back(which: PerkOrder, *, by: Actor, reason: str) -> None:
+    """It was sent, and came back: points and perk do, too. Raises NoReason, NotSent, OwnOrder."""
+    _give_back(which, "returned", reason, by)
+
+
+def _give_back(which: PerkOrder, state: State, reason: str, by: Actor) -> None:
     if not reason.strip():
         raise NoReason
-    _answer(which, "declined", reason.strip(), by)
+    _answer(which, state, reason.strip(), by)
     perk = perks.get_perk(which.perk_id)
     perks.put_back(perk, which.quantity)
     if which.payout_id is not None:
-        events.publish(PerksOfPayoutAnswered(which.payout_id, "declined", which.reason))
+        events.publish(PerksOfPayoutAnswered(which.payout_id, state, which.reason))
         return
     spent = _spent(which, perk)
     (move,) = spent.movements
     back = Movement(move.destination, move.source, move.amount_minor, move.currency)
-    ledger.post(Entry(f"perk.declined:{which.id}", "points.returned", which.id, (back,)))
+    ledger.post(Entry(f"perk.{state}:{which.id}", "points.returned", which.id, (back,)))
 
 
 def _spent(which: PerkOrder, perk: Perk) -> Entry:
@@ -167,16 +182,18 @@ def _answer(which: PerkOrder, state: State, said: str, by: Actor) -> None:
     member = get_membership(which.membership_id)
     if by.person_id == member.person_id:
         raise OwnOrder
-    here = update(PerkOrder).where(col(PerkOrder.id) == which.id, col(PerkOrder.state) == "ordered")
+    before, refusal = ("sent", NotSent) if state == "returned" else ("ordered", AlreadyAnswered)
+    here = update(PerkOrder).where(col(PerkOrder.id) == which.id, col(PerkOrder.state) == before)
     answered = here.values(state=state, reason=said, answered_at=now(), answered_by=by.id)
     if not update_one(answered.execution_options(synchronize_session=False)):
-        raise AlreadyAnswered
+        raise refusal
     session().refresh(which)
     actions.done(SEND, which.id, by=by)
     facts = {"perk": which.name, "points": which.points, "said": said}
     audit.record(by, f"perk.{state}", "perk_order", which.id, unit_id=which.unit_id, details=facts)
     person = get_person(member.person_id)
-    about = {"programme": get_programme(member.programme_id).name, "perk": which.name, "said": said}
     mail.leave(
-        "perk_answered", which.id, state, to=person.email, name=person.name, sent=state == "sent", **about
-    )
+        "perk_answered", which.id, state, to=person.email, name=person.name, state=state,
+        programme=get_programme(member.programme_id).name, perk=which.name, said=said,
+        for_points=which.payout_id is None,
+    )  # fmt: skip

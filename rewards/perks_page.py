@@ -62,7 +62,7 @@ class PerkAct(Input):
 class OrderAct(Input):
     """What to do with an order."""
 
-    act: Literal["send", "decline"]
+    act: Literal["send", "decline", "come_back"]
     said: str = Field(default="", max_length=500)
 
 
@@ -170,12 +170,20 @@ def change(perk_id: str) -> ResponseReturnValue:
 
 @door.post("/console/rewards/perks/orders/<id:order_id>")
 def answer(order_id: str) -> ResponseReturnValue:
-    """Send it, or say why not."""
+    """Send it, or say why not; or that it came back."""
     actor, wanted = staff(MANAGE), read_form(OrderAct)
     order = perk_orders.get_order(order_id)
     if wanted.act == "send":
         perk_orders.send(order, by=actor, said=wanted.said)
         flash(_("Sent: %(name)s.", name=order.name), "good")
+    elif wanted.act == "come_back":
+        perk_orders.come_back(order, by=actor, reason=wanted.said)
+        flash(
+            _("Finance says what becomes of the payout.")
+            if order.payout_id
+            else _("Back in stock; the points are back."),
+            "good",
+        )
     else:
         perk_orders.decline(order, by=actor, reason=wanted.said)
         flash(

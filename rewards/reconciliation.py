@@ -5,8 +5,8 @@ what is older than LOOK_BACK was compared before, and Stripe reverses it no more
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
@@ -18,13 +18,22 @@ from core.db import session, transaction, update_one
 from core.settings import settings
 from hub import actions
 from hub.units import all_units
-from rewards import stripe_gateway
-from rewards.reconciliation_rows import Kind, ReconciledSum, Reconciliation, ReconciliationDifference
+from rewards import reconciliation_balance as balance
+from rewards import stripe_balance, stripe_gateway
+from rewards.reconciliation_rows import (
+    Kind,
+    ReconciledBalance,
+    ReconciledSum,
+    Reconciliation,
+    ReconciliationDifference,
+)
 from rewards.runs import GONE, Payout
+from rewards.stripe_balance import Moved
 from rewards.stripe_gateway import Transfer
 from rewards.stripe_units import minor_of
 
 __all__ = [
+    "ReconciledBalance",
     "ReconciledSum",
     "Reconciliation",
     "ReconciliationDifference",
@@ -54,6 +63,17 @@ class Found:
     differences: tuple[ReconciliationDifference, ...]
 
 
+@dataclass(frozen=True)
+class Said:
+    """What Stripe says."""
+
+    transfers: tuple[Transfer, ...]
+    moves: tuple[Moved, ...]
+    """of the balance"""
+    available: Mapping[str, int]
+    """currency → what is there, in Stripe's units"""
+
+
 def ask_to_compare(*, by: Actor) -> Reconciliation:
     """Have the clock compare now; while one waits or is under way, it is that one. Raises Forbidden."""
     authorize_anywhere(by, COMPARE)
@@ -79,33 +99,51 @@ def reconcile() -> int:
     if claimed is None:
         return 0
     since, until = now() - LOOK_BACK, now() - SETTLED_AFTER
-    listed = list(
-        stripe_gateway.transfers_since(since - EDGE)
-    )  # no transaction is open while Stripe is asked
-    ours = [each for each in listed if each.payout_id]
-    just_made = {each.payout_id for each in ours if each.at >= until}
+    said = _ask_stripe(since - EDGE)  # no transaction is open while Stripe is asked
     with transaction():
-        sent = (
-            (col(Payout.provider) == "stripe")
-            & col(Payout.state).in_(GONE)
-            & (col(Payout.sent_at) >= since)
-            & (col(Payout.sent_at) < until)
-        )
-        payouts = _payouts({each.payout_id for each in ours}, sent)
         claimed = session().get_one(Reconciliation, claimed.id)
         claimed.since, claimed.until, claimed.ended_at = since, until, now()
-        claimed.transfers, claimed.not_ours = len(listed), sum(not each.payout_id for each in listed)
+        claimed.transfers = len(said.transfers)
+        claimed.not_ours = sum(not each.payout_id for each in said.transfers)
         session().add(claimed)
-        # Of a transfer that was made just now we may not know yet; of one that we know both sides are compared.
-        under_way = just_made - {each.id for each in payouts if each.state in PAID}
-        _store(
-            claimed.id,
-            compare(
-                [each for each in payouts if each.id not in under_way],
-                [each for each in ours if each.payout_id not in under_way],
-            ),
-        )
+        payouts, transfers = _settled(said.transfers, since, until)
+        found = compare(payouts, transfers)
+        left = balance.left_by_ledger(payouts, since), balance.left_by_balance(transfers, said.moves)
+        found = replace(found, differences=found.differences + _moved_otherwise(payouts, found, *left))
+        _store(claimed.id, found)
+        _store_balance(claimed.id, *left, said.available)
     return 1
+
+
+def _ask_stripe(since: datetime) -> Said:
+    return Said(
+        tuple(stripe_gateway.transfers_since(since)),
+        tuple(stripe_balance.moves_since(since)),
+        stripe_balance.available(),
+    )
+
+
+def _settled(
+    listed: Iterable[Transfer], since: datetime, until: datetime
+) -> tuple[list[Payout], list[Transfer]]:
+    """The payouts and the transfers of ours that can be compared.
+
+    Of a transfer that was made just now we may not know yet; of one that we know both sides are compared.
+    """
+    ours = [each for each in listed if each.payout_id]
+    sent = (
+        (col(Payout.provider) == "stripe")
+        & col(Payout.state).in_(GONE)
+        & (col(Payout.sent_at) >= since)
+        & (col(Payout.sent_at) < until)
+    )
+    payouts = _payouts({each.payout_id for each in ours}, sent)
+    just_made = {each.payout_id for each in ours if each.at >= until}
+    under_way = just_made - {each.id for each in payouts if each.state in PAID}
+    return (
+        [each for each in payouts if each.id not in under_way],
+        [each for each in ours if each.payout_id not in under_way],
+    )
 
 
 def compare(payouts: Sequence[Payout], transfers: Iterable[Transfer]) -> Found:
@@ -117,7 +155,7 @@ def compare(payouts: Sequence[Payout], transfers: Iterable[Transfer]) -> Found:
     differences = []
     for payout in payouts:
         found = made.pop(payout.id, [])
-        ours = payout.amount_minor if payout.state in PAID else 0
+        ours = payout.amount_minor - payout.part_back.amount_minor if payout.state in PAID else 0
         theirs = sum(
             minor_of(each.stands, payout.currency) for each in found if each.currency == payout.currency
         )
@@ -162,6 +200,27 @@ def _row(
     )
 
 
+def _moved_otherwise(
+    payouts: Sequence[Payout], found: Found, ours: balance.Left, theirs: balance.Left
+) -> tuple[ReconciliationDifference, ...]:
+    """Payouts about which the lists agree, and the ledger and Stripe's balance do not."""
+    named = {each.payout_id for each in found.differences}
+    known = {each.id: each for each in payouts if each.id not in named}
+    return tuple(
+        ReconciliationDifference(
+            unit_id=known[payout_id].unit_id,
+            kind="balance",
+            payout_id=payout_id,
+            transfer_id=known[payout_id].transfer_id or "",
+            currency=currency,
+            ours_minor=ours[payout_id, currency],
+            theirs_minor=theirs[payout_id, currency],
+        )
+        for payout_id, currency in balance.differences(ours, theirs)
+        if payout_id in known
+    )
+
+
 def _add(
     sums: dict[tuple[str, str], tuple[int, int]], place: tuple[str, str], ours: int, theirs: int
 ) -> None:
@@ -192,6 +251,25 @@ def _payouts(named: set[str], sent: ColumnElement[bool]) -> list[Payout]:
         some = select(Payout).where(col(Payout.id).in_(missing[start : start + CHUNK]))
         found |= {each.id: each for each in session().exec(some).all()}
     return list(found.values())
+
+
+def _store_balance(
+    reconciliation_id: str, ours: balance.Left, theirs: balance.Left, available: Mapping[str, int]
+) -> None:
+    """Keep what left in every currency, with what is there and what waits."""
+    waiting, left, moved = balance.waiting(), balance.by_currency(ours), balance.by_currency(theirs)
+    for currency in sorted(waiting.keys() | left.keys() | moved.keys()):
+        session().add(
+            ReconciledBalance(
+                reconciliation_id=reconciliation_id,
+                currency=currency,
+                ours_minor=left[currency],
+                theirs_minor=moved[currency],
+                available_minor=minor_of(available.get(currency, 0), currency),
+                waiting_minor=waiting.get(currency, 0),
+            )
+        )
+    session().flush()
 
 
 def _store(reconciliation_id: str, found: Found) -> None:

@@ -11,7 +11,7 @@ from core.access import Actor
 from core.db import session
 from hub.units import all_units
 from rewards import payouts_page, reconciliation
-from rewards.reconciliation import ReconciledSum, Reconciliation, ReconciliationDifference
+from rewards.reconciliation import ReconciledBalance, ReconciledSum, Reconciliation, ReconciliationDifference
 from web.forms import Form
 from web.signing_in import staff
 
@@ -31,6 +31,7 @@ def page() -> str:
         done=done,
         waits=waits,
         sums=_sums(done, actor),
+        balances=_balances(done, actor),
         differences=_differences(done, actor),
         units={each.id: each.name for each in all_units()},
         may_compare=actor.may(reconciliation.COMPARE),
@@ -59,6 +60,14 @@ def _sums(done: Reconciliation | None, actor: Actor) -> Sequence[ReconciledSum]:
         ReconciledSum.reconciliation_id == done.id, col(ReconciledSum.unit_id).in_(_seen_units(actor))
     )
     return session().exec(own.order_by(col(ReconciledSum.currency), col(ReconciledSum.unit_id))).all()
+
+
+def _balances(done: Reconciliation | None, actor: Actor) -> Sequence[ReconciledBalance]:
+    """The platform's balance is nobody's unit's: the hub sees it."""
+    if done is None or "" not in _seen_units(actor):
+        return ()
+    own = select(ReconciledBalance).where(ReconciledBalance.reconciliation_id == done.id)
+    return session().exec(own.order_by(col(ReconciledBalance.currency))).all()
 
 
 def _differences(done: Reconciliation | None, actor: Actor) -> Sequence[ReconciliationDifference]:

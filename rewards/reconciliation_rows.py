@@ -10,7 +10,7 @@ from core.clock import now
 from core.columns import key, minor, moment, one_of, word
 from core.money import Money
 
-Kind = Literal["missing", "reversed", "amount", "twice", "unsettled", "stranger"]
+Kind = Literal["missing", "reversed", "amount", "twice", "unsettled", "stranger", "balance"]
 
 
 class Reconciliation(SQLModel, table=True):
@@ -60,6 +60,53 @@ class ReconciledSum(SQLModel, table=True):
     def difference(self) -> Money:
         """Stripe's less ours; shown when it is nothing, too."""
         return Money(self.theirs_minor - self.ours_minor, self.currency)
+
+
+class ReconciledBalance(SQLModel, table=True):
+    """What our transfers took from the platform's balance in a currency, as our ledger says and as Stripe's balance says."""
+
+    __tablename__ = "reconciled_balance"
+    __table_args__ = (UniqueConstraint("reconciliation_id", "currency"),)
+
+    id: str = key()
+    reconciliation_id: str = Field(foreign_key="reconciliation.id", sa_type=Text)
+    currency: str = Field(sa_type=Text)
+    ours_minor: int = minor(0)
+    theirs_minor: int = minor(0)
+    available_minor: int = minor(0)
+    """what Stripe could transfer at that moment"""
+    waiting_minor: int = minor(0)
+    """what was reserved to be sent"""
+
+    @property
+    def ours(self) -> Money:
+        """What our ledger says has left."""
+        return Money(self.ours_minor, self.currency)
+
+    @property
+    def theirs(self) -> Money:
+        """What Stripe's balance says has left."""
+        return Money(self.theirs_minor, self.currency)
+
+    @property
+    def difference(self) -> Money:
+        """Stripe's less ours; shown when it is nothing, too."""
+        return Money(self.theirs_minor - self.ours_minor, self.currency)
+
+    @property
+    def available(self) -> Money:
+        """What is there to be sent."""
+        return Money(self.available_minor, self.currency)
+
+    @property
+    def waiting(self) -> Money:
+        """What waits to be sent."""
+        return Money(self.waiting_minor, self.currency)
+
+    @property
+    def missing(self) -> Money:
+        """What has to come in before all of it can be sent; shown when it is nothing, too."""
+        return Money(max(0, self.waiting_minor - self.available_minor), self.currency)
 
 
 class ReconciliationDifference(SQLModel, table=True):

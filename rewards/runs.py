@@ -21,6 +21,8 @@ OWED: tuple[State, ...] = ("reserved", "sending", "ambiguous", "rejected", "held
 """states in which the money is still reserved"""
 GONE: tuple[State, ...] = ("sent", "landed", "bank_failed", "reversed")
 """states in which the transfer has happened"""
+ARRIVED: tuple[State, ...] = ("sent", "landed", "bank_failed")
+"""states in which it has, and was not reversed in whole"""
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,10 @@ class Payout(SQLModel, table=True):
     """look at it again then; while sending, the end of the lease"""
     sent_at: datetime | None = moment(optional=True)
     transfer_id: str | None = Field(default=None, sa_type=Text)
+    back_minor: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, sa_type=BigInteger)
+    """how much of its transfer was reversed, while a part of it stands"""
+    owed_again_minor: int = Field(default=0, sa_column_kwargs={"server_default": "0"}, sa_type=BigInteger)
+    """of that, what finance has said is owed again: no part of the payout any more"""
     bank_payout: str = Field(default="", sa_column_kwargs={"server_default": ""}, sa_type=Text)
     """Stripe's payout to the bank that it landed or failed with, and when that was made"""
     bank_payout_at: datetime | None = moment(optional=True)
@@ -118,6 +124,11 @@ class Payout(SQLModel, table=True):
     def amount(self) -> Money:
         """What is sent."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def part_back(self) -> Money:
+        """The part of its transfer that was reversed, and that finance has not decided about."""
+        return Money(self.back_minor - self.owed_again_minor, self.currency)
 
     @property
     def stopped(self) -> bool:

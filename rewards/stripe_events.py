@@ -9,15 +9,12 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
 
-from core import events
 from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
-from hub import actions
-from rewards import accounts, landings, payout_outcomes, stripe_accounts, stripe_sales
-from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
-from rewards.runs import Payout, PayoutReversed
-from rewards.stripe_gateway import Refused, StripeError
+from rewards import accounts, came_back, landings, stripe_accounts, stripe_gateway, stripe_sales
+from rewards.runs import Payout, PayoutAttempt
+from rewards.stripe_gateway import Refused, StripeError, TryLater
 
 log = structlog.get_logger()
 BATCH = 100
@@ -95,7 +92,7 @@ def _apply(event: StripeEvent) -> str:
     if event.kind == GONE_EVENT or event.kind in ACCOUNT_EVENTS:
         return _read_account(event.account)
     if event.kind == REVERSED_EVENT:
-        return _note_reversal(event)
+        return _note_reversal(_about(event).get("id"))
     if event.kind in landings.KINDS and event.account:
         return landings.apply(event.account, str(_about(event).get("id")))
     if event.kind in stripe_sales.KINDS and not event.account:  # an advocate's own sales are theirs
@@ -129,15 +126,26 @@ def _read_account(stripe_account_id: str) -> str:
     return "account read" if known else "not an account of ours"
 
 
-def _note_reversal(event: StripeEvent) -> str:
-    transfer_id = _about(event).get("id")
+def _note_reversal(transfer_id: object) -> str:
+    """Read the transfer, and put its payout before finance; raises TryLater while we have not written down that it was made."""
+    if not isinstance(transfer_id, str) or not transfer_id:
+        return "names no transfer"
+    try:
+        transfer = stripe_gateway.read_transfer(transfer_id)
+    except Refused:
+        return "Stripe does not know it (any more)"
     with transaction():
-        payout = session().exec(select(Payout).where(Payout.transfer_id == str(transfer_id))).first()
+        payout = session().exec(select(Payout).where(Payout.transfer_id == transfer.transfer_id)).first()
         if payout is None:
+            _require_settled(transfer.payout_id)
             return "not a transfer of ours"
-        sentence = f"Transfer {payout.transfer_id} was reversed at Stripe. Please look what is to be done."
-        payout_outcomes.came_back(payout, sentence, whole=_about(event).get("reversed") is True)
-        due = actions.due_in(LOOK_WITHIN_DAYS)
-        actions.ask(LOOK, payout.id, payout.unit_id, right="payout.run", summary=sentence, due_at=due)
-        events.publish(PayoutReversed(payout.id))
+        came_back.transfer_reversed(payout, transfer)
     return "reversal noted"
+
+
+def _require_settled(payout_id: str) -> None:
+    unsettled = select(PayoutAttempt.id).where(
+        PayoutAttempt.payout_id == payout_id, PayoutAttempt.outcome == "open"
+    )
+    if session().exec(unsettled).first() is not None:
+        raise TryLater("its payout is not settled yet")

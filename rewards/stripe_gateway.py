@@ -1,4 +1,4 @@
-"""Stripe, and nothing else knows it: transfers, balance, sales, signatures; accounts are in stripe_accounts.py.
+"""Stripe, and nothing else knows it: transfers, sales, signatures; accounts are in stripe_accounts.py.
 
 Every call may raise three kinds of answers: Refused (Stripe did nothing and will not), TryLater (Stripe did nothing
 now), Unsure (nobody can tell: a lost answer, a 5xx, a key in use).
@@ -162,6 +162,11 @@ def find_transfer(group: str, payout_id: str) -> Transfer | None:
     return reversed_one
 
 
+def read_transfer(transfer_id: str) -> Transfer:
+    """A transfer as Stripe has it now; Refused when there is none."""
+    return _transfer(_read("transfers", transfer_id, []))
+
+
 def _transfer(body: dict[str, Any]) -> Transfer:
     return Transfer(
         transfer_id=body["id"],
@@ -182,13 +187,6 @@ def transfers_since(since: datetime) -> Iterator[Transfer]:
         wanted = {"created": {"gte": int(since.timestamp())}, "limit": PAGE}
         for each in _v1().transfers.list(wanted).auto_paging_iter():
             yield _transfer(each.to_dict())
-
-
-def balance() -> dict[str, int]:
-    """Currency → what the platform can transfer now, in Stripe's units."""
-    with understood():
-        body = _v1().balance.retrieve().to_dict()
-    return {str(each["currency"]).upper(): int(each["amount"]) for each in body["available"]}
 
 
 def verify_webhook(payload: bytes, header: str, secret: str) -> dict[str, Any]:

@@ -24,9 +24,10 @@ from core.inputs import refuse
 from hub.units import find_hub
 from referrals import conversions, links, refunds, same_order, touches
 from referrals.conversions import Conversion, NewConversion, NewRefund, Refund
+from referrals.refunds import RefundDiffers
 from rewards import disputed, stripe_facts, stripe_gateway
 from rewards.stripe_facts import Charged, Paid, id_of
-from rewards.stripe_gateway import Refused, TryLater
+from rewards.stripe_gateway import Refused, TryLater, Unsure
 from rewards.stripe_sale_rows import StripeSale
 
 log = structlog.get_logger()
@@ -242,42 +243,51 @@ def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
     gone = charged.gone_of(sale.amount_minor)
     missing = gone - sale.refunded_minor
     if missing > 0:
-        said = NewRefund(
-            external_id=f"{charged.charge_id}:{charged.refunded + charged.lost}",
-            conversion_external_id=sale.external_id,
-            amount_minor=missing,
-            reason="lost dispute" if charged.lost else "refunded at Stripe",
-            occurred_at=min(at, now()).astimezone(UTC).isoformat(),
-        )
-        conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
+        _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)
         return f"{missing} {sale.currency} taken off"
     surplus = _taken_by_us(sale) - gone
     if surplus > 0:
-        _give_again(sale, surplus, at)
+        _give_again(sale, charged, surplus, at)
         return f"{surplus} {sale.currency} given again"
     return "nothing to take off"
 
 
-def _give_again(sale: Conversion, surplus: int, at: datetime) -> None:
+def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:
+    """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again.
+
+    Raises Unsure when somebody else's refund has that name: the event is not settled.
+    """
+    said = NewRefund(
+        external_id=f"{charged.charge_id}#{_told_by_us(sale) + 1}",
+        conversion_external_id=sale.external_id,
+        amount_minor=amount_minor,
+        reason=reason,
+        occurred_at=min(at, now()).astimezone(UTC).isoformat(),
+    )
+    try:
+        conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
+    except RefundDiffers as error:
+        raise Unsure(error.sentence) from error
+
+
+def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) -> None:
     """Undo the newest of what we took off, as a refund that failed or a dispute that was won late does; the rest is taken anew."""
     ours = select(Refund).where(
         Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
     )
     rows = session().exec(ours.order_by(col(Refund.received_at).desc(), col(Refund.id).desc())).all()
-    for row_id, amount, external_id in [(each.id, each.amount_minor, each.external_id) for each in rows]:
+    for row_id, amount in [(each.id, each.amount_minor) for each in rows]:
         if surplus <= 0:
             return
         refunds.undo(session().get_one(Refund, row_id))
         if amount > surplus:
-            said = NewRefund(
-                external_id=f"{external_id}:less-{surplus}",
-                conversion_external_id=sale.external_id,
-                amount_minor=amount - surplus,
-                reason="what stands of a refund at Stripe",
-                occurred_at=min(at, now()).astimezone(UTC).isoformat(),
-            )
-            conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
+            _take(sale, charged, amount - surplus, "what stands of a refund at Stripe", at)
         surplus -= amount
+
+
+def _told_by_us(sale: Conversion) -> int:
+    told = select(func.count()).where(Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id)
+    return session().exec(told).one()
 
 
 def _taken_by_us(sale: Conversion) -> int:

@@ -7,7 +7,15 @@ from sandbox.stripe.errors import StripeRefusal
 from sandbox.stripe.form import Tree
 from sandbox.stripe.store import Json, Store, decoded
 
-EXPANDABLE = {"balance_transaction", "destination", "transfer", "account", "promotion_code", "coupon"}
+EXPANDABLE = {
+    "balance_transaction",
+    "destination",
+    "transfer",
+    "account",
+    "promotion_code",
+    "coupon",
+    "source",
+}
 INCLUDABLE = {"line_items", "payments"}  # left out unless asked for; kept as `<id>/<name>`
 MAX_DEPTH = 4  # as Stripe's
 

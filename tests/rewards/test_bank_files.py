@@ -22,14 +22,25 @@ from core.money import Money
 from core.outbox import OutboxMessage
 from core.people import Person
 from core.settings import Settings, configure
-from rewards import bank_accounts, bank_files, ledger, pain001, payout_sender, payouts, proof
+from hub import actions
+from rewards import (
+    bank_accounts,
+    bank_files,
+    ledger,
+    pain001,
+    payout_decisions,
+    payout_sender,
+    payouts,
+    proof,
+)
 from rewards.bank_accounts import Details, WrongBic, WrongIban
-from rewards.bank_files import BankFile, NoPayer, NotExported, NothingToExport, ReferenceNeeded
+from rewards.bank_files import BankFile, NoPayer, NotExported, NothingToExport, NotPaid, ReferenceNeeded
 from rewards.pain001 import Credit, Order
+from rewards.payout_decisions import NotByStripe
 from rewards.runs import Payout, PayoutRun, PayoutSkip
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, sign_in
-from tests.rewards.stories import approved, percent_rule
+from tests.rewards.stories import approved, percent_rule, ready_account
 from tests.rewards.test_payouts import next_month
 
 IBAN, OTHER = "DE89370400440532013000", "FR1420041010050500013M02606"
@@ -168,6 +179,44 @@ def test_what_the_bank_refuses_is_owed_again_and_paid_with_the_next_run(
     assert OTHER in content(file)[1]
 
 
+@pytest.mark.parametrize("kept", [False, True])
+def test_what_the_bank_gives_back_after_it_paid_is_paid_again_or_kept(
+    cast: Cast, ana: Membership, run: PayoutRun, kept: bool
+) -> None:
+    file = export(run, cast.finance)
+    with transaction():
+        finance = acting(cast.finance)
+        payout = session().exec(select(Payout)).one()
+        with pytest.raises(NotPaid):
+            bank_files.returned_by_bank(payout, "too early", by=finance)
+        bank_files.mark_paid(file, "ING 4711", by=finance)
+        with pytest.raises(ReferenceNeeded):
+            bank_files.returned_by_bank(payout, " ", by=finance)
+        with pytest.raises(Forbidden):
+            bank_files.returned_by_bank(payout, "AC04", by=acting(cast.manager))
+        bank_files.returned_by_bank(payout, "AC04: account closed", by=finance)
+        with pytest.raises(NotPaid):
+            bank_files.returned_by_bank(payout, "again", by=finance)
+    assert (only().state, only().reason) == ("reversed", "The bank returned it: AC04: account closed")
+    with transaction():
+        (asked,) = actions.waiting_for(finance, kind="payout.look").items
+        assert asked.summary == "The bank returned it: AC04: account closed"
+        payout = session().exec(select(Payout)).one()
+        if kept:
+            payout_decisions.keep(payout, by=finance, reason="The shop was a front")
+        else:
+            payout_decisions.pay_again(payout, by=finance)
+    assert only().state == "taken_back"
+    with transaction(read_only=True):
+        assert (ledger.balance(ledger.BANK, "EUR"), ledger.balance(ledger.STRIPE, "EUR")) == (0, 0)
+        assert ledger.balance(ledger.payable(ana.id), "EUR") == (0 if kept else 1_790)
+    if not kept:
+        give(ana, OTHER)
+        with at(next_month() + timedelta(days=32)):
+            payouts.prepare()
+            assert OTHER in content(export(run_of(cast), cast.finance))[1]
+
+
 def test_an_account_that_was_changed_after_the_run_was_made_is_held(
     cast: Cast, ana: Membership, run: PayoutRun
 ) -> None:
@@ -194,6 +243,10 @@ def test_beside_others_a_changed_account_is_held_and_said(cast: Cast, ana: Membe
             ana.id,
             "The bank account was changed after the run was made.",
         )
+    with transaction():
+        ready_account(ana)
+        with pytest.raises(NotByStripe):
+            payout_decisions.retry(payout_decisions.get_payout(held.id), by=acting(cast.finance))
 
 
 def test_without_an_account_the_money_waits_and_each_currency_has_a_file(cast: Cast, ana: Membership) -> None:
@@ -326,6 +379,13 @@ def test_from_the_advocates_account_to_the_banks_answer_in_the_browser(
     answer = client.post(f"/console/payouts/files/{file.id}", data={"reference": "ING 4711"})
     assert answer.status_code == 303
     assert "Every payout in it is answered" in client.get(path).text
+    item = f"/console/payouts/items/{payout.id}"
+    assert "Did the bank give it back?" in client.get(item).text
+    returned = {"act": "returned", "said": "AC04"}
+    for who, status in ((cast.other_manager, 404), (cast.manager, 403), (person, 403)):
+        assert sign_in(client, who).post(f"{item}/bank", data=returned).status_code == status
+    assert sign_in(client, cast.finance).post(f"{item}/bank", data=returned).status_code == 303
+    assert "Pay it again with the next run" in client.get(item).text
 
 
 def test_where_stripe_pays_there_is_no_such_page(

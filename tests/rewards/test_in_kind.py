@@ -27,14 +27,15 @@ from rewards import (
     proof,
     statements,
 )
+from rewards.payout_decisions import NotByStripe
 from rewards.payout_sender import send_due
-from rewards.perk_orders import PerkOrder
+from rewards.perk_orders import NotSent, PerkOrder
 from rewards.perks import NotHowItPays, PaysAlready, Perk
 from rewards.reward import Reward
 from rewards.runs import Payout, PayoutSkip
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
-from tests.rewards.stories import approved, percent_rule
+from tests.rewards.stories import approved, percent_rule, ready_account
 from tests.rewards.test_payouts import next_month
 
 
@@ -131,6 +132,29 @@ def test_what_cannot_be_sent_is_owed_again_and_back_in_stock(cast: Cast, ana: Me
         assert (line.state, line.run_id) == ("approved", None)
 
 
+def test_what_was_sent_and_came_back_is_put_before_finance(cast: Cast, ana: Membership, card: Perk) -> None:
+    approved(ana, cast.manager, 20_000)
+    close()
+    with transaction():
+        order = session().exec(select(PerkOrder)).one()
+        with pytest.raises(NotSent):
+            perk_orders.come_back(order, by=acting(cast.manager), reason="too early")
+        perk_orders.send(order, by=acting(cast.manager))
+    with transaction():
+        perk_orders.come_back(
+            session().exec(select(PerkOrder)).one(), by=acting(cast.manager), reason="Moved."
+        )
+    assert (payout().state, payout().reason) == ("reversed", "What was sent came back: Moved.")
+    assert (the_order().state, stock(card)) == ("returned", 5)
+    with transaction():
+        told = session().exec(select(OutboxMessage).where(OutboxMessage.subject == order.id)).all()
+        assert "A gift card came back to us" in {each.content["subject"] for each in told}
+        payout_decisions.pay_again(payout_decisions.get_payout(str(order.payout_id)), by=acting(cast.finance))
+        assert ledger.balance(ledger.KIND, "EUR") == 0
+    close(months=1)
+    assert (payout().state, payout().amount_minor, stock(card)) == ("sending", 2_000, 3)
+
+
 def test_what_is_not_in_stock_waits_for_more(cast: Cast, ana: Membership, card: Perk) -> None:
     approved(ana, cast.manager, 60_000)
     close()
@@ -170,6 +194,22 @@ def test_what_never_comes_in_is_taken_back_by_finance(cast: Cast, ana: Membershi
     assert (payout().state, stock(card)) == ("taken_back", 5)
     in_kind.give_due()
     assert payout().state == "taken_back"
+
+
+def test_what_waits_for_stock_is_not_sent_to_an_account_at_stripe(
+    cast: Cast, ana: Membership, card: Perk
+) -> None:
+    approved(ana, cast.manager, 60_000)
+    with transaction():
+        ready_account(ana)
+    close()
+    waits = payout().id
+    with pytest.raises(NotByStripe), transaction():
+        payout_decisions.retry(payout_decisions.get_payout(waits), by=acting(cast.finance))
+    with transaction():
+        perks.restock(perks.get_perk(card.id), 1, by=acting(cast.manager))
+    in_kind.give_due()
+    assert (payout().state, payout().destination) == ("sending", card.id)
 
 
 def test_two_clocks_order_once(cast: Cast, ana: Membership, card: Perk) -> None:

@@ -22,6 +22,7 @@ from rewards import (
     payouts,
     proof,
     stripe_accounts,
+    stripe_events,
     stripe_gateway,
 )
 from rewards.payout_decisions import AccountNotReady, NotSettled, NotStopped, TransferExists
@@ -413,6 +414,32 @@ def test_many_senders_at_once_send_each_payout_once(cast: Cast, stripe: LocalStr
         thread.join()
     assert sum(sent) == 6
     assert len(stripe.transfers()) == 6
+    assert clean() == []
+
+
+def test_a_transfer_that_was_reversed_before_we_wrote_it_down_is_put_before_finance(
+    cast: Cast, payout_id: str, stripe: LocalStripe
+) -> None:
+    stripe.fault("drop_after_commit", times=3)
+    stripe.fault("error_500_before", method="GET")
+    assert send() == 0
+    (transfer,) = stripe.transfers()
+    stripe.api(f"transfers/{transfer['id']}/reversals")
+    with transaction():
+        about = {"object": {"id": transfer["id"]}}
+        stripe_events.store({"id": "evt_1", "type": "transfer.reversed", "data": about})
+    assert stripe_events.apply_events() == 0  # not ours yet, and not forgotten
+    assert send(minutes=2) == 1
+    assert state_of(payout_id) == "reversed"
+    with transaction():
+        (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
+        assert transfer["id"] in asked.summary
+        assert session().exec(select(OutboxMessage).where(OutboxMessage.subject == payout_id)).all() == []
+        payout_decisions.pay_again(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+    with at(soon(minutes=5)):
+        assert stripe_events.apply_events() == 1
+    with transaction():
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
     assert clean() == []
 
 

@@ -18,7 +18,7 @@ from hub.metrics import value_of
 from referrals import fraud_cases, fraud_work
 from referrals.fraud_cases import FraudCase
 from rewards import grants, ledger, perk_orders, perks, points, proof, statement_files, statements
-from rewards.perk_orders import AlreadyAnswered, NoReason, OwnOrder, PerkOrder, TooFewPoints
+from rewards.perk_orders import AlreadyAnswered, NoReason, NotSent, OwnOrder, PerkOrder, TooFewPoints
 from rewards.perks import Perk, PerkNotFound, SoldOut
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.referrals.fraud_stories import case_of, odd
@@ -170,6 +170,28 @@ def test_sent_is_told_with_the_words_and_declined_gives_everything_back(cast: Ca
         told = [each.content["text"] for each in mails if "mug" in each.content["subject"]]
         assert ["Parcel 17" in told[0], "Broken on the way" in told[1]] == [True, True]
         assert actions.waiting_for(manager, kind="perk.send").items == []
+
+
+def test_what_was_sent_and_came_back_gives_everything_back_once(cast: Cast, ana: Membership) -> None:
+    perk = offered(cast)
+    made = ordered(perk, ana)
+    with transaction():
+        perk_orders.send(perk_orders.get_order(made.id), by=acting(cast.manager))
+    with transaction():
+        with pytest.raises(NoReason):
+            perk_orders.come_back(perk_orders.get_order(made.id), by=acting(cast.manager), reason=" ")
+        with pytest.raises(Forbidden):
+            perk_orders.come_back(perk_orders.get_order(made.id), by=acting(cast.finance), reason="x")
+        perk_orders.come_back(perk_orders.get_order(made.id), by=acting(cast.manager), reason="Not at home.")
+        with pytest.raises(NotSent):
+            perk_orders.come_back(perk_orders.get_order(made.id), by=acting(cast.manager), reason="again")
+    assert (points_of(ana), stock_of(perk)) == (100, 5)
+    with transaction(read_only=True):
+        mails = session().exec(select(OutboxMessage).where(OutboxMessage.subject == made.id)).all()
+        points_back = {
+            each.content["subject"]: "Your points are back." in each.content["text"] for each in mails
+        }
+    assert points_back == {"On its way: A mug": False, "A mug came back to us": True}
 
 
 def test_who_may_not_answer(cast: Cast, ana: Membership) -> None:

@@ -9,9 +9,10 @@ from core.clock import at, now
 from core.db import session, transaction
 from core.errors import Forbidden
 from hub import actions
-from rewards import payouts, reconciliation
-from rewards.reconciliation import ReconciledSum, Reconciliation, ReconciliationDifference
-from tests.factories import Cast, acting, make_advocate, sign_in
+from rewards import ledger, missed_events, payout_decisions, payouts, reconciliation, stripe_events
+from rewards.ledger import Entry, Movement
+from rewards.reconciliation import ReconciledBalance, ReconciledSum, Reconciliation, ReconciliationDifference
+from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
@@ -124,6 +125,82 @@ def test_transfers_of_others_are_told_apart_over_many_pages(
         assert (done.transfers, done.not_ours) == (103, 101)
 
 
+def balances() -> list[tuple[str, int, int]]:
+    """Of the newest comparison: currency, what has left as our ledger says, as Stripe's balance says."""
+    with transaction(read_only=True):
+        newest = select(Reconciliation.id).order_by(col(Reconciliation.id).desc()).limit(1)
+        rows = select(ReconciledBalance).where(
+            ReconciledBalance.reconciliation_id == newest.scalar_subquery()
+        )
+        return [(each.currency, each.ours_minor, each.theirs_minor) for each in session().exec(rows)]
+
+
+def test_the_balance_moved_by_what_the_ledger_says_whatever_else_moves_it(
+    ana: Membership, sent: str, stripe: LocalStripe
+) -> None:
+    (made,) = stripe.transfers()
+    transfer(stripe, made["destination"])
+    assert compared()[1] == []
+    assert balances() == [("EUR", 1_290, 1_290)]
+    stripe.api(f"transfers/{made['id']}/reversals")
+    assert compared(days=2)[1] == [("reversed", 1_290, 0)]
+    assert balances() == [("EUR", 1_290, 0)]
+
+
+@pytest.mark.parametrize("decision", [None, "pay_again", "keep"])
+def test_what_came_back_is_in_the_balance_and_in_our_books_whatever_finance_decides(
+    cast: Cast, sent: str, stripe: LocalStripe, decision: str | None
+) -> None:
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals")
+    missed_events.fetch_missed()
+    stripe_events.apply_events()
+    with transaction():
+        payout = payout_decisions.get_payout(sent)
+        if decision == "pay_again":
+            payout_decisions.pay_again(payout, by=acting(cast.finance))
+        elif decision == "keep":
+            payout_decisions.keep(payout, by=acting(cast.finance), reason="Her shop was a front")
+    assert compared() == ([("EUR", 0, 0)], [])
+    assert balances() == [("EUR", 0, 0)]
+
+
+@pytest.mark.parametrize("decided", [False, True])
+def test_a_part_that_came_back_is_no_difference_once_we_know_of_it(
+    cast: Cast, sent: str, stripe: LocalStripe, decided: bool
+) -> None:
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals", amount="290")
+    missed_events.fetch_missed()
+    stripe_events.apply_events()
+    if decided:
+        with transaction():
+            payout_decisions.pay_part_again(payout_decisions.get_payout(sent), by=acting(cast.finance))
+    assert compared() == ([("EUR", 1_000, 1_000)], [])
+    assert balances() == [("EUR", 1_000, 1_000)]
+
+
+def test_a_posting_too_many_is_found_by_the_balance_though_the_lists_agree(
+    cast: Cast, ana: Membership, sent: str
+) -> None:
+    with transaction():
+        wrong = Movement(ledger.expense(cast.programme.id), ledger.STRIPE, 100, "EUR")
+        ledger.post(Entry("by mistake", "payout.sent", sent, (wrong,)))
+    assert compared() == ([("EUR", 1_290, 1_290)], [("balance", 1_390, 1_290)])
+    assert balances() == [("EUR", 1_390, 1_290)]
+
+
+def test_what_waits_is_held_against_what_is_there(
+    cast: Cast, ana: Membership, payout_id: str, stripe: LocalStripe
+) -> None:
+    stripe.order("balance", currency="eur", amount=290)
+    compared()
+    with transaction(read_only=True):
+        (row,) = session().exec(select(ReconciledBalance))
+        assert (row.ours_minor, row.available_minor, row.waiting_minor) == (0, 290, 1_290)
+        assert row.missing.amount_minor == 1_000
+
+
 def test_it_is_done_once_a_day_and_when_finance_asks(cast: Cast, sent: str) -> None:
     compared()
     with at(now() + timedelta(days=1, hours=1)):
@@ -160,6 +237,10 @@ def test_the_page_shows_nothing_as_zero_and_a_unit_only_its_own(
     assert "€12.90" in shown
     assert "€0.00" in shown
     assert "Every payout has its one transfer" in shown
+    assert "Balance at Stripe" not in shown
+    with transaction():
+        central = make_staff("Fin Hub", "finance", cast.hub)
+    assert "Balance at Stripe" in sign_in(client, central).get(PAGE).text
     other = sign_in(client, cast.other_manager).get(PAGE)
     assert other.status_code == 200
     assert "€12.90" not in other.text

@@ -351,6 +351,57 @@ def test_of_two_refunds_the_older_one_that_fails_leaves_what_the_newer_took(
         assert session().get_one(Conversion, sale.id).refunded_minor == 5_000
 
 
+def test_a_refund_that_failed_and_is_made_again_of_the_same_sum_takes_off_again(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    (sale,) = every()
+    for hours in range(2):
+        with at(now() + timedelta(hours=hours)):
+            assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
+            newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
+            assert (
+                told("refund.failed", stripe.order(f"refunds/{newest['id']}/fail")) == "5000 EUR given again"
+            )
+    assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
+    assert [state for _, state in refunds()] == ["came_back", "came_back", "applied"]
+    assert earned(sale) == 790
+
+
+def test_what_stands_of_a_refund_twice_is_taken_twice(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    (sale,) = every()
+    for hours in range(2):
+        with at(now() + timedelta(hours=hours)):
+            for amount in (2_900, 5_000):
+                told("charge.refunded", shop.refunds(paid, amount))
+            made = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
+            newest, older = [each for each in made if each["status"] == "succeeded"][:2]
+            assert (
+                told("refund.failed", stripe.order(f"refunds/{older['id']}/fail")) == "2900 EUR given again"
+            )
+            assert (
+                told("refund.failed", stripe.order(f"refunds/{newest['id']}/fail")) == "5000 EUR given again"
+            )
+    assert {state for _, state in refunds()} == {"came_back"}
+    assert earned(sale) == 1_290
+
+
+def test_a_refund_whose_name_is_taken_leaves_its_event_open(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    with transaction():
+        give_back(cast.hub.id, "another", 700, external_id=f"{shop.charge(paid)['id']}#1")
+    assert told("charge.refunded", shop.refunds(paid, 5_000)) == ""
+    assert len(left_lying()) == 1
+
+
 @pytest.mark.parametrize(("by_charge", "expected"), [(7_900, 2_900), (2_900, 2_900)])
 def test_a_failed_refund_counts_no_more_whether_the_charge_knows_it_or_not(
     by_charge: int, expected: int

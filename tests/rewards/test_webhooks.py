@@ -13,15 +13,15 @@ from core.db import session, transaction
 from core.errors import Forbidden
 from core.settings import Settings
 from hub import actions
-from rewards import accounts, ledger, payout_decisions, payout_outcomes, proof, stripe_events
-from rewards.payout_decisions import NotReversed, ReasonMissing
+from rewards import accounts, ledger, payout_decisions, payouts, proof, stripe_events
+from rewards.payout_decisions import NoPartBack, NotReversed, ReasonMissing
 from rewards.reward import Reward
-from rewards.runs import Payout, PayoutAttempt
+from rewards.runs import Payout
 from rewards.stripe_events import StripeEvent
-from rewards.stripe_gateway import Transfer
-from tests.factories import Cast, acting, make_advocate
+from tests.at_once import at_once
+from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import approved, percent_rule, ready_account, reserved_payouts, stripe_account
+from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
 PLATFORM = "whsec_local_platform"
 CONNECT = "whsec_local_connect"
@@ -149,49 +149,47 @@ def test_an_event_that_cannot_be_applied_now_is_applied_later(
         assert stripe_events.apply_events() == 1
 
 
-def test_a_reversed_transfer_is_put_before_finance(cast: Cast, client: FlaskClient) -> None:
+@pytest.fixture
+def sent(cast: Cast, stripe: LocalStripe) -> str:
+    """A payout of 12.90 whose transfer was made; answers its id."""
     with transaction():
         percent_rule(cast.programme)
         ana = make_advocate(cast.programme)
-        ready_account(ana)
+    stripe_account(ana, stripe)
     approved(ana, cast.manager)
     (payout_id,) = reserved_payouts(cast.programme, cast.finance)
-    with transaction():
-        payout = session().get_one(Payout, payout_id)
-        payout.transfer_id = "tr_1"
-        session().add(payout)
-    told = event("transfer.reversed", data={"object": {"id": "tr_1"}})
-    client.post("/webhooks/stripe", data=told, headers=signed(told))
-    assert stripe_events.apply_events() == 1
-    with transaction():
-        (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
-        assert "was reversed at Stripe" in asked.summary
+    with at(now() + timedelta(seconds=2)):
+        assert payouts.send_due() == 1
+    return payout_id
 
 
 @pytest.fixture
-def came_back(cast: Cast, client: FlaskClient) -> str:
-    """A payout whose transfer was made and reversed; answers its id."""
+def came_back(sent: str, client: FlaskClient, stripe: LocalStripe) -> str:
+    """It was reversed, which we were told twice."""
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals")
+    for event_id in ("evt_1", "evt_2"):
+        tell_reversed(client, made["id"], event_id)
+    return sent
+
+
+def tell_reversed(client: FlaskClient, transfer_id: str, event_id: str) -> None:
+    told = event("transfer.reversed", id=event_id, data={"object": {"id": transfer_id}})
+    client.post("/webhooks/stripe", data=told, headers=signed(told))
+    stripe_events.apply_events()
+
+
+def test_a_reversed_transfer_is_put_before_finance_once(
+    cast: Cast, came_back: str, client: FlaskClient, stripe: LocalStripe
+) -> None:
     with transaction():
-        percent_rule(cast.programme)
-        ana = make_advocate(cast.programme)
-        ready_account(ana)
-    approved(ana, cast.manager)
-    (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+        (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
+        assert "was reversed at Stripe" in asked.summary
+        payout_decisions.pay_again(session().get_one(Payout, came_back), by=acting(cast.finance))
+    tell_reversed(client, stripe.transfers()[0]["id"], "evt_3")
     with transaction():
-        payout = session().get_one(Payout, payout_id)
-        attempt = PayoutAttempt(
-            payout_id=payout.id, number=1, key="k", destination="acct", amount_minor=1_290, currency="EUR"
-        )
-        session().add(attempt)
-        session().flush()
-        payout_outcomes.sent(
-            payout, attempt, Transfer("tr_1", "acct", 1_290, "EUR", "k", False, payout.id, 0, now())
-        )
-    told = event("transfer.reversed", data={"object": {"id": "tr_1", "reversed": True}})
-    for _ in range(2):
-        client.post("/webhooks/stripe", data=told, headers=signed(told))
-        stripe_events.apply_events()
-    return payout_id
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+        assert session().get_one(Payout, came_back).state == "taken_back"
 
 
 def test_a_reversed_payout_is_paid_again_with_the_next_run_when_finance_says_so(
@@ -229,8 +227,98 @@ def test_a_reversed_payout_that_is_kept_takes_its_rewards_back_with_the_reason(
         assert proof.problems() == []
 
 
-@pytest.mark.parametrize("data", [None, [], {"object": None}, {"object": {"id": 5}}, "x"])
-def test_odd_bodies_of_events_are_noted(settings: Settings, client: FlaskClient, data: object) -> None:
+@pytest.fixture
+def part_back(sent: str, client: FlaskClient, stripe: LocalStripe) -> str:
+    """2.90 of it were reversed, which we were told twice."""
+    (made,) = stripe.transfers()
+    stripe.api(f"transfers/{made['id']}/reversals", amount="290")
+    for event_id in ("evt_1", "evt_2"):
+        tell_reversed(client, made["id"], event_id)
+    return sent
+
+
+def books(payout_id: str) -> tuple[str, int, int, int]:
+    """The payout's state and amount, what has left through Stripe, what is owed."""
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        payout = session().get_one(Payout, payout_id)
+        left, owed = (
+            ledger.balance(each, "EUR") for each in (ledger.STRIPE, ledger.payable(payout.membership_id))
+        )
+        return payout.state, payout.amount_minor, left, owed
+
+
+def test_a_part_that_came_back_is_owed_again_when_finance_says_so(
+    cast: Cast, part_back: str, stripe: LocalStripe
+) -> None:
+    assert books(part_back) == ("sent", 1_290, 1_290, 0)
+    with transaction():
+        (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
+        assert asked.subject_id == part_back
+        payout = session().get_one(Payout, part_back)
+        assert payout.part_back.amount_minor == 290
+        with pytest.raises(Forbidden):
+            payout_decisions.pay_part_again(payout, by=acting(cast.manager))
+        with pytest.raises(NotReversed):
+            payout_decisions.pay_again(payout, by=acting(cast.finance))
+        payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        with pytest.raises(NoPartBack):
+            payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        assert actions.waiting_for(acting(cast.finance), kind="payout.look").items == []
+    assert books(part_back) == ("sent", 1_000, 1_000, 290)
+    with at(now() + timedelta(minutes=5)):
+        (again,) = reserved_payouts(cast.programme, cast.finance)
+        assert payouts.send_due() == 0  # it is due a second later
+    with at(now() + timedelta(minutes=6)):
+        assert payouts.send_due() == 1
+    assert books(again) == ("sent", 290, 1_290, 0)
+    assert [each["amount"] for each in stripe.transfers()] == [290, 1_290]
+
+
+def test_of_a_transfer_that_is_reversed_bit_by_bit_everything_is_owed_again_once(
+    cast: Cast, part_back: str, client: FlaskClient, stripe: LocalStripe
+) -> None:
+    (made,) = stripe.transfers()
+    for number, amount in enumerate(("100", "50")):
+        with transaction():
+            payout = session().get_one(Payout, part_back)
+            payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        stripe.api(f"transfers/{made['id']}/reversals", amount=amount)
+        tell_reversed(client, made["id"], f"evt_bit_{number}")
+    assert books(part_back) == ("sent", 900, 900, 390)  # 50 more came back, undecided
+    stripe.api(f"transfers/{made['id']}/reversals")
+    tell_reversed(client, made["id"], "evt_rest")
+    with transaction():
+        payout = session().get_one(Payout, part_back)
+        with pytest.raises(NoPartBack):
+            payout_decisions.pay_part_again(payout, by=acting(cast.finance))
+        payout_decisions.pay_again(payout, by=acting(cast.finance))
+    assert books(part_back) == ("taken_back", 900, 0, 1_290)
+
+
+def test_two_who_say_at_once_that_a_part_is_owed_again_say_it_once(cast: Cast, part_back: str) -> None:
+    def pay() -> None:
+        with transaction():
+            payout_decisions.pay_part_again(session().get_one(Payout, part_back), by=acting(cast.finance))
+
+    assert sorted(type(each).__name__ for each in at_once(pay, pay)) == ["NoPartBack", "NoneType"]
+    assert books(part_back) == ("sent", 1_000, 1_000, 290)
+
+
+def test_finance_says_it_on_the_payouts_page(cast: Cast, part_back: str, client: FlaskClient) -> None:
+    item, said = f"/console/payouts/items/{part_back}", {"act": "pay_part_again"}
+    for who, status in ((cast.other_manager, 404), (cast.manager, 403)):
+        assert sign_in(client, who).post(item, data=said).status_code == status
+    sign_in(client, cast.finance)
+    assert "A part came back: €2.90" in client.get(item).text
+    assert client.post(item, data=said).status_code == 303
+    assert "A part came back" not in client.get(item).text
+
+
+@pytest.mark.parametrize(
+    "data", [None, [], {"object": None}, {"object": {"id": 5}}, {"object": {"id": "tr_nobodys"}}, "x"]
+)
+def test_odd_bodies_of_events_are_noted(stripe: LocalStripe, client: FlaskClient, data: object) -> None:
     told = event("transfer.reversed", data=data)
     client.post("/webhooks/stripe", data=told, headers=signed(told))
     assert stripe_events.apply_events() == 1

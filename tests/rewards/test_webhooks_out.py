@@ -45,6 +45,7 @@ def test_payout_that_went_out_is_told_with_its_lines_and_what_failed_too(
     assert {sent[0]["id"], failed[0]["id"]} == set(payouts)
     with transaction():
         payout_decisions.take_back(payout_decisions.get_payout(failed[0]["id"]), by=acting(cast.finance))
+    stripe.api(f"transfers/{sent[0]['transfer_id']}/reversals")
     with transaction():
         transfer = {"object": {"id": sent[0]["transfer_id"]}}
         store({"id": "evt_1", "type": "transfer.reversed", "data": transfer})
