@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import BigInteger, ColumnElement, Subquery, case, cast, func, literal, select
+from sqlalchemy import BigInteger, ColumnElement, Select, case, cast, func, literal, select
 from sqlmodel import col
 
 from advocates.membership import Membership
@@ -55,7 +55,7 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
     return said
 
 
-def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
+def owed_in(lines: ColumnElement[bool], programme: Programme) -> Select[Any]:
     """Of the lines that fulfil a condition: member_id, unit_id, currency, amount, payable, lines, destination, verdict, provider.
 
     `payable` is the largest part that the provider can pay; the minimum speaks of the programme's currency only.
@@ -98,12 +98,12 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Subquery:
         found = found.outerjoin(TaxForm, col(TaxForm.person_id) == col(Membership.person_id))
     if (account := carrier.account) is not None:
         found = found.outerjoin(account, col(account.person_id) == col(Membership.person_id))
-    return found.subquery()
+    return found
 
 
 def first_owed(lines: ColumnElement[bool], programme: Programme, *, limit: int) -> Sequence[Owed]:
     """The first so many, by advocate."""
-    of, said = owed_in(lines, programme).c, verdicts(programme)
+    of, said = owed_in(lines, programme).subquery().c, verdicts(programme)
     wanted = select(of.member_id, of.currency, of.amount, of.lines, of.verdict)
     rows = session().execute(wanted.order_by(of.member_id, of.currency).limit(limit))
     return [

@@ -80,7 +80,7 @@ def _closings(programme: Programme, at: datetime) -> Iterator[Closing]:
 
 def outlook(programme: Programme) -> Outlook:
     """What a run of a programme would do now."""
-    of, said = owed_in(waiting_in(programme), programme).c, verdicts(programme)
+    of, said = owed_in(waiting_in(programme), programme).subquery().c, verdicts(programme)
     grouped = select(
         of.verdict, of.currency, func.count(), func.sum(of.amount), func.sum(of.payable)
     ).group_by(of.verdict, of.currency)

@@ -101,7 +101,6 @@ class Reward(SQLModel, table=True):
 for _name, *_columns in (
     ("parent_id", col(Reward.parent_id)),
     ("payout_id", col(Reward.payout_id), col(Reward.state)),
-    ("run_id", col(Reward.run_id), col(Reward.membership_id)),
 ):
     _there = _columns[0].is_not(None)
     Index(f"ix_reward_{_name}", *_columns, sqlite_where=_there, postgresql_where=_there)

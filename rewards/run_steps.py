@@ -1,15 +1,29 @@
 """A run is closed in steps of some thousand advocates, each its own transaction: what breaks off goes on where it was.
 
 In a step everything is a statement over all of its advocates. The step moves the run's mark first, so that two clocks
-never take the same one, then locks the lines, so that two runs never take the same line, and ties them to their payouts at
-its end, in one UPDATE; whoever gets nothing keeps theirs as they are.
+never take the same one, then locks the lines, so that two runs never take the same line, and ties just those to the payouts
+that it made of them, in one UPDATE; whoever gets nothing keeps theirs as they are.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Subquery, case, func, insert, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Insert,
+    Text,
+    Update,
+    any_,
+    case,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlmodel import col
 
 from core import audit
@@ -94,34 +108,58 @@ def _waits(made: PayoutRun) -> ColumnElement[bool]:
 
 
 def _pay(step: _Step) -> None:
-    _lock(step)
-    owed = owed_in(step.lines, step.programme)
-    _skip(step, owed)
-    _make_payouts(step, owed)
-    whose = (col(Payout.run_id) == step.made.id) & (col(Payout.membership_id) == col(Reward.membership_id))
-    tied = update(Reward).where(step.lines, whose, col(Payout.currency) == col(Reward.currency))
-    _change(tied.values(state="in_payout", run_id=step.made.id, payout_id=col(Payout.id)))
+    _settle(step, _locked(step))
     _carry(step)
     _reserve(step)
 
 
-def _lock(step: _Step) -> None:
-    """Nobody else takes these lines, or takes back their approval, until we commit; on SQLite whoever writes is alone anyway."""
-    if dialect() == "postgresql":
-        session().execute(select(col(Reward.id)).where(step.lines).with_for_update()).all()
+def _locked(step: _Step) -> ColumnElement[bool]:
+    """Its lines, from here on: nobody else takes them, or takes back their approval, until we commit.
+
+    On PostgreSQL each statement sees what was committed before it, a line that was just approved too; so they are named
+    here, and no statement knows others. On SQLite whoever writes is alone anyway.
+    """
+    if dialect() == "sqlite":
+        return step.lines
+    ids = session().execute(select(col(Reward.id)).where(step.lines).with_for_update()).scalars().all()
+    return col(Reward.id) == any_(literal(ids, ARRAY(Text)))
 
 
-def _skip(step: _Step, owed: Subquery) -> None:
+def _settle(step: _Step, lines: ColumnElement[bool]) -> None:
+    """Payouts with their lines, and skips: everybody is in one of them, by one look at their account and their form."""
+    owed = owed_in(lines, step.programme)
+    if dialect() == "sqlite":
+        still = owed.subquery()
+        run(_payouts(step, still))
+        run(_tied(step, lines))
+        run(_skips(step, still))  # last, when only they still wait: the others are not looked at again
+    else:
+        once = owed.cte("owed")
+        run(_payouts(step, once).add_cte(_skips(step, once).cte("skips")))
+        run(_tied(step, lines))
+
+
+def _skips(step: _Step, owed: FromClause) -> Insert:
     """Note who gets nothing and why; their lines wait for the next run."""
     of, said = owed.c, verdicts(step.programme)
     reason = case({each: skip.reason for each, skip in said.items()}, value=of.verdict)
     sentence = case({each: skip.sentence for each, skip in said.items()}, value=of.verdict)
     rows = select(FreshId(), literal(step.made.id), of.member_id, of.currency, of.amount, reason, sentence)
     names = ["id", "run_id", "membership_id", "currency", "amount_minor", "reason", "sentence"]
-    run(insert(table_of(PayoutSkip)).from_select(names, rows.where(of.verdict != PAID)))
+    return insert(table_of(PayoutSkip)).from_select(
+        names, rows.where(of.verdict != PAID), include_defaults=False
+    )
 
 
-def _make_payouts(step: _Step, owed: Subquery) -> None:
+def _tied(step: _Step, lines: ColumnElement[bool]) -> Update:
+    """Put lines into the payout of their advocate and currency."""
+    its, line = table_of(Payout).c, table_of(Reward).c
+    theirs = (its.membership_id == line.membership_id) & (its.currency == line.currency)
+    tied = update(table_of(Reward)).where(lines, its.run_id == step.made.id, theirs)
+    return tied.values(state="in_payout", run_id=step.made.id, payout_id=its.id)
+
+
+def _payouts(step: _Step, owed: FromClause) -> Insert:
     of, at = owed.c, literal(step.at, UtcDateTime())
     columns: dict[str, Any] = {
         "id": FreshId(),
@@ -139,13 +177,12 @@ def _make_payouts(step: _Step, owed: Subquery) -> None:
         **{name: literal(value) for name, value in _AT_FIRST.items()},
     }
     rows = select(*columns.values()).where(of.verdict == PAID)
-    run(insert(table_of(Payout)).from_select(list(columns), rows))
+    return insert(table_of(Payout)).from_select(list(columns), rows, include_defaults=False)
 
 
 _AT_FIRST: dict[str, Any] = {
     "state": "reserved",
-    "reason": "",
-    "reference": "",
+    **dict.fromkeys(("reason", "reference", "bank_payout"), ""),
     **dict.fromkeys(("attempts", "tries", "fence"), 0),
 }
 
@@ -218,10 +255,6 @@ def _reserve(step: _Step) -> None:
         currency=its.currency,
     )
     post_selected("payout.reserved", rows)
-
-
-def _change(statement: Any) -> int:  # noqa: ANN401 - an UPDATE
-    return run(statement.execution_options(synchronize_session=False))
 
 
 def _say_closed(made: PayoutRun, by: Actor) -> None:

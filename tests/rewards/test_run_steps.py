@@ -2,25 +2,35 @@
 
 import re
 import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from datetime import timedelta
-from itertools import product
+from functools import partial
+from itertools import cycle, product
 
 import pytest
+from sqlalchemy import event, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import col, select
 
+from advocates.membership import Membership
+from core import db
 from core.clock import at, now
 from core.db import session, transaction
 from core.ids import ID_PATTERN
 from core.ids_in_sql import FreshId
 from core.settings import Settings
 from hub.units import Unit
-from rewards import accounts, ledger, payouts, proof, run_steps
+from rewards import accounts, approvals, grants, ledger, payouts, proof, run_steps
 from rewards.accounts import PayoutAccount
-from rewards.runs import Payout, PayoutRun
-from tests.factories import Cast, make_advocate
-from tests.rewards.stories import approved, percent_rule, ready_account
+from rewards.reward import Reward
+from rewards.runs import Payout, PayoutRun, PayoutSkip
+from tests.conftest import ON_POSTGRESQL
+from tests.factories import Cast, acting, make_advocate
+from tests.rewards.stories import approvable, approved, percent_rule, ready_account, reserved_payouts, seen
 from tests.rewards.test_payouts import next_month
 
 
@@ -144,3 +154,99 @@ def test_a_payout_is_reserved_only_once(cast: Cast, five: list[str]) -> None:
         run_steps._reserve(again)  # noqa: SLF001 - as above
     with transaction(read_only=True):
         assert ledger.problems() == []
+
+
+@contextmanager
+def between_statements(works: Iterable[Callable[[], None]]) -> Iterator[None]:
+    """Before each statement of this thread the next work begins in a thread of its own, which the statement waits for.
+
+    PostgreSQL lets it commit unless it needs what is locked; SQLite has it wait until the writer here is through.
+    """
+    here, left, begun = threading.get_ident(), iter(works), []
+
+    def let_in(*_: object) -> None:
+        if threading.get_ident() == here and (work := next(left, None)) is not None:
+            begun.append(threads.submit(work))
+            wait(begun, timeout=0.5 if ON_POSTGRESQL else 0.02)
+
+    with ThreadPoolExecutor(STATEMENTS) as threads:
+        event.listen(db.engine(), "before_cursor_execute", let_in)
+        try:
+            yield
+        finally:
+            event.remove(db.engine(), "before_cursor_execute", let_in)
+    for each in begun:
+        each.result()
+
+
+STATEMENTS = 25
+"""of a run by hand, at most"""
+
+
+def ready_advocate(cast: Cast, name: str) -> Membership:
+    with transaction():
+        made = make_advocate(cast.programme, name)
+        ready_account(made)
+    return made
+
+
+def approve(reward_id: str, cast: Cast) -> None:
+    with transaction():
+        approvals.approve(seen(grants.get_reward(reward_id)), by=acting(cast.manager))
+
+
+def in_full() -> Counter[str]:
+    """How many lines are in which state, after a look at every payout: it is the sum of its lines."""
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        lines = session().exec(select(Reward)).all()
+        for each in session().exec(select(Payout)):
+            its = [line.amount_minor for line in lines if line.payout_id == each.id]
+            assert (each.amount_minor, each.lines) == (sum(its), len(its))
+        return Counter(each.state for each in lines)
+
+
+def test_what_is_approved_between_any_two_statements_of_a_step_is_paid_in_full_then_or_with_the_next(
+    cast: Cast,
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+    ana = ready_advocate(cast, "Ana")
+    approved(ana, cast.manager, 10_000)
+    late = [approvable(ana, 20_000) for _ in range(STATEMENTS)]
+    with between_statements([partial(approve, each, cast) for each in late]):
+        reserved_payouts(cast.programme, cast.finance)
+    states = in_full()
+    assert states["in_payout"] > 0
+    assert states["approved"] > 0
+    for each in late[STATEMENTS - states["approvable"] :]:
+        approve(each, cast)
+    with at(now() + timedelta(minutes=1)):
+        reserved_payouts(cast.programme, cast.finance)
+    assert in_full() == {"in_payout": 1 + STATEMENTS}
+
+
+def test_whoever_can_be_paid_from_one_statement_of_a_step_to_the_next_is_paid_or_told_why_not(
+    cast: Cast,
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+    both = [ready_advocate(cast, each) for each in ("Ana", "Bo")]
+    for each in both:
+        approved(each, cast.manager)
+    people = [each.person_id for each in both]
+
+    def let(able: str, unable: str) -> None:
+        with transaction():
+            for person, reason in ((able, ""), (unable, "rejected")):
+                account = update(PayoutAccount).where(col(PayoutAccount.person_id) == person)
+                session().execute(account.values(disabled_reason=reason))
+
+    turns = cycle([partial(let, *people), partial(let, *reversed(people))])
+    with between_statements(turns):
+        reserved_payouts(cast.programme, cast.finance)
+    in_full()
+    with transaction(read_only=True):
+        (paid,) = session().exec(select(Payout.membership_id))
+        (skipped,) = session().exec(select(PayoutSkip.membership_id))
+    assert {paid, skipped} == {each.id for each in both}
