@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint, update
 from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
 from core.columns import UtcDateTime, key, minor, moment, one_of, word
+from core.db import session, update_one
 from referrals.attribution import Source
 
 Kind = Literal["lead", "sale"]
@@ -73,6 +74,14 @@ Index(
     sqlite_where=col(Conversion.assessed_at).is_(None),
     postgresql_where=col(Conversion.assessed_at).is_(None),
 )
+
+
+def lock(conversion: Conversion) -> None:
+    """Hold the row until the end of the transaction, and see it as it is now."""
+    same = update(Conversion).where(col(Conversion.id) == conversion.id)
+    held = same.values(refunded_minor=Conversion.refunded_minor)
+    update_one(held.execution_options(synchronize_session=False))
+    session().refresh(conversion)
 
 
 class AttributionCandidate(SQLModel, table=True):

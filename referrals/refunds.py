@@ -26,7 +26,7 @@ from hub.metrics import Gain, metric_name
 from hub.units import Unit
 from referrals import split
 from referrals.conversion_input import NewRefund, content_hash
-from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare
+from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare, lock
 from referrals.same_order import STRIPE, conversion_meant, one_at_a_time, refund_told_before, related
 
 STUCK_AFTER = timedelta(minutes=1)
@@ -201,10 +201,14 @@ def undo(row: Refund) -> bool:
 
     What it took off the scoreboard is there again, on the refund's own day: it never happened.
     """
+    if row.conversion_id is None:  # it waits for its sale: nothing was taken off
+        return False
+    conversion = session().get_one(Conversion, row.conversion_id)
+    lock(conversion)  # before anything is read: what it took is whoever has the sale then
     gone = update(Refund).where(col(Refund.id) == row.id, col(Refund.state) == "applied")
     if not update_one(gone.values(state="came_back").execution_options(synchronize_session=False)):
         return False
-    conversion = session().get_one(Conversion, row.conversion_id)
+    session().refresh(row)
     gains = gains_of(row, conversion)
     rest = col(Conversion.refunded_minor) - row.amount_minor
     less = update(Conversion).where(col(Conversion.id) == conversion.id).values(refunded_minor=rest)
