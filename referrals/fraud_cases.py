@@ -18,7 +18,7 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.events import publish
 from core.people import get_person
 from hub import actions
-from referrals.conversion_rows import Conversion
+from referrals.conversion_rows import Conversion, lock
 from referrals.fraud import Assessment
 
 State = Literal["noted", "open", "cleared", "confirmed"]
@@ -143,16 +143,17 @@ def _new(conversion: Conversion) -> FraudCase:
 
 
 def _open(case: FraudCase, by: Actor, reason: str) -> bool:
-    """Open a review; False when somebody else moved the case first."""
+    """Open a review; False when somebody else moved the case first, or the conversion is not that advocate's any more."""
+    conversion = _hold_conversion(case)
+    if conversion.membership_id != case.membership_id:
+        return False
     if not _move(case, case.state, "open", opened_at=now(), decided_at=None, decided_by=None, reason=""):
         return False
     facts = {"score": case.score, "hold_at": case.hold_at, "signals": case.signals, "reason": reason}
     audit.record(by, "review.opened", "fraud_case", case.id, unit_id=case.unit_id, details=facts)
     name = get_person(get_membership(case.membership_id).person_id).name
-    order = session().get_one(Conversion, case.conversion_id).external_id
-    summary = (
-        f"{order} of {name}, score {case.score}: {case.signals[0]['sentence'] if case.signals else reason}"
-    )
+    first = case.signals[0]["sentence"] if case.signals else reason
+    summary = f"{conversion.external_id} of {name}, score {case.score}: {first}"
     due = actions.due_in(REVIEW_WITHIN_DAYS)
     actions.ask(REVIEW, case.id, case.unit_id, right=DECIDE, summary=summary, due_at=due)
     publish(ReviewOpened(case.conversion_id, case.membership_id))
@@ -173,6 +174,7 @@ def confirm(case: FraudCase, *, by: Actor, reason: str) -> None:
 
 def _decide(case: FraudCase, state: State, by: Actor, reason: str) -> None:
     said = _may(case, by, reason)
+    _hold_conversion(case)
     if not _move(case, "open", state, decided_score=case.score, **_decided(by, said)):
         raise NotOpen
     actions.done(REVIEW, case.id, by=by)
@@ -189,6 +191,7 @@ def reopen(case: FraudCase, *, by: Actor, reason: str) -> None:
 def overturn(case: FraudCase, *, by: Actor, reason: str) -> None:
     """A confirmed case was a mistake: it is cleared, and the conversion is the advocate's again. Raises as `reopen`."""
     said = _may(case, by, reason)
+    _hold_conversion(case)
     if not _move(case, "confirmed", "cleared", decided_score=case.score, **_decided(by, said)):
         raise NotDecided
     _note(case, "review.overturned", by, said)
@@ -200,6 +203,7 @@ def given_back_by_appeal(conversion_id: str, membership_id: str, *, by: Actor, r
     case = find_case(conversion_id, membership_id)
     if case is None or case.state != "confirmed":
         return
+    _hold_conversion(case)
     _move(case, "confirmed", "cleared", decided_score=case.score, **_decided(by, reason))
     _note(case, "review.overturned", by, reason)
 
@@ -215,6 +219,13 @@ def _may(case: FraudCase, by: Actor, reason: str) -> str:
 
 def _decided(by: Actor, reason: str) -> dict[str, object]:
     return {"decided_at": now(), "decided_by": by.id, "reason": reason}
+
+
+def _hold_conversion(case: FraudCase) -> Conversion:
+    """The conversion, which nobody else assesses, moves or refunds until the end; before its case, as an assessment does."""
+    conversion = session().get_one(Conversion, case.conversion_id)
+    lock(conversion)
+    return conversion
 
 
 def _move(case: FraudCase, before: State, after: State, **values: object) -> bool:

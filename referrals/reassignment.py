@@ -76,9 +76,9 @@ def reassign(
 
     `why` is a sentence for the advocates concerned. Raises WinnerChanged, UnderReview, IsShared.
     """
-    if under_review(conversion.id):
-        raise UnderReview
     _lock(conversion)
+    if under_review(conversion.id):  # an assessment holds the row, too: what it opened is seen now
+        raise UnderReview
     before, shared = conversion.membership_id, conversion.shared
     if to is not None and (shared or _was_shared(conversion.id)):
         raise IsShared

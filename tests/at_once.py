@@ -25,14 +25,18 @@ def at_once(*works: Callable[[], T]) -> list[T | BaseException]:
         return [each.exception() or each.result() for each in running]
 
 
-def while_open(first: Callable[[], object], second: Callable[[], T]) -> T | BaseException:
+def while_open(
+    first: Callable[[], object], second: Callable[[], T], then: Callable[[], object] = lambda: None
+) -> T | BaseException:
     """Begin `second`, which opens transactions of its own, when `first` has done its work and not committed yet.
 
-    What waits for a row or lock of the first goes on after its commit, what does not is over before. Answers as at_once.
+    `then` is what is done before that commit. What waits for a row or lock of the first goes on after it, what does not
+    is over before. Answers as at_once.
     """
     with ThreadPoolExecutor(1) as thread:
         with transaction():
             first()
             running = thread.submit(second)
             wait([running], timeout=LONG_ENOUGH_S)
+            then()
         return running.exception() or running.result()

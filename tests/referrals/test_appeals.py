@@ -33,7 +33,7 @@ from referrals.reassignment import IsShared, Reassignment
 from rewards import approvals, proof, rules
 from rewards.reward import Reward
 from rewards.rules import Terms
-from tests.at_once import at_once
+from tests.at_once import at_once, while_open
 from tests.factories import Cast, acting, sign_in
 from tests.referrals.fraud_stories import odd
 from tests.referrals.stories import bring, give_back, make_earner, make_link
@@ -259,6 +259,59 @@ def test_during_a_review_nothing_is_appealed_and_nothing_moves(
         found, by = session.get_one(Conversion, order), acting(cast.manager)
         with pytest.raises(reassignment.UnderReview):
             reassignment.reassign(found, None, link_id=None, why="x", by=by)
+
+
+def test_a_review_that_is_being_opened_is_seen_before_its_conversion_moves(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    _ana, bo = two
+    order = lost(cast, customer={"email_sha256": digest(cast.marketing.email)})
+    asked = ask(bo, order)
+    done = while_open(lambda: fraud_work.assess_now([order]), lambda: answer(cast, asked))
+    assert isinstance(done, reassignment.UnderReview)
+    assert nothing_is_wrong()
+
+
+def test_a_review_is_not_opened_again_of_what_is_going_to_somebody_else(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    _ana, bo = two
+    order = odd(cast.north, cast.marketing, coupon="BOB10")
+    with db.transaction() as session:
+        case_id = session.exec(select(FraudCase.id)).one()
+        fraud_cases.clear(fraud_cases.get_case(case_id), by=acting(cast.manager), reason="Known to us.")
+    asked = ask(bo, order)
+
+    def grant() -> None:
+        appeals.grant(appeals.get_appeal(asked), by=acting(cast.manager), reason="His coupon.")
+
+    def reopen() -> None:
+        with db.transaction():
+            fraud_cases.reopen(fraud_cases.get_case(case_id), by=acting(cast.manager), reason="Look again.")
+
+    assert isinstance(while_open(grant, reopen), fraud_cases.NotDecided)
+    with db.transaction(read_only=True):
+        assert not fraud_cases.under_review(order)
+    assert nothing_is_wrong()
+
+
+def test_a_decision_waits_for_the_assessment_that_is_looking_at_the_same_conversion(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    order = odd(cast.north, cast.marketing)
+
+    def confirm() -> None:
+        with db.transaction() as session:
+            case = session.exec(select(FraudCase)).one()
+            fraud_cases.confirm(case, by=acting(cast.manager), reason="A colleague bought it")
+
+    def note() -> None:
+        fraud_work.assess_now([order])
+
+    assert while_open(lambda: fraud_work.ask_again([order]), confirm, note) is None
+    with db.transaction(read_only=True) as session:
+        assert session.get_one(Conversion, order).membership_id is None
+    assert nothing_is_wrong()
 
 
 def test_an_appeal_against_a_confirmed_review_clears_it(
