@@ -93,7 +93,10 @@ def look_again(membership_ids: Sequence[str]) -> None:
         return
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
     rows = [{"membership_id": each, "since": now()} for each in membership_ids]
-    session().execute(insert(FraudDue).values(rows).on_conflict_do_nothing())
+    asked = insert(FraudDue).values(rows)
+    # Written although it is there: a clock that takes the row waits for our commit, and so sees what we know.
+    again = asked.on_conflict_do_update(index_elements=["membership_id"], set_={"since": FraudDue.since})
+    session().execute(again)
 
 
 def look_again_at_refunded(conversion_id: str) -> None:

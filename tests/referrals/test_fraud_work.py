@@ -18,7 +18,7 @@ from referrals.fraud_cases import FraudCase
 from referrals.fraud_traces import FraudTrace, forget_traces
 from referrals.links import Link
 from rewards import accounts
-from tests.at_once import at_once
+from tests.at_once import at_once, while_open
 from tests.factories import Cast
 from tests.referrals.fraud_stories import case_of, odd, signals_of, told
 from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link
@@ -209,3 +209,20 @@ def test_a_refund_has_the_advocate_looked_at_again(cast: Cast, link: Link) -> No
     assert fraud_work.waiting_members() == [link.membership_id]
     with db.transaction(read_only=True) as session:
         assert session.exec(select(col(Conversion.refunded_minor))).one() == 100
+
+
+def test_a_clock_that_looks_again_sees_the_refund_that_asked_once_more(cast: Cast, link: Link) -> None:
+    order = told(cast.north, external_id="o-1")
+    with db.transaction():
+        fraud_work.look_again([link.membership_id])
+
+    def refund() -> None:
+        give_back(cast.north.id, "o-1", 100)
+
+    def look() -> int:
+        with db.transaction() as session:
+            assert fraud_work.take_member(link.membership_id)
+            return session.get_one(Conversion, order).refunded_minor
+
+    seen = while_open(refund, look)
+    assert seen == 100 or fraud_work.waiting_members() == [link.membership_id]
