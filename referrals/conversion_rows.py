@@ -102,8 +102,9 @@ class AttributionCandidate(SQLModel, table=True):
     won: bool = False
     """it has a part of the conversion: all of it, or a share"""
     weight_basis_points: int = 0
+    """its part, or what was its part of a shared conversion before that was taken from all"""
     share_minor: int = minor(0)
-    """its part of the amount"""
+    """the same of the amount"""
     verdict: str = Field(sa_type=Text)
 
 

@@ -63,19 +63,15 @@ def assess_now(conversion_ids: Sequence[str]) -> int:
 def _assess(ids: Sequence[str]) -> None:
     wanted = select(Conversion).where(col(Conversion.id).in_(ids)).order_by(col(Conversion.id))
     conversions = session().exec(wanted.execution_options(populate_existing=True)).all()
-    evidence = evidence_of(conversions)
     thresholds = thresholds_at({each.programme_id for each in conversions if each.programme_id}, now())
     known = {(each.conversion_id, each.membership_id): each for each in cases_of(ids)}
     told: set[str] = set()
-    for each in conversions:
-        if each.id not in evidence or not each.membership_id or not each.programme_id:
-            continue
-        limits = thresholds[each.programme_id]
-        found = assess(evidence[each.id], limits)
-        before = known.get((each.id, each.membership_id))
+    for holder, evidence in evidence_of(conversions):
+        limits = thresholds[holder.conversion.programme_id or ""]
+        found, before = assess(evidence, limits), known.get(holder.place)
         if _worse(found, before):
-            told.add(each.membership_id)
-        note(each, found, limits.hold_at, before)
+            told.add(holder.membership_id)
+        note(holder, found, limits.hold_at, before)
     look_again(sorted(told))
 
 

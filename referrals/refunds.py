@@ -272,6 +272,18 @@ def _losses(row: Refund, conversion: Conversion) -> list[tuple[str, int]]:
     return losses
 
 
+def share_out(conversion: Conversion) -> None:
+    """Take from each share of a sale what was given back while it was nobody's, in the order in which that happened."""
+    known = set(
+        session().exec(
+            select(RefundShare.refund_id).join(Refund).where(Refund.conversion_id == conversion.id)
+        )
+    )
+    for each in refunds_of(conversion.id):
+        if each.state == "applied" and each.id not in known:
+            _losses(each, conversion)
+
+
 def _taken(candidate_ids: Sequence[str]) -> dict[str, int]:
     """Candidate → how much of its share was given back before."""
     before = select(RefundShare.candidate_id, func.sum(RefundShare.amount_minor)).where(

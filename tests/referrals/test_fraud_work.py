@@ -11,6 +11,7 @@ from core import db
 from core.clock import at, now
 from core.people import get_person
 from hub import actions
+from hub.programmes import get_programme
 from referrals import clicks, fraud_work
 from referrals.conversions import Conversion
 from referrals.fraud_addresses import digest
@@ -125,6 +126,17 @@ def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, l
     assert case_of(order).state == "noted"
     with at(now() + timedelta(days=1)):  # a visitor's hash means nothing the day after
         assert signals_of(told(cast.north, metadata={"device_hash": "d-1"})) == set()
+
+
+def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        make_link(make_earner(cast.programme, "Bo Advocate"), "bob", coupon="BOB10")
+        make_link(make_earner(cast.programme, "Cleo Advocate"), "cleo")
+    shared = {"coupon": "BOB10", "metadata": {"device_hash": "d-1"}}
+    assert signals_of(told(cast.north, **shared)) == set()
+    assert signals_of(told(cast.north, **shared)) == set()
+    assert signals_of(told(cast.north, code="cleo", metadata={"device_hash": "d-1"})) == {"device_advocates"}
 
 
 def test_a_burst_reaches_the_conversions_before_it(cast: Cast, link: Link) -> None:
