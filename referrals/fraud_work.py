@@ -1,9 +1,9 @@
 """The work of assessing: the clock claims what was not looked at, soon after it arrived; late signals ask again."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Text, delete, update
+from sqlalchemy import ColumnElement, Text, delete, or_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
@@ -11,7 +11,8 @@ from sqlmodel import Field, SQLModel, col, select
 from core.clock import now
 from core.columns import moment
 from core.db import dialect, session, transaction, update_one
-from referrals.conversion_rows import Conversion
+from referrals.clicks import Click
+from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud import OF_THE_ADVOCATE, Assessment, assess
 from referrals.fraud_cases import FraudCase, cases_of, note
 from referrals.fraud_evidence import evidence_of
@@ -20,6 +21,7 @@ from referrals.fraud_thresholds import thresholds_at
 BATCH = 500
 MOST_BATCHES = 20
 MOST_MEMBERS = 100
+CLICKS_WITHIN = timedelta(minutes=1)
 
 
 class FraudDue(SQLModel, table=True):
@@ -44,15 +46,28 @@ def assess_due() -> int:
 
 
 def _assess_some() -> int:
-    waiting = select(Conversion.id).where(col(Conversion.assessed_at).is_(None)).order_by(col(Conversion.id))
+    waiting = select(Conversion.id).where(*_due()).order_by(col(Conversion.id))
     return assess_now(session().exec(waiting.limit(BATCH)).all())
 
 
-def assess_now(conversion_ids: Sequence[str]) -> int:
-    """Assess those of these that were not looked at yet; answers how many. Each is claimed before, so once."""
-    claim = update(Conversion).where(
-        col(Conversion.id).in_(conversion_ids), col(Conversion.assessed_at).is_(None)
+def _due() -> tuple[ColumnElement[bool], ...]:
+    """Not looked at yet, and what there is to see is there: its clicks are taken in within seconds after it.
+
+    A click that is not known after a minute was lost.
+    """
+    unknown = select(AttributionCandidate.id).where(
+        AttributionCandidate.conversion_id == Conversion.id,
+        col(AttributionCandidate.won).is_(True),
+        AttributionCandidate.source == "click",
+        ~select(Click.id).where(Click.id == AttributionCandidate.given).exists(),
     )
+    settled = or_(col(Conversion.received_at) < now() - CLICKS_WITHIN, ~unknown.exists())
+    return col(Conversion.assessed_at).is_(None), settled
+
+
+def assess_now(conversion_ids: Sequence[str]) -> int:
+    """Assess those of these that are due; answers how many. Each is claimed before, so once."""
+    claim = update(Conversion).where(col(Conversion.id).in_(conversion_ids), *_due())
     claimed = claim.values(assessed_at=now()).returning(col(Conversion.id))
     ids = list(session().execute(claimed.execution_options(synchronize_session=False)).scalars())
     if ids:

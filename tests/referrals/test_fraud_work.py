@@ -117,6 +117,27 @@ def test_seconds_after_the_click_and_the_device_come_from_the_click(
     assert "3 conversions of this advocate came from one device" in str(case_of(orders[2]).signals)
 
 
+def test_a_conversion_that_is_quicker_than_the_journal_waits_for_its_click(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    tokens = [visitors.click("ana").token for _ in range(3)]
+    orders = [told(cast.north, code=None, click=token) for token in tokens]
+    with db.transaction(read_only=True) as session:
+        assert [session.get_one(Conversion, each).assessed_at for each in orders] == [None] * 3
+    other = told(cast.north)  # nothing waits behind them
+    visitors.leave()
+    clicks.ingest()
+    assert fraud_work.assess_due() == 3
+    assert [("device_repeats" in signals_of(each)) for each in (*orders, other)] == [True] * 3 + [False]
+
+
+def test_a_click_that_was_lost_is_waited_for_a_minute(cast: Cast, link: Link, visitors: Visitors) -> None:
+    order = told(cast.north, code=None, click=visitors.click("ana").token)
+    with at(now() + timedelta(minutes=1, seconds=1)):
+        assert fraud_work.assess_due() == 1
+    assert signals_of(order) == {"seconds_after_click"}
+
+
 def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, link: Link) -> None:
     with db.transaction():
         make_link(make_earner(cast.programme, "Bo Advocate"), "bob")
