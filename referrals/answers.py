@@ -107,7 +107,7 @@ class ShownConversion(Answer):
 
 
 class ShownRefund(Answer):
-    """A stored refund; `parked` until its sale is known."""
+    """A stored refund; sent again with the same content it says what became of it."""
 
     id: str
     external_id: str
@@ -116,7 +116,8 @@ class ShownRefund(Answer):
     reason: str
     occurred_at: datetime
     state: str
-    """parked, applied or refused"""
+    """parked until its sale is known; applied; refused: it waited, and was more than was left of the sale;
+    came_back: it failed at Stripe, or its dispute was won after it was lost"""
 
 
 class LinkPage(Listed[ShownLink]):

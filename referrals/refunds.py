@@ -27,6 +27,7 @@ from hub.units import Unit
 from referrals import split
 from referrals.conversion_input import NewRefund, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare, lock
+from referrals.refused_refunds import ask_to_look
 from referrals.same_order import STRIPE, conversion_meant, one_at_a_time, refund_told_before, related
 
 STUCK_AFTER = timedelta(minutes=1)
@@ -137,7 +138,7 @@ def _waiting() -> list[tuple[Refund, Conversion]]:
 
 
 def _settle(refund_id: str, conversion: Conversion) -> bool:
-    """Apply a parked refund, or refuse it when it is more than what is left; False when another one did so first."""
+    """Apply a parked refund, or refuse it, and ask people to look, when it is more than what is left; False when another one did so first."""
     parked = update(Refund).where(col(Refund.id) == refund_id, col(Refund.state) == "parked")
     claimed = parked.values(state="applied").execution_options(synchronize_session=False)
     if not update_one(claimed):
@@ -147,6 +148,7 @@ def _settle(refund_id: str, conversion: Conversion) -> bool:
         row.state, row.conversion_id = "refused", conversion.id
         session().add(row)
         session().flush()
+        ask_to_look(row, conversion)
     return True
 
 
