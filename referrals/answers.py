@@ -49,14 +49,14 @@ class ShownLink(Answer):
 
 
 class ShownClick(Answer):
-    """A recorded click; one that is not counted says by its flags why."""
+    """A recorded click."""
 
     id: str
     code: str
     occurred_at: datetime
     counted: bool
     flags: list[str]
-    """why it is not counted: head, prefetch, bot, private"""
+    """head, prefetch, bot: why it is not counted; private: counted, and nothing is known of a visitor who asked not to be tracked"""
 
 
 class ShownCandidate(Answer):
