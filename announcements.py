@@ -10,8 +10,9 @@ from core.db import session
 from core.events import when
 from curriculum.certification import Award, CertificationAwarded, CertificationRevoked, Revocation
 from hub.announcing import announce, names, shown_by
+from referrals.reassignment import ConversionReassigned
 from referrals.recording import ConversionsWon
-from referrals.refunds import RefundRecorded
+from referrals.refunds import RefundCameBack, RefundRecorded
 from rewards.reward import Reward, RewardDecided, RewardReversed, RewardsGranted
 from rewards.runs import PayoutReversed, PayoutSent, PayoutStopped, PayoutTakenBack
 from webhook_types import TYPES
@@ -42,6 +43,16 @@ def tell_conversions(event: ConversionsWon) -> None:
 def tell_refund(event: RefundRecorded) -> None:
     """conversion.refunded."""
     _tell("conversion.refunded", event.refund_id)
+
+
+def tell_refund_undone(event: RefundCameBack) -> None:
+    """conversion.refund_undone."""
+    _tell("conversion.refund_undone", event.refund_id)
+
+
+def tell_reassignment(event: ConversionReassigned) -> None:
+    """conversion.reassigned."""
+    _tell("conversion.reassigned", event.conversion_id, step=event.reassignment_id)
 
 
 def tell_grants(event: RewardsGranted) -> None:
@@ -107,6 +118,8 @@ def wire() -> None:
     when(CertificationRevoked, tell_revocation)
     when(ConversionsWon, tell_conversions)
     when(RefundRecorded, tell_refund)
+    when(RefundCameBack, tell_refund_undone)
+    when(ConversionReassigned, tell_reassignment)
     when(RewardsGranted, tell_grants)
     when(RewardDecided, tell_decision)
     when(RewardReversed, tell_reversal)

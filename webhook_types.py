@@ -29,7 +29,7 @@ STOPPED = ("held", "rejected")
 
 
 class RefundedConversion(ShownConversion):
-    """A sale after a refund, and the refund."""
+    """A sale after a refund, or after that came back, and the refund."""
 
     refund: ShownRefund
 
@@ -170,6 +170,19 @@ TYPES: tuple[WebhookType, ...] = (
     ),
     WebhookType(
         "conversion.refunded", "A sale was refunded, in full or in part.", RefundedConversion, refunds
+    ),
+    WebhookType(
+        "conversion.refund_undone",
+        "A refund came back: it failed, or its dispute was won after it was lost. It never happened: the sale stands as before.",
+        RefundedConversion,
+        refunds,
+    ),
+    WebhookType(
+        "conversion.reassigned",
+        "A lead or a sale is somebody else's, or nobody's, after an appeal or a review. One that nobody won when it was stored "
+        "is told for the first time by this.",
+        ShownConversion,
+        conversions,
     ),
     *_types("reward", ShownReward, REWARDS, rewards),
     WebhookType("reward.reversed", "A refund took a reward back, or part of it.", ReversedReward, reversals),

@@ -33,6 +33,7 @@ ACTION_ADDRESSES = {
     "payout.look": "/console/payouts/items/{}",
     "proof.look": "/console/jobs#books",
     "reconciliation.look": "/console/payouts/reconciliation",
+    "refund.look": "/console/conversions/{}#refunds",
     "fraud.review": "/console/reviews/{}",
     "appeal.decide": "/console/appeals/{}",
     "activity.decide": "/console/activities#a-{}",

@@ -49,14 +49,14 @@ class ShownLink(Answer):
 
 
 class ShownClick(Answer):
-    """A recorded click; one that is not counted says by its flags why."""
+    """A recorded click."""
 
     id: str
     code: str
     occurred_at: datetime
     counted: bool
     flags: list[str]
-    """why it is not counted: head, prefetch, bot, private"""
+    """head, prefetch, bot: why it is not counted; private: counted, and nothing is known of a visitor who asked not to be tracked"""
 
 
 class ShownCandidate(Answer):
@@ -107,7 +107,7 @@ class ShownConversion(Answer):
 
 
 class ShownRefund(Answer):
-    """A stored refund; `parked` until its sale is known."""
+    """A stored refund; sent again with the same content it says what became of it."""
 
     id: str
     external_id: str
@@ -116,7 +116,8 @@ class ShownRefund(Answer):
     reason: str
     occurred_at: datetime
     state: str
-    """parked, applied or refused"""
+    """parked until its sale is known; applied; refused: it waited, and was more than was left of the sale;
+    came_back: it failed at Stripe, or its dispute was won after it was lost"""
 
 
 class LinkPage(Listed[ShownLink]):

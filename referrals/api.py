@@ -85,12 +85,12 @@ def take_batch(actor: Actor, raw: bytes) -> Response:
     example=A_REFUND,
 )
 def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
-    """Store a refund: 201, or 200 and the first answer for a repetition."""
+    """Store a refund: 201, or 200 and the first answer, with what became of it since, for a repetition."""
     refund, new = conversions.refund(wanted, by=actor, unit_id=unit_of_caller())
     if refund.answer is None:  # what was answered the first time is kept and answered again
         refund.answer = answers.show_refund(refund).model_dump(mode="json")
         session().add(refund)
-    return jsonify(refund.answer), 201 if new else 200
+    return jsonify({**refund.answer, "state": refund.state}), 201 if new else 200
 
 
 @door.get("/api/v1/conversions")

@@ -20,6 +20,7 @@ from hub import actions
 from hub.units import all_units, reach
 from referrals import appeal_mails, fraud_cases, reassignment
 from referrals.conversion_rows import AttributionCandidate, Conversion
+from referrals.won import lost_by_all, members_of
 
 State = Literal["open", "granted", "rejected"]
 DECIDE = "appeal.decide"
@@ -121,10 +122,19 @@ def _was_denied(conversion: Conversion) -> bool:
 
 def decided_before(asked: Appeal, actor_id: str) -> bool:
     """Whether an actor denied what is appealed against, or confirmed the review that took it away."""
-    case = fraud_cases.find_case(asked.conversion_id, asked.membership_id)
-    confirmed = case is not None and case.state == "confirmed" and case.decided_by == actor_id
+    cases, concerned = fraud_cases.cases_of([asked.conversion_id]), _given_back_to(asked)
+    decided = [each for each in cases if each.state == "confirmed" and each.decided_by == actor_id]
+    confirmed = any(each.membership_id in concerned for each in decided)
     denied = (deniers(asked.conversion_id, asked.membership_id) for _known, deniers in _denials)
     return confirmed or any(actor_id in each for each in denied)
+
+
+def _given_back_to(asked: Appeal) -> frozenset[str]:
+    """Who get it, or their part, when an appeal is granted: who asks, with all who shared it when it was taken from them."""
+    conversion = session().get_one(Conversion, asked.conversion_id)
+    if not reassignment.was_lost_with_others(conversion, asked.membership_id):
+        return frozenset({asked.membership_id})
+    return frozenset(str(each.membership_id) for each in lost_by_all(conversion.id))
 
 
 def appeal(membership: Membership, conversion_id: str, *, words: str, by: Actor) -> Appeal:
@@ -168,6 +178,7 @@ def _where(membership: Membership, conversion: Conversion) -> str:
 def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
     """The conversion becomes the advocate's, from nobody or from whoever has it; one that is theirs earns anew.
 
+    One that was taken from all who shared it is theirs together again.
     Raises AlreadyDecided, OwnAppeal, OwnDecision, ReasonNeeded, NotFound or Forbidden by unit, and what `reassign` raises.
     """
     said = _may(asked, by, reason)
@@ -178,8 +189,8 @@ def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
         raise IsYours("This conversion is the advocate’s already.")
     link = next((each.link_id for each in candidates if each.link_id), None)
     why = f"given after an appeal, {now():%-d %b %Y}"
-    fraud_cases.given_back_by_appeal(conversion.id, member.id, by=by, reason=said)
-    reassignment.reassign(conversion, member, link_id=link, why=why, by=by)
+    fraud_cases.given_back_by_appeal(conversion.id, _given_back_to(asked), by=by, reason=said)
+    reassignment.give_back_to(conversion, member, link_id=link, why=why, by=by)
 
 
 def reject(asked: Appeal, *, by: Actor, reason: str) -> None:
@@ -190,8 +201,8 @@ def reject(asked: Appeal, *, by: Actor, reason: str) -> None:
 def _may(asked: Appeal, by: Actor, reason: str) -> str:
     authorize(by, DECIDE, asked.unit_id)
     conversion = session().get_one(Conversion, asked.conversion_id)
-    concerned = [each for each in (asked.membership_id, conversion.membership_id) if each]
-    for member in map(get_membership, concerned):
+    concerned = {*_given_back_to(asked), *members_of(conversion)}
+    for member in map(get_membership, sorted(concerned)):
         authorize(by, DECIDE, member.unit_id)  # it may have gone to another unit since it was filed
         if member.person_id == by.person_id:
             raise OwnAppeal

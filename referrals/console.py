@@ -2,7 +2,9 @@
 
 from typing import Any, Literal
 
-from flask import Blueprint, render_template
+from flask import Blueprint, flash, redirect, render_template
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from pydantic import Field
 from sqlalchemy import ColumnElement, or_
 from sqlmodel import col, select
@@ -12,12 +14,14 @@ from core.db import session
 from core.inputs import Input
 from core.money import Money
 from core.paging import page_of
+from referrals import refused_refunds
 from referrals.conversions import Conversion, candidates_of
 from referrals.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links import Link
 from referrals.narrowing import narrowed
 from referrals.owners import has, members_named, owners_of
 from referrals.refunds import refunds_of
+from referrals.refused_refunds import SETTLE
 from referrals.seen import conversions_in, seen_conversion
 from web.forms import read_query
 from web.signing_in import staff
@@ -68,11 +72,22 @@ def show_conversion(conversion_id: str) -> str:
         candidates=seen.candidates,
         cases=_cases_seen(conversion, actor),
         refunds=refunds,
+        may_settle=refused_refunds.wait_for(conversion, actor),
         codes=dict(session().exec(codes).all()),
         owners=owners_of((each.membership_id for each in seen.candidates), units),
         amount=amount_of(conversion),
         money=lambda minor: Money(minor, conversion.currency),
     )
+
+
+@door.post("/console/conversions/<id:conversion_id>/refused-refunds")
+def settle_refused(conversion_id: str) -> ResponseReturnValue:
+    """The shop was asked about refunds that were refused: they wait no longer."""
+    actor = staff(SETTLE)
+    conversion = seen_conversion(conversion_id, actor, SETTLE)
+    refused_refunds.settle(conversion, by=actor)
+    flash(_("Off the list."), "good")
+    return redirect(f"/console/conversions/{conversion.id}#refunds", 303)
 
 
 def _cases_seen(conversion: Conversion, actor: Actor) -> list[FraudCase]:

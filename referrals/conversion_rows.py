@@ -3,11 +3,12 @@
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint, update
 from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
 from core.columns import UtcDateTime, key, minor, moment, one_of, word
+from core.db import session, update_one
 from referrals.attribution import Source
 
 Kind = Literal["lead", "sale"]
@@ -75,6 +76,14 @@ Index(
 )
 
 
+def lock(conversion: Conversion) -> None:
+    """Hold the row until the end of the transaction, and see it as it is now."""
+    same = update(Conversion).where(col(Conversion.id) == conversion.id)
+    held = same.values(refunded_minor=Conversion.refunded_minor)
+    update_one(held.execution_options(synchronize_session=False))
+    session().refresh(conversion)
+
+
 class AttributionCandidate(SQLModel, table=True):
     """Whose a conversion might have been, and why it was theirs or not."""
 
@@ -93,8 +102,9 @@ class AttributionCandidate(SQLModel, table=True):
     won: bool = False
     """it has a part of the conversion: all of it, or a share"""
     weight_basis_points: int = 0
+    """its part, or what was its part of a shared conversion before that was taken from all"""
     share_minor: int = minor(0)
-    """its part of the amount"""
+    """the same of the amount"""
     verdict: str = Field(sa_type=Text)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
-from advocates.membership import Membership, get_membership
+from advocates.membership import Membership
 from core.access import Actor
 from core.clock import now
 from core.db import session
@@ -172,8 +172,3 @@ def _visible(case: FraudCase, actor: Actor, which: object) -> Sequence[FraudCase
         col(FraudCase.unit_id).in_(actor.units_for(SEE)),
     )
     return session().exec(wanted.order_by(col(FraudCase.id).desc()).limit(MOST_SIMILAR)).all()
-
-
-def is_own(case: FraudCase, actor: Actor) -> bool:
-    """Whether the case is about the actor themselves."""
-    return get_membership(case.membership_id).person_id == actor.person_id

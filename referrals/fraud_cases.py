@@ -1,6 +1,6 @@
 """Cases: a conversion with signals, and from a programme's threshold on a review by a person, decided with a reason."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
@@ -18,8 +18,9 @@ from core.errors import Conflict, Forbidden, Invalid, NotFound
 from core.events import publish
 from core.people import get_person
 from hub import actions
-from referrals.conversion_rows import Conversion
+from referrals.conversion_rows import Conversion, lock
 from referrals.fraud import Assessment
+from referrals.won import Holder, lost_by_all, members_of
 
 State = Literal["noted", "open", "cleared", "confirmed"]
 SEE, DECIDE, REVIEW = "fraud.see", "fraud.decide", "fraud.review"
@@ -110,14 +111,14 @@ class ReasonNeeded(Invalid):
     """Please give a reason."""
 
 
-def note(conversion: Conversion, found: Assessment, hold_at: int, known: FraudCase | None) -> bool:
-    """Keep what an assessment found; True when it says something new. Doing it again changes nothing.
+def note(holder: Holder, found: Assessment, hold_at: int, known: FraudCase | None) -> bool:
+    """Keep what an assessment found about who has a conversion or a part of it; True when it says something new. Doing it again changes nothing.
 
     From the threshold on a review opens; one that was cleared opens again only when more is known than was then.
     """
     if not found.signals and known is None:
         return False
-    case = known or _new(conversion)
+    case = known or _new(holder)
     signals = [dict(vars(each)) for each in found.signals]
     changed = case.signals != signals or case.score != found.score
     case.signals, case.score, case.hold_at = signals, found.score, hold_at
@@ -131,28 +132,30 @@ def note(conversion: Conversion, found: Assessment, hold_at: int, known: FraudCa
     return changed
 
 
-def _new(conversion: Conversion) -> FraudCase:
+def _new(holder: Holder) -> FraudCase:
+    conversion = holder.conversion
     return FraudCase(
         conversion_id=conversion.id,
-        membership_id=conversion.membership_id or "",
+        membership_id=holder.membership_id,
         programme_id=conversion.programme_id or "",
         unit_id=conversion.earning_unit_id or conversion.unit_id,
-        link_id=conversion.link_id,
+        link_id=holder.link_id,
         signals=[],
     )
 
 
 def _open(case: FraudCase, by: Actor, reason: str) -> bool:
-    """Open a review; False when somebody else moved the case first."""
+    """Open a review; False when somebody else moved the case first, or nothing of it is that advocate's any more."""
+    conversion = _hold_conversion(case)
+    if case.membership_id not in members_of(conversion):
+        return False
     if not _move(case, case.state, "open", opened_at=now(), decided_at=None, decided_by=None, reason=""):
         return False
     facts = {"score": case.score, "hold_at": case.hold_at, "signals": case.signals, "reason": reason}
     audit.record(by, "review.opened", "fraud_case", case.id, unit_id=case.unit_id, details=facts)
     name = get_person(get_membership(case.membership_id).person_id).name
-    order = session().get_one(Conversion, case.conversion_id).external_id
-    summary = (
-        f"{order} of {name}, score {case.score}: {case.signals[0]['sentence'] if case.signals else reason}"
-    )
+    first = case.signals[0]["sentence"] if case.signals else reason
+    summary = f"{conversion.external_id} of {name}, score {case.score}: {first}"
     due = actions.due_in(REVIEW_WITHIN_DAYS)
     actions.ask(REVIEW, case.id, case.unit_id, right=DECIDE, summary=summary, due_at=due)
     publish(ReviewOpened(case.conversion_id, case.membership_id))
@@ -160,23 +163,41 @@ def _open(case: FraudCase, by: Actor, reason: str) -> bool:
 
 
 def clear(case: FraudCase, *, by: Actor, reason: str) -> None:
-    """It is in order: its rewards go on. Raises NotOpen, OwnCase, ReasonNeeded, NotFound or Forbidden by unit."""
+    """It is in order: its rewards go on, unless somebody else who shares it is under review, too.
+
+    Raises NotOpen, OwnCase, ReasonNeeded, NotFound or Forbidden by unit.
+    """
     _decide(case, "cleared", by, reason)
-    publish(ReviewCleared(case.conversion_id, case.membership_id))
+    if not under_review(case.conversion_id):
+        publish(ReviewCleared(case.conversion_id, case.membership_id))
 
 
 def confirm(case: FraudCase, *, by: Actor, reason: str) -> None:
-    """It does not count: it is nobody's from now on, its rewards are denied or taken back. Raises as `clear` does."""
+    """It does not count: it is nobody's from now on, its rewards are denied or taken back. Raises as `clear` does.
+
+    Other open reviews of it end with that: there is nothing left to decide.
+    """
     _decide(case, "confirmed", by, reason)
+    for other in cases_of([case.conversion_id]):
+        if other.state == "open":
+            _put_aside(other, by, case.reason)
     publish(ReviewConfirmed(case.id))
 
 
 def _decide(case: FraudCase, state: State, by: Actor, reason: str) -> None:
     said = _may(case, by, reason)
+    _hold_conversion(case)
     if not _move(case, "open", state, decided_score=case.score, **_decided(by, said)):
         raise NotOpen
     actions.done(REVIEW, case.id, by=by)
     _note(case, f"review.{state}", by, said)
+
+
+def _put_aside(case: FraudCase, by: Actor, reason: str) -> None:
+    """Its signals stay noted; should the conversion be shared again, they open it again."""
+    _move(case, "open", "noted")
+    actions.done(REVIEW, case.id, by=by)
+    _note(case, "review.put_aside", by, reason)
 
 
 def reopen(case: FraudCase, *, by: Actor, reason: str) -> None:
@@ -189,24 +210,35 @@ def reopen(case: FraudCase, *, by: Actor, reason: str) -> None:
 def overturn(case: FraudCase, *, by: Actor, reason: str) -> None:
     """A confirmed case was a mistake: it is cleared, and the conversion is the advocate's again. Raises as `reopen`."""
     said = _may(case, by, reason)
+    _hold_conversion(case)
     if not _move(case, "confirmed", "cleared", decided_score=case.score, **_decided(by, said)):
         raise NotDecided
     _note(case, "review.overturned", by, said)
     publish(ReviewOverturned(case.id))
 
 
-def given_back_by_appeal(conversion_id: str, membership_id: str, *, by: Actor, reason: str) -> None:
-    """An appeal gave a conversion back: a case that had confirmed the opposite is cleared."""
-    case = find_case(conversion_id, membership_id)
-    if case is None or case.state != "confirmed":
-        return
-    _move(case, "confirmed", "cleared", decided_score=case.score, **_decided(by, reason))
-    _note(case, "review.overturned", by, reason)
+def given_back_by_appeal(
+    conversion_id: str, membership_ids: Collection[str], *, by: Actor, reason: str
+) -> None:
+    """An appeal gave a conversion back to these: cases that had confirmed the opposite are cleared."""
+    for case in cases_of([conversion_id]):
+        if case.state == "confirmed" and case.membership_id in membership_ids:
+            _hold_conversion(case)
+            _move(case, "confirmed", "cleared", decided_score=case.score, **_decided(by, reason))
+            _note(case, "review.overturned", by, reason)
+
+
+def is_own(case: FraudCase, by: Actor) -> bool:
+    """Whether a case is about a conversion that the actor has, had or has a part of."""
+    now_theirs = members_of(session().get_one(Conversion, case.conversion_id))
+    once_theirs = {str(each.membership_id) for each in lost_by_all(case.conversion_id)}
+    concerned = {case.membership_id, *now_theirs, *once_theirs}
+    return any(get_membership(each).person_id == by.person_id for each in concerned)
 
 
 def _may(case: FraudCase, by: Actor, reason: str) -> str:
     authorize(by, DECIDE, case.unit_id)
-    if by.person_id == get_membership(case.membership_id).person_id:
+    if is_own(case, by):
         raise OwnCase
     if not reason.strip():
         raise ReasonNeeded
@@ -215,6 +247,13 @@ def _may(case: FraudCase, by: Actor, reason: str) -> str:
 
 def _decided(by: Actor, reason: str) -> dict[str, object]:
     return {"decided_at": now(), "decided_by": by.id, "reason": reason}
+
+
+def _hold_conversion(case: FraudCase) -> Conversion:
+    """The conversion, which nobody else assesses, moves or refunds until the end; before its case, as an assessment does."""
+    conversion = session().get_one(Conversion, case.conversion_id)
+    lock(conversion)
+    return conversion
 
 
 def _move(case: FraudCase, before: State, after: State, **values: object) -> bool:

@@ -25,6 +25,7 @@ from referrals.clicks import Click
 from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud import Evidence
 from referrals.fraud_traces import Alike, Kind, Trace
+from referrals.won import Holder, holders_of
 
 HOUR, MONTH, QUARTER = timedelta(hours=1), timedelta(days=30), timedelta(days=90)
 LONGEST_WORD = 200
@@ -46,8 +47,7 @@ class Sources:
     units: dict[str, str] = field(default_factory=dict)
     """membership → its unit"""
     paid_to: dict[str, frozenset[str]] = field(default_factory=dict)
-    won: dict[str, AttributionCandidate] = field(default_factory=dict)
-    alike: dict[tuple[str, Any], Alike] = field(default_factory=dict)
+    alike: dict[tuple[str, str, Kind], Alike] = field(default_factory=dict)
     moments: dict[str, list[datetime]] = field(default_factory=dict)
     """membership → when its conversions around these happened, in order"""
     fastest: dict[str, list[int]] = field(default_factory=dict)
@@ -60,48 +60,45 @@ class Sources:
     """unit → hashes of the addresses of its staff"""
 
 
-def evidence_of(conversions: Sequence[Conversion]) -> dict[str, Evidence]:
-    """Conversion → its evidence, of those that are somebody's; their traces are kept, and those of own purchases."""
+def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidence]]:
+    """Everybody who has a part of these, with the evidence about it; traces are kept, and those of own purchases."""
     candidates = _candidates(conversions)
-    holders = {each.id: each.membership_id for each in conversions}
-    won = {
-        each.conversion_id: each
-        for each in candidates
-        if each.won and each.membership_id == holders[each.conversion_id]  # of a shared one the last touch
-    }
-    traces = _traces(conversions, candidates, won, _hashes(won.values()))
+    holders = holders_of(conversions, candidates)
+    traces = _traces(conversions, candidates, holders, _hashes(holders))
     fraud_traces.keep(traces)
-    somebodys = [each for each in conversions if each.membership_id]
-    members = sorted({each.membership_id for each in somebodys if each.membership_id})
-    sources = Sources(won=won, alike=fraud_traces.alike(each for each in traces if not each.is_own))
+    members = sorted({each.membership_id for each in holders})
+    sources = Sources(alike=fraud_traces.alike(each for each in traces if not each.is_own))
     _read_people(sources, members)
-    _read_counts(sources, members, somebodys)
-    sources.accounts = _accounts(somebodys)
+    held = [each.conversion for each in holders if each.was_last]
+    _read_counts(sources, members, held)
+    sources.accounts = _accounts(held)
     sources.staff = {each: _staff(each) for each in {sources.units[member] for member in members}}
-    return {each.id: _evidence(each, sources) for each in somebodys}
+    return [(each, _evidence(each, sources)) for each in holders]
 
 
-def _evidence(conversion: Conversion, sources: Sources) -> Evidence:
-    member = conversion.membership_id or ""
+def _evidence(holder: Holder, sources: Sources) -> Evidence:
+    """About the buyer alone (a colleague, a throw-away address) only with the last touch: one look at them is enough."""
+    conversion, member, touch = holder.conversion, holder.membership_id, holder.touch
     own = fraud_addresses.forms_of(sources.emails[member])
     told = {conversion.email_sha256, word(conversion, "email_normalized_sha256").lower()} - {""}
     card = word(conversion, "card_fingerprint")
-    device = sources.alike.get((conversion.id, "device"), Alike(0, 0, own_purchase=False))
+    nothing = Alike(0, 0, own_purchase=False)
+    device = sources.alike.get((*holder.place, "device"), nothing)
     counts = sources.counts.get(member, {})
     place = (conversion.unit_id, conversion.customer_id)
-    touch = sources.won.get(conversion.id)
+    by_click = touch is not None and touch.source == "click"
     return Evidence(
         own_email=bool(told & own),
         own_account=bool(sources.accounts.get(place, set()) & own) and not told & own,
-        own_card=sources.alike.get((conversion.id, "card"), Alike(0, 0, own_purchase=False)).own_purchase,
+        own_card=sources.alike.get((*holder.place, "card"), nothing).own_purchase,
         own_payout=bool(card) and card in sources.paid_to.get(member, frozenset()),
-        own_staff=bool(told & sources.staff[sources.units[member]]) and not told & own,
-        disposable_domain=fraud_addresses.is_disposable(word(conversion, "email_domain")),
-        after_click=conversion.occurred_at - touch.at if touch and touch.source == "click" else None,
+        own_staff=holder.was_last and bool(told & sources.staff[sources.units[member]]) and not told & own,
+        disposable_domain=holder.was_last and fraud_addresses.is_disposable(word(conversion, "email_domain")),
+        after_click=conversion.occurred_at - touch.at if touch and by_click else None,
         in_an_hour=_in_an_hour(conversion.occurred_at, sources, member),
         in_thirty_days=counts.get("thirty", 0),
         clicks=counts.get("clicks", 0),
-        by_click=counts.get("by_click", 0) if touch and touch.source == "click" else 0,
+        by_click=counts.get("by_click", 0) if by_click else 0,
         sales=counts.get("sales", 0),
         given_back=counts.get("given_back", 0),
         device_repeats=device.mine,
@@ -133,35 +130,40 @@ def _candidates(conversions: Sequence[Conversion]) -> list[AttributionCandidate]
     return list(session().exec(wanted).all())
 
 
-def _hashes(won: Iterable[AttributionCandidate]) -> dict[str, str]:
+def _hashes(holders: Iterable[Holder]) -> dict[str, str]:
     """Click → the hash of its visitor, of the clicks that won and are in the database already."""
-    ids = [each.given for each in won if each.source == "click"]
-    wanted = select(Click.id, Click.visitor_hash).where(col(Click.id).in_(ids))
+    wanted = select(Click.id, Click.visitor_hash).where(
+        col(Click.id).in_([click for each in holders if (click := _click_of(each))])
+    )
     return dict(session().exec(wanted).all())
+
+
+def _click_of(holder: Holder) -> str:
+    """The click that won it for them; empty when it was none."""
+    return holder.touch.given if holder.touch and holder.touch.source == "click" else ""
 
 
 def _traces(
     conversions: Sequence[Conversion],
     candidates: Sequence[AttributionCandidate],
-    won: Mapping[str, AttributionCandidate],
+    holders: Sequence[Holder],
     hashes: Mapping[str, str],
 ) -> list[Trace]:
-    """The card and device of each conversion with its winner, and the card of an own purchase with its advocate."""
-    clicks = {key: each.given for key, each in won.items() if each.source == "click"}
+    """The card and device of each conversion with who has it, and the card of an own purchase with its advocate."""
     found = []
-    for each in conversions:
-        device = word(each, "device_hash") or hashes.get(clicks.get(each.id, ""), "")
+    for each in holders:
+        order = each.conversion
+        device = word(order, "device_hash") or hashes.get(_click_of(each), "")
         words: dict[Kind, str] = {
-            "card": word(each, "card_fingerprint"),
-            "device": f"{each.day} {device}" if device else "",
+            "card": word(order, "card_fingerprint"),
+            "device": f"{order.day} {device}" if device else "",
         }
-        if each.membership_id:
-            found += [_trace(each, each.membership_id, kind, value) for kind, value in words.items() if value]
+        found += [_trace(order, each.membership_id, kind, value) for kind, value in words.items() if value]
     orders = {each.id: each for each in conversions}
     own = {(each.conversion_id, each.membership_id) for each in candidates if each.verdict == "own purchase"}
-    for conversion_id, member in sorted(own, key=str):
+    for conversion_id, member in sorted(own - {each.place for each in holders}, key=str):
         card = word(orders[conversion_id], "card_fingerprint")
-        if card and member and orders[conversion_id].membership_id != member:
+        if card and member:
             found.append(_trace(orders[conversion_id], member, "card", card, is_own=True))
     return found
 

@@ -76,7 +76,7 @@ def review(case_id: str) -> str:
         "console/referrals/review.html",
         case=case,
         shown=fraud_case_page.shown(case, actor),
-        may_decide=actor.may(DECIDE, case.unit_id) and not fraud_case_page.is_own(case, actor),
+        may_decide=actor.may(DECIDE, case.unit_id) and not fraud_cases.is_own(case, actor),
         money=Money,
         form=Form(),
     )
@@ -91,7 +91,7 @@ def decide(case_id: str) -> ResponseReturnValue:
     many = decision.alike and decision.act in {"clear", "confirm"}
     for each in fraud_cases.open_cases_like(case) if many else [case]:
         VERBS[decision.act](each, by=actor, reason=decision.reason)
-    flash(_decided(decision.act), "good")
+    flash(_decided(decision.act, still_open=fraud_cases.under_review(case.conversion_id)), "good")
     return redirect(f"/console/reviews/{case.id}", 303)
 
 
@@ -103,13 +103,17 @@ VERBS = {
 }
 
 
-def _decided(act: str) -> str:
+def _decided(act: str, *, still_open: bool) -> str:
     said: dict[str, str] = {
         "clear": _("Cleared: the rewards go on."),
         "confirm": _("Confirmed: it does not count. The advocate sees your reason."),
         "reopen": _("The review is open again: what is not paid yet is held."),
         "overturn": _("Taken back: the conversion is the advocate’s again."),
     }
+    if act == "clear" and still_open:
+        said["clear"] = _(
+            "Cleared. The rewards wait for the review of another advocate who shares this order."
+        )
     return said[act]
 
 

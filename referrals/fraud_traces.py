@@ -58,6 +58,7 @@ class Alike:
     mine: int
     """conversions of this advocate, this one included"""
     advocates: int
+    """this one, and those who have no part of this or of another of theirs: one shared order is no crowd"""
     own_purchase: bool
     """one of them was the advocate's own purchase"""
 
@@ -70,8 +71,8 @@ def keep(traces: Sequence[Trace]) -> None:
         session().execute(insert(FraudTrace).on_conflict_do_nothing(), rows)
 
 
-def alike(traces: Iterable[Trace]) -> dict[tuple[str, Kind], Alike]:
-    """(conversion, kind) → what is known with the same card or device; the traces are stored already."""
+def alike(traces: Iterable[Trace]) -> dict[tuple[str, str, Kind], Alike]:
+    """(conversion, membership, kind) → what is known with the same card or device; the traces are stored already."""
     mine = list(traces)
     by_value: dict[tuple[str, str], list[FraudTrace]] = {}
     values = sorted({(each.kind, each.value) for each in mine})
@@ -80,16 +81,20 @@ def alike(traces: Iterable[Trace]) -> dict[tuple[str, Kind], Alike]:
         for row in session().exec(select(FraudTrace).where(same).limit(MOST_ALIKE)):
             by_value.setdefault((row.kind, row.value), []).append(row)
     return {
-        (each.conversion_id, each.kind): _alike(each, by_value.get((each.kind, each.value), []))
+        (each.conversion_id, each.membership_id, each.kind): _alike(
+            each, by_value.get((each.kind, each.value), [])
+        )
         for each in mine
     }
 
 
 def _alike(trace: Trace, same: Sequence[FraudTrace]) -> Alike:
     mine = [each for each in same if each.membership_id == trace.membership_id]
-    advocates = {each.membership_id for each in same}
+    shared = {trace.conversion_id, *(each.conversion_id for each in mine)}
+    with_me = {each.membership_id for each in same if each.conversion_id in shared}
+    others = {each.membership_id for each in same} - with_me
     own = any(each.is_own for each in mine if each.conversion_id != trace.conversion_id)
-    return Alike(len(mine), len(advocates), own)
+    return Alike(len(mine), 1 + len(others), own)
 
 
 def forget_traces() -> int:

@@ -1,9 +1,9 @@
 """The work of assessing: the clock claims what was not looked at, soon after it arrived; late signals ask again."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from sqlalchemy import Text, delete, update
+from sqlalchemy import ColumnElement, Text, delete, or_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col, select
@@ -11,7 +11,8 @@ from sqlmodel import Field, SQLModel, col, select
 from core.clock import now
 from core.columns import moment
 from core.db import dialect, session, transaction, update_one
-from referrals.conversion_rows import Conversion
+from referrals.clicks import Click
+from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud import OF_THE_ADVOCATE, Assessment, assess
 from referrals.fraud_cases import FraudCase, cases_of, note
 from referrals.fraud_evidence import evidence_of
@@ -20,6 +21,7 @@ from referrals.fraud_thresholds import thresholds_at
 BATCH = 500
 MOST_BATCHES = 20
 MOST_MEMBERS = 100
+CLICKS_WITHIN = timedelta(minutes=1)
 
 
 class FraudDue(SQLModel, table=True):
@@ -44,15 +46,28 @@ def assess_due() -> int:
 
 
 def _assess_some() -> int:
-    waiting = select(Conversion.id).where(col(Conversion.assessed_at).is_(None)).order_by(col(Conversion.id))
+    waiting = select(Conversion.id).where(*_due()).order_by(col(Conversion.id))
     return assess_now(session().exec(waiting.limit(BATCH)).all())
 
 
-def assess_now(conversion_ids: Sequence[str]) -> int:
-    """Assess those of these that were not looked at yet; answers how many. Each is claimed before, so once."""
-    claim = update(Conversion).where(
-        col(Conversion.id).in_(conversion_ids), col(Conversion.assessed_at).is_(None)
+def _due() -> tuple[ColumnElement[bool], ...]:
+    """Not looked at yet, and what there is to see is there: its clicks are taken in within seconds after it.
+
+    A click that is not known after a minute was lost.
+    """
+    unknown = select(AttributionCandidate.id).where(
+        AttributionCandidate.conversion_id == Conversion.id,
+        col(AttributionCandidate.won).is_(True),
+        AttributionCandidate.source == "click",
+        ~select(Click.id).where(Click.id == AttributionCandidate.given).exists(),
     )
+    settled = or_(col(Conversion.received_at) < now() - CLICKS_WITHIN, ~unknown.exists())
+    return col(Conversion.assessed_at).is_(None), settled
+
+
+def assess_now(conversion_ids: Sequence[str]) -> int:
+    """Assess those of these that are due; answers how many. Each is claimed before, so once."""
+    claim = update(Conversion).where(col(Conversion.id).in_(conversion_ids), *_due())
     claimed = claim.values(assessed_at=now()).returning(col(Conversion.id))
     ids = list(session().execute(claimed.execution_options(synchronize_session=False)).scalars())
     if ids:
@@ -63,19 +78,15 @@ def assess_now(conversion_ids: Sequence[str]) -> int:
 def _assess(ids: Sequence[str]) -> None:
     wanted = select(Conversion).where(col(Conversion.id).in_(ids)).order_by(col(Conversion.id))
     conversions = session().exec(wanted.execution_options(populate_existing=True)).all()
-    evidence = evidence_of(conversions)
     thresholds = thresholds_at({each.programme_id for each in conversions if each.programme_id}, now())
     known = {(each.conversion_id, each.membership_id): each for each in cases_of(ids)}
     told: set[str] = set()
-    for each in conversions:
-        if each.id not in evidence or not each.membership_id or not each.programme_id:
-            continue
-        limits = thresholds[each.programme_id]
-        found = assess(evidence[each.id], limits)
-        before = known.get((each.id, each.membership_id))
+    for holder, evidence in evidence_of(conversions):
+        limits = thresholds[holder.conversion.programme_id or ""]
+        found, before = assess(evidence, limits), known.get(holder.place)
         if _worse(found, before):
-            told.add(each.membership_id)
-        note(each, found, limits.hold_at, before)
+            told.add(holder.membership_id)
+        note(holder, found, limits.hold_at, before)
     look_again(sorted(told))
 
 
@@ -93,7 +104,10 @@ def look_again(membership_ids: Sequence[str]) -> None:
         return
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
     rows = [{"membership_id": each, "since": now()} for each in membership_ids]
-    session().execute(insert(FraudDue).values(rows).on_conflict_do_nothing())
+    asked = insert(FraudDue).values(rows)
+    # Written although it is there: a clock that takes the row waits for our commit, and so sees what we know.
+    again = asked.on_conflict_do_update(index_elements=["membership_id"], set_={"since": FraudDue.since})
+    session().execute(again)
 
 
 def look_again_at_refunded(conversion_id: str) -> None:

@@ -94,4 +94,4 @@ def _candidate(
 
 
 def _part(row: AttributionCandidate | NewCandidate) -> tuple[int, int]:
-    return row.weight_basis_points, row.share_minor
+    return (row.weight_basis_points, row.share_minor) if row.won else (0, 0)

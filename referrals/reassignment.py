@@ -3,6 +3,7 @@
 The scoreboard moves on the days of the facts (the conversion's and its refunds'), so that it stays what they sum to.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -27,7 +28,7 @@ from referrals.conversion_rows import AttributionCandidate, Conversion
 from referrals.fraud_cases import FraudCase, get_case, under_review
 from referrals.fraud_traces import FraudTrace
 from referrals.split import WHOLE
-from referrals.won import Share, shares_of
+from referrals.won import Share, lost_by_all, members_of, shares_of
 
 
 class Reassignment(SQLModel, table=True):
@@ -76,20 +77,44 @@ def reassign(
 
     `why` is a sentence for the advocates concerned. Raises WinnerChanged, UnderReview, IsShared.
     """
-    if under_review(conversion.id):
-        raise UnderReview
     _lock(conversion)
-    before, shared = conversion.membership_id, conversion.shared
-    if to is not None and (shared or _was_shared(conversion.id)):
+    if to is not None and (conversion.shared or _was_shared(conversion.id)):
         raise IsShared
+    return _change(conversion, lambda: _give(conversion, to, link_id, why), why, by)
+
+
+def give_back_to(
+    conversion: Conversion, member: Membership, *, link_id: str | None, why: str, by: Actor
+) -> Reassignment:
+    """Give a conversion to somebody; what was taken from them and others who shared it is all of theirs again.
+
+    Raises as `reassign` does.
+    """
+    if not was_lost_with_others(conversion, member.id):
+        return reassign(conversion, member, link_id=link_id, why=why, by=by)
+    _lock(conversion)
+    return _change(conversion, lambda: _share_again(conversion, why), why, by)
+
+
+def was_lost_with_others(conversion: Conversion, membership_id: str) -> bool:
+    """Whether a conversion is nobody's since it was taken from this advocate and others who shared it."""
+    lost = {each.membership_id for each in lost_by_all(conversion.id)}
+    return conversion.membership_id is None and membership_id in lost
+
+
+def _change(conversion: Conversion, change: Callable[[], None], why: str, by: Actor) -> Reassignment:
+    """Change whose a conversion is, which nobody else does meanwhile, and say so."""
+    if under_review(conversion.id):  # an assessment holds the row, too: what it opened is seen now
+        raise UnderReview
+    before, was_shared = conversion.membership_id, conversion.shared
     metrics.add(Gain(**{**vars(each), "value": -each.value}) for each in _gains(conversion))
-    _give(conversion, to, link_id, why)
+    change()
     metrics.add(_gains(conversion))
     made = Reassignment(
         conversion_id=conversion.id,
         from_membership_id=before,
         to_membership_id=conversion.membership_id,
-        was_shared=shared,
+        was_shared=was_shared,
         why=why,
         made_by=by.id,
     )
@@ -112,10 +137,15 @@ def _lock(conversion: Conversion) -> None:
 
 
 def _was_shared(conversion_id: str) -> bool:
-    shared = select(Reassignment.id).where(
+    return _last_shared(conversion_id) is not None
+
+
+def _last_shared(conversion_id: str) -> Reassignment | None:
+    """How a shared conversion was taken from all who shared it, the last time."""
+    shared = select(Reassignment).where(
         Reassignment.conversion_id == conversion_id, col(Reassignment.was_shared).is_(True)
     )
-    return session().exec(shared).first() is not None
+    return session().exec(shared.order_by(col(Reassignment.id).desc()).limit(1)).first()
 
 
 def _gains(conversion: Conversion) -> list[Gain]:
@@ -140,11 +170,31 @@ def _give(conversion: Conversion, to: Membership | None, link_id: str | None, wh
     if to is not None:
         conversion.programme_id = to.programme_id
         conversion.earning_unit_id = get_programme(to.programme_id).unit_id
-    conversion.reason, conversion.shared = f"won: {why}" if to else f"nobody's: {why}", False
+    was_shared, conversion.shared = conversion.shared, False
+    conversion.reason = f"won: {why}" if to else f"nobody's: {why}"
     session().add(conversion)
     mine = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion.id)
     for candidate in session().exec(mine.order_by(col(AttributionCandidate.position))).all():
-        _mark(candidate, conversion, why)
+        _mark(candidate, conversion, why, keep_part=was_shared and candidate.won)
+    _forget_traces(conversion)
+
+
+def _share_again(conversion: Conversion, why: str) -> None:
+    """To all from whom it was taken, each their part; what was given back meanwhile is taken from each by it."""
+    shares, taken = lost_by_all(conversion.id), _last_shared(conversion.id)
+    whose = taken.from_membership_id if taken else None
+    conversion.membership_id, conversion.shared, conversion.reason = whose, True, f"shared: {why}"
+    conversion.link_id = next(each.link_id for each in shares if each.membership_id == whose)
+    for candidate in shares:
+        candidate.won, candidate.verdict = True, f"shares again: {why} (first: {candidate.verdict})"
+        session().add(candidate)
+    session().add(conversion)
+    _forget_traces(conversion)
+    refunds.share_out(conversion)
+
+
+def _forget_traces(conversion: Conversion) -> None:
+    """They are of whoever had it; whoever has it now is assessed anew."""
     own = delete(FraudTrace).where(
         col(FraudTrace.conversion_id) == conversion.id, col(FraudTrace.is_own).is_(False)
     )
@@ -152,16 +202,21 @@ def _give(conversion: Conversion, to: Membership | None, link_id: str | None, wh
     session().flush()
 
 
-def _mark(candidate: AttributionCandidate, conversion: Conversion, why: str) -> None:
-    """The candidate that was named by the winning link wins; one that won before says why no more."""
+def _mark(candidate: AttributionCandidate, conversion: Conversion, why: str, *, keep_part: bool) -> None:
+    """The candidate that was named by the winning link wins; one that won before says why no more.
+
+    One that shared keeps what its part was: it may turn out that it was taken by mistake.
+    """
     gets = conversion.membership_id is not None and candidate.membership_id == conversion.membership_id
     wins = gets and candidate.link_id == conversion.link_id
     if wins:
         candidate.verdict = f"won: {why} (first: {candidate.verdict})"
     elif candidate.won:
         candidate.verdict = f"not any more: {why} (first: {candidate.verdict})"
-    candidate.won, candidate.weight_basis_points = wins, WHOLE if wins else 0
-    candidate.share_minor = conversion.amount_minor if wins else 0
+    candidate.won = wins
+    if not keep_part:
+        candidate.weight_basis_points = WHOLE if wins else 0
+        candidate.share_minor = conversion.amount_minor if wins else 0
     session().add(candidate)
 
 
@@ -177,23 +232,23 @@ def _note(conversion: Conversion, made: Reassignment, by: Actor) -> None:
 
 
 def take_away(case_id: str) -> None:
-    """Reaction: a confirmed case makes its conversion nobody's, with the reason that was given."""
+    """Reaction: a confirmed case makes its conversion nobody's, with the reason that was given, whoever shared it."""
     case = get_case(case_id)
     by = _decider(case)
     conversion = conversions.get_conversion(case.conversion_id)
-    if conversion.membership_id != case.membership_id:
+    if case.membership_id not in members_of(conversion):
         raise WinnerChanged
     reassign(conversion, None, link_id=None, why=case.reason, by=by)
 
 
 def give_back(case_id: str) -> None:
-    """Reaction: an overturned case gives its conversion back, unless it has gone to somebody else since."""
+    """Reaction: an overturned case gives its conversion back to all who had it, unless somebody else has it since."""
     case = get_case(case_id)
     conversion = conversions.get_conversion(case.conversion_id)
     if conversion.membership_id is not None:
         raise WinnerChanged
     by, member = _decider(case), get_membership(case.membership_id)
-    reassign(conversion, member, link_id=case.link_id, why=case.reason, by=by)
+    give_back_to(conversion, member, link_id=case.link_id, why=case.reason, by=by)
 
 
 def get_reassignment(reassignment_id: str) -> Reassignment:

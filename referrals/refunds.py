@@ -26,7 +26,8 @@ from hub.metrics import Gain, metric_name
 from hub.units import Unit
 from referrals import split
 from referrals.conversion_input import NewRefund, content_hash
-from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare
+from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare, lock
+from referrals.refused_refunds import ask_to_look
 from referrals.same_order import STRIPE, conversion_meant, one_at_a_time, refund_told_before, related
 
 STUCK_AFTER = timedelta(minutes=1)
@@ -137,7 +138,7 @@ def _waiting() -> list[tuple[Refund, Conversion]]:
 
 
 def _settle(refund_id: str, conversion: Conversion) -> bool:
-    """Apply a parked refund, or refuse it when it is more than what is left; False when another one did so first."""
+    """Apply a parked refund, or refuse it, and ask people to look, when it is more than what is left; False when another one did so first."""
     parked = update(Refund).where(col(Refund.id) == refund_id, col(Refund.state) == "parked")
     claimed = parked.values(state="applied").execution_options(synchronize_session=False)
     if not update_one(claimed):
@@ -147,6 +148,7 @@ def _settle(refund_id: str, conversion: Conversion) -> bool:
         row.state, row.conversion_id = "refused", conversion.id
         session().add(row)
         session().flush()
+        ask_to_look(row, conversion)
     return True
 
 
@@ -201,10 +203,14 @@ def undo(row: Refund) -> bool:
 
     What it took off the scoreboard is there again, on the refund's own day: it never happened.
     """
+    if row.conversion_id is None:  # it waits for its sale: nothing was taken off
+        return False
+    conversion = session().get_one(Conversion, row.conversion_id)
+    lock(conversion)  # before anything is read: what it took is whoever has the sale then
     gone = update(Refund).where(col(Refund.id) == row.id, col(Refund.state) == "applied")
     if not update_one(gone.values(state="came_back").execution_options(synchronize_session=False)):
         return False
-    conversion = session().get_one(Conversion, row.conversion_id)
+    session().refresh(row)
     gains = gains_of(row, conversion)
     rest = col(Conversion.refunded_minor) - row.amount_minor
     less = update(Conversion).where(col(Conversion.id) == conversion.id).values(refunded_minor=rest)
@@ -266,6 +272,18 @@ def _losses(row: Refund, conversion: Conversion) -> list[tuple[str, int]]:
         losses.append((whose, minor))
     session().flush()
     return losses
+
+
+def share_out(conversion: Conversion) -> None:
+    """Take from each share of a sale what was given back while it was nobody's, in the order in which that happened."""
+    known = set(
+        session().exec(
+            select(RefundShare.refund_id).join(Refund).where(Refund.conversion_id == conversion.id)
+        )
+    )
+    for each in refunds_of(conversion.id):
+        if each.state == "applied" and each.id not in known:
+            _losses(each, conversion)
 
 
 def _taken(candidate_ids: Sequence[str]) -> dict[str, int]:

@@ -71,6 +71,65 @@ class Won:
     """who has it; of a shared one the last touch, for whom it counts"""
 
 
+@dataclass(frozen=True)
+class Holder:
+    """Somebody who has a conversion or a part of it."""
+
+    conversion: Conversion
+    membership_id: str
+    link_id: str | None
+    touch: AttributionCandidate | None
+    """what won it for them; None where they were given it without one"""
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """The conversion's id and theirs."""
+        return self.conversion.id, self.membership_id
+
+    @property
+    def was_last(self) -> bool:
+        """Whether it counts for them: of those who share it they were the last touch."""
+        return self.membership_id == self.conversion.membership_id
+
+
+def holders_of(conversions: Sequence[Conversion], candidates: Sequence[AttributionCandidate]) -> list[Holder]:
+    """Everybody who has a part of these conversions, whose candidates are given."""
+    touches: dict[str, list[AttributionCandidate]] = defaultdict(list)
+    for touch in candidates:
+        if touch.won:
+            touches[touch.conversion_id].append(touch)
+    return [holder for each in conversions for holder in _holders(each, touches[each.id])]
+
+
+def _holders(conversion: Conversion, touches: Sequence[AttributionCandidate]) -> list[Holder]:
+    if conversion.membership_id is None:
+        return []
+    if conversion.shared:
+        return [Holder(conversion, str(each.membership_id), each.link_id, each) for each in touches]
+    whose = conversion.membership_id
+    touch = next((each for each in touches if each.membership_id == whose), None)
+    return [Holder(conversion, whose, conversion.link_id, touch)]
+
+
+def members_of(conversion: Conversion) -> frozenset[str]:
+    """The memberships that have a part of a conversion; nobody's has none."""
+    if conversion.membership_id is None:
+        return frozenset()
+    if not conversion.shared:
+        return frozenset({conversion.membership_id})
+    return frozenset(each.membership_id for each in shares_of([conversion.id])[conversion.id])
+
+
+def lost_by_all(conversion_id: str) -> list[AttributionCandidate]:
+    """The candidates of a shared conversion that was taken from all of them; each keeps its weight and its part."""
+    lost = select(AttributionCandidate).where(
+        AttributionCandidate.conversion_id == conversion_id,
+        col(AttributionCandidate.won).is_(False),
+        AttributionCandidate.weight_basis_points > 0,
+    )
+    return list(session().exec(lost.order_by(col(AttributionCandidate.position))).all())
+
+
 def won_of(conversion_ids: Sequence[str]) -> list[Won]:
     """These conversions, without those that nobody won."""
     wanted = select(Conversion, Membership).where(

@@ -20,6 +20,8 @@ from core.clock import at, now
 from core.db import engine, session, transaction
 from curriculum.certification import revoke
 from hub import announcing
+from referrals import reassignment, refunds
+from referrals.conversions import get_conversion
 from rewards import approvals
 from rewards.grants import get_reward
 from tests.advocates.stories import make_application
@@ -124,6 +126,40 @@ def test_sale_its_reward_and_its_refund_are_told_as_the_api_shows_them(cast: Cas
     reversed_ = told["reward.reversed"]
     assert (reversed_["taken_back_minor"], reversed_["amount_minor"]) == (645, 645)
     assert reversed_["refund_external_id"] == refunded["refund"]["external_id"]
+
+
+def test_a_refund_that_comes_back_and_a_sale_that_moves_are_told(cast: Cast, made: Made) -> None:
+    with transaction():
+        ana, ben = make_earner(cast.programme, "Ana"), make_earner(cast.programme, "Ben")
+        make_link(ana, "ana")
+        his = make_link(ben, "ben", coupon="BEN10")
+        sale = bring(cast.north.id, code="nobody", coupon="BEN10", external_id="order-1")
+    with transaction():
+        refunds.undo(give_back(cast.north.id, "order-1", 6_450))
+    for to, link in ((None, None), (ben, his.id), (None, None)):
+        with transaction():
+            there = get_conversion(sale.id)
+            reassignment.reassign(there, to, link_id=link, why="we looked at it", by=acting(cast.manager))
+    told = [each for each in bodies(made) if each["type"].startswith("conversion.")]
+    undone = next(each["data"] for each in told if each["type"] == "conversion.refund_undone")
+    assert (undone["external_id"], undone["refunded_minor"]) == ("order-1", 0)
+    assert (undone["refund"]["amount_minor"], undone["refund"]["state"]) == (6_450, "came_back")
+    moved = [each["data"]["attribution"]["link"] for each in told if each["type"] == "conversion.reassigned"]
+    assert moved == [None, "ben", None], "each time again"
+
+
+def test_what_only_an_appeal_won_is_told_when_it_is_won(cast: Cast, made: Made) -> None:
+    with transaction():
+        ben = make_earner(cast.programme, "Ben")
+        link = make_link(ben, "ben")
+        early = (now() - timedelta(hours=1)).isoformat()
+        sale = bring(cast.north.id, code="ben", occurred_at=early)
+    assert [each for each in types_of(made) if each.startswith("conversion.")] == []
+    with transaction():
+        there = get_conversion(sale.id)
+        reassignment.reassign(there, ben, link_id=link.id, why="an appeal", by=acting(cast.manager))
+    [told] = [each["data"] for each in bodies(made) if each["type"].startswith("conversion.")]
+    assert (told["id"], told["attribution"]["link"]) == (sale.id, "ben")
 
 
 def test_decisions_about_rewards_are_told_also_when_they_come_again(cast: Cast, made: Made) -> None:

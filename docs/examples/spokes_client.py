@@ -69,7 +69,7 @@ class Refund:
     conversion_external_id: str
     amount_minor: int
     state: str
-    """parked (its sale is not known yet), applied or refused"""
+    """parked (its sale is not known yet), applied, refused (more than was left of the sale) or came_back"""
 
 
 @dataclass(frozen=True)

@@ -255,7 +255,8 @@ def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Lin
     first = shop.post("/api/v1/refunds", json=body)
     assert (first.status_code, told(first)["state"]) == (201, "parked")
     assert shop.post("/api/v1/conversions", json=sale).status_code == 201
-    assert told(shop.post("/api/v1/refunds", json=body)) == told(first)
+    again = shop.post("/api/v1/refunds", json=body)
+    assert (again.status_code, told(again)) == (200, {**told(first), "state": "applied"})
     assert shop.post("/api/v1/refunds", json={**body, "amount_minor": 1}).status_code == 409
     large = shop.post("/api/v1/refunds", json={**body, "external_id": "r-2", "amount_minor": 12_001})
     assert (large.status_code, told(large)["error"]) == (422, "RefundTooLarge")
@@ -264,6 +265,22 @@ def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Lin
     for wrong in (0, -1, 1.5, "900", None):
         answer = shop.post("/api/v1/refunds", json={**body, "external_id": "r-4", "amount_minor": wrong})
         assert answer.status_code == 422
+
+
+def test_a_shop_that_sends_a_parked_refund_again_hears_what_became_of_it(
+    shop: FlaskClient, link: Link
+) -> None:
+    sale = order(code="ana")
+    body = {
+        "external_id": "r-1",
+        "conversion_external_id": sale["external_id"],
+        "amount_minor": 12_901,
+        "occurred_at": sale["occurred_at"],
+    }
+    assert told(shop.post("/api/v1/refunds", json=body))["state"] == "parked"
+    shop.post("/api/v1/conversions", json=sale)
+    again = shop.post("/api/v1/refunds", json=body)
+    assert (again.status_code, told(again)["state"]) == (200, "refused")
 
 
 def test_a_wrong_page_address_is_refused(shop: FlaskClient, link: Link) -> None:

@@ -11,6 +11,7 @@ from core import db
 from core.clock import at, now
 from core.people import get_person
 from hub import actions
+from hub.programmes import get_programme
 from referrals import clicks, fraud_work
 from referrals.conversions import Conversion
 from referrals.fraud_addresses import digest
@@ -18,7 +19,7 @@ from referrals.fraud_cases import FraudCase
 from referrals.fraud_traces import FraudTrace, forget_traces
 from referrals.links import Link
 from rewards import accounts
-from tests.at_once import at_once
+from tests.at_once import at_once, while_open
 from tests.factories import Cast
 from tests.referrals.fraud_stories import case_of, odd, signals_of, told
 from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link
@@ -116,6 +117,27 @@ def test_seconds_after_the_click_and_the_device_come_from_the_click(
     assert "3 conversions of this advocate came from one device" in str(case_of(orders[2]).signals)
 
 
+def test_a_conversion_that_is_quicker_than_the_journal_waits_for_its_click(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    tokens = [visitors.click("ana").token for _ in range(3)]
+    orders = [told(cast.north, code=None, click=token) for token in tokens]
+    with db.transaction(read_only=True) as session:
+        assert [session.get_one(Conversion, each).assessed_at for each in orders] == [None] * 3
+    other = told(cast.north)  # nothing waits behind them
+    visitors.leave()
+    clicks.ingest()
+    assert fraud_work.assess_due() == 3
+    assert [("device_repeats" in signals_of(each)) for each in (*orders, other)] == [True] * 3 + [False]
+
+
+def test_a_click_that_was_lost_is_waited_for_a_minute(cast: Cast, link: Link, visitors: Visitors) -> None:
+    order = told(cast.north, code=None, click=visitors.click("ana").token)
+    with at(now() + timedelta(minutes=1, seconds=1)):
+        assert fraud_work.assess_due() == 1
+    assert signals_of(order) == {"seconds_after_click"}
+
+
 def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, link: Link) -> None:
     with db.transaction():
         make_link(make_earner(cast.programme, "Bo Advocate"), "bob")
@@ -125,6 +147,17 @@ def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, l
     assert case_of(order).state == "noted"
     with at(now() + timedelta(days=1)):  # a visitor's hash means nothing the day after
         assert signals_of(told(cast.north, metadata={"device_hash": "d-1"})) == set()
+
+
+def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        make_link(make_earner(cast.programme, "Bo Advocate"), "bob", coupon="BOB10")
+        make_link(make_earner(cast.programme, "Cleo Advocate"), "cleo")
+    shared = {"coupon": "BOB10", "metadata": {"device_hash": "d-1"}}
+    assert signals_of(told(cast.north, **shared)) == set()
+    assert signals_of(told(cast.north, **shared)) == set()
+    assert signals_of(told(cast.north, code="cleo", metadata={"device_hash": "d-1"})) == {"device_advocates"}
 
 
 def test_a_burst_reaches_the_conversions_before_it(cast: Cast, link: Link) -> None:
@@ -209,3 +242,20 @@ def test_a_refund_has_the_advocate_looked_at_again(cast: Cast, link: Link) -> No
     assert fraud_work.waiting_members() == [link.membership_id]
     with db.transaction(read_only=True) as session:
         assert session.exec(select(col(Conversion.refunded_minor))).one() == 100
+
+
+def test_a_clock_that_looks_again_sees_the_refund_that_asked_once_more(cast: Cast, link: Link) -> None:
+    order = told(cast.north, external_id="o-1")
+    with db.transaction():
+        fraud_work.look_again([link.membership_id])
+
+    def refund() -> None:
+        give_back(cast.north.id, "o-1", 100)
+
+    def look() -> int:
+        with db.transaction() as session:
+            assert fraud_work.take_member(link.membership_id)
+            return session.get_one(Conversion, order).refunded_minor
+
+    seen = while_open(refund, look)
+    assert seen == 100 or fraud_work.waiting_members() == [link.membership_id]

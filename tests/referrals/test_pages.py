@@ -6,6 +6,7 @@ from flask.testing import FlaskClient
 from advocates.membership import Membership, get_membership
 from core import db
 from core.people import Person, get_person
+from referrals import refunds
 from referrals.links import Link, find_link, links_of
 from tests.factories import Cast, make_advocate, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
@@ -200,3 +201,33 @@ def test_a_conversions_page_tells_nothing_of_another_units_advocate(
     assert page.status_code == 200
     assert "an advocate of another unit" in page.text
     assert "sofia" not in page.text.lower()
+
+
+def test_a_refund_that_was_refused_is_put_before_the_manager_until_it_is_settled(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 12_901, external_id="r-17")
+        give_back(cast.north.id, "o-1", 12_902, external_id="r-18")
+        sale = bring(cast.north.id, external_id="o-1", code="ana")
+    page, settle = f"/console/conversions/{sale.id}", f"/console/conversions/{sale.id}/refused-refunds"
+    sign_in(client, cast.manager)
+    assert "Refund r-17 of €129.01 is more than was left of o-1" in client.get("/console").text
+    assert f"{page}#refunds" in client.get("/console").text
+    assert settle in client.get(page).text
+    for name, status in (("stranger", 403), ("other_manager", 404), ("finance", 403)):
+        other = sign_in(client.application.test_client(), getattr(cast, name))
+        assert other.post(settle).status_code == status
+        assert settle not in other.get(page).text
+    assert [client.post(settle).status_code for _ in range(2)] == [303, 303]
+    assert settle not in client.get(page).text
+    assert "r-17" not in client.get("/console").text
+
+
+def test_a_refund_that_came_back_says_so(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        sale = bring(cast.north.id, external_id="o-1", code="ana")
+        refunds.undo(give_back(cast.north.id, "o-1", 100))
+    page = sign_in(client, cast.manager).get(f"/console/conversions/{sale.id}").text
+    assert "came back: it failed, or its dispute was won" in page
+    assert "more than was left of the sale" not in page

@@ -3,12 +3,17 @@ from datetime import timedelta
 
 import pytest
 
+from advocates.membership import Membership
 from core import db
+from core.access import COMMAND
 from core.clock import at, now
 from hub import metrics
-from referrals.conversions import Refund
+from referrals import refunds
+from referrals.conversions import Conversion, Refund
 from referrals.links import Link
+from referrals.reassignment import reassign
 from referrals.refunds import apply_parked_refunds, refunds_of, stuck_refunds
+from tests.at_once import while_open
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 
@@ -157,3 +162,32 @@ def test_a_refund_and_its_sale_told_at_once_find_each_other(cast: Cast, link: Li
     with db.transaction(read_only=True):
         assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 20 * 10_000
         assert metrics.differences() == []
+
+
+@pytest.mark.parametrize("undo_first", [True, False])
+def test_a_refund_that_comes_back_while_its_sale_goes_to_somebody_else_leaves_the_scoreboard_right(
+    cast: Cast, link: Link, *, undo_first: bool
+) -> None:
+    with db.transaction():
+        ben = make_earner(cast.programme, "Ben")
+        his, sale = make_link(ben, "ben"), bring(cast.north.id, external_id="o-1", code="ana")
+        back = give_back(cast.north.id, "o-1", 2_900)
+
+    def undo() -> None:
+        assert refunds.undo(db.session().get_one(Refund, back.id))
+
+    def move() -> None:
+        there = db.session().get_one(Conversion, sale.id)
+        reassign(there, db.session().get_one(Membership, ben.id), link_id=his.id, why="his", by=COMMAND)
+
+    first, second = (undo, move) if undo_first else (move, undo)
+
+    def alone() -> None:
+        with db.transaction():
+            second()
+
+    assert while_open(first, alone) is None
+    with db.transaction(read_only=True):
+        assert metrics.differences() == []
+        assert metrics.value_of("revenue:EUR", "all", ben.id) == 12_900
+        assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 0
