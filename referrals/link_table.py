@@ -92,9 +92,9 @@ class LinkTable:
         with self._reading:
             try:
                 self._read_links()
+                self._whole = True
             except SQLAlchemyError as error:
                 log.warning("links not refreshed", reason=type(error).__name__)
-            self._whole = True
 
     def stop(self) -> None:
         """End the refreshing; what is being read is read to its end."""

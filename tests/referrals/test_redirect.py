@@ -17,7 +17,7 @@ from referrals import clicks, journal, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
 from referrals.journal_lines import id_of
-from referrals.link_table import KnownLink, LinkTable
+from referrals.link_table import LOOK_UPS_PER_S, KnownLink, LinkTable
 from referrals.links import end_link, get_link, programme_changed
 from referrals.lost_clicks import losses
 from referrals.visitor import (
@@ -184,6 +184,26 @@ def test_a_link_works_while_the_links_are_still_being_read(
     assert visitors.click("ana").status == 302
     assert [visitors.click(f"none-{number}").status for number in range(30)] == [404] * 30
     assert visitors.click("ana").status == 302
+    reading.set()
+
+
+def test_every_link_works_as_soon_as_the_database_is_back_that_was_away_at_the_start(
+    cast: Cast, visitors: Visitors, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction():
+        member = make_earner(cast.programme)
+        codes = [make_link(member, f"live-{number}").code for number in range(2 * LOOK_UPS_PER_S)]
+    db.connect("sqlite:////nowhere/at/all.sqlite")
+    visitors.path.links.refresh()
+    db.connect(settings.database)
+    reading, read = threading.Event(), LinkTable.refresh
+
+    def slowly(table: LinkTable) -> None:
+        reading.wait(20)
+        read(table)
+
+    monkeypatch.setattr(LinkTable, "refresh", slowly)
+    assert {visitors.click(code).status for code in codes} == {302}
     reading.set()
 
 
