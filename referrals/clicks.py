@@ -104,8 +104,20 @@ def folder() -> Path:
 
 
 def ingest() -> int:
-    """Move what the journal has into the database; answers how many clicks. Safe to run twice at once."""
-    return sum(_take(segment) for segment in journal.segments(folder()))
+    """Move what the journal has into the database; answers how many clicks. Safe to run twice at once.
+
+    A segment that cannot be read does not keep the others: they are taken in, and then its OSError is raised.
+    """
+    taken, unread = 0, None
+    for segment in journal.segments(folder()):
+        try:
+            taken += _take(segment)
+        except OSError as error:
+            log.error("segment of the journal not read", segment=segment.name, reason=str(error))  # noqa: TRY400 - the reason says it
+            unread = error
+    if unread is not None:
+        raise unread
+    return taken
 
 
 def journal_lag() -> int:

@@ -14,6 +14,7 @@ from referrals.clicks import Click, JournalOffset, LinkTally, ingest, journal_la
 from referrals.journal_lines import ClickRecord, fields_of, line_of
 from referrals.link_table import milliseconds
 from referrals.links import Link
+from referrals.lost_clicks import losses
 from tests.factories import Cast
 from tests.referrals.stories import Visitors, make_earner, make_link
 
@@ -80,6 +81,18 @@ def test_a_living_segment_stays_and_a_finished_one_goes_with_its_offset(
     with db.transaction(read_only=True):
         assert db.session().exec(select(JournalOffset)).all() == []
     assert counted(link) == (2, 2)
+
+
+def test_a_segment_that_cannot_be_read_does_not_keep_the_others(settings: Settings, link: Link) -> None:
+    segment_of(settings, lines(records(link, 3)))
+    (clicks.folder() / "0001.journal").mkdir()
+    segment_of(settings, lines(records(link, 2, begin=3)))
+    with pytest.raises(IsADirectoryError):
+        ingest()
+    assert stored() == 5
+    with db.transaction(read_only=True):
+        assert losses(clicks.folder()) == []
+    assert counted(link) == (5, 5)
 
 
 def test_what_is_not_in_the_database_yet_is_the_lag(settings: Settings, link: Link) -> None:
