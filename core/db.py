@@ -126,7 +126,8 @@ def in_transaction() -> bool:
 def transaction(*, read_only: bool = False) -> Iterator[Session]:
     """Run the block as one transaction: commit at its end, roll back when it raises.
 
-    A read-only transaction is refused any write by the database itself (GET never writes).
+    A read-only transaction is refused any write by the database itself (GET never writes), and everything it reads is of
+    one moment: sums and the facts behind them, the pages of an export.
     """
     if in_transaction():
         raise RuntimeError("a transaction is already open: verbs never open their own")
@@ -195,7 +196,7 @@ def _begin(connection: Connection) -> None:
         # IMMEDIATE: a writer waits at its start for the lock instead of failing in its middle.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.get_execution_options().get("read_only"):
-        connection.execute(text("SET TRANSACTION READ ONLY"))
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
 
 
 def _begin_reading(connection: Connection) -> None:

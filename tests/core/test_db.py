@@ -51,6 +51,18 @@ def test_read_only_transaction_is_refused_by_the_database_itself(database: str) 
     assert names() == []
 
 
+def test_what_a_read_only_transaction_reads_is_of_one_moment(database: str) -> None:
+    def come() -> None:
+        with transaction():
+            register("ben@example.org", "Ben")
+
+    with transaction(read_only=True) as reading:
+        before = reading.exec(select(Person.name)).all()
+        assert at_once(come) == [None]
+        assert reading.exec(select(Person.name)).all() == before
+    assert names() == ["Ben"]
+
+
 def test_read_only_mode_does_not_stick_to_the_connection(database: str) -> None:
     for turn in range(3):
         assert len(names()) == turn
