@@ -77,8 +77,9 @@ def _spend(key_id: str, rate: Rate) -> None:
     }[rate]
     if most == 0:
         return
-    spent = rates.spend(f"{rate} {key_id}", most)
-    g.spent = (rate, spent)
+    if "spent" not in g:  # a view that is run again after a deadlock was asked once
+        g.spent = (rate, rates.spend(f"{rate} {key_id}", most))
+    spent: Spent = g.spent[1]
     if spent.over:
         raise TooManyRequests(retry_after_s=spent.resets_in_s)
 
