@@ -41,6 +41,8 @@ from rewards import (
 
 log = structlog.get_logger()
 THREADS = 8
+PROMPT = frozenset({"heartbeat", "ingest-clicks"})
+"""jobs with threads of their own: they run on time while all the others wait for somebody outside"""
 
 
 def _in_one_transaction(work: Callable[[], int]) -> Callable[[], int]:
@@ -159,7 +161,10 @@ def _quietly(job: Job) -> None:
 def start() -> BackgroundScheduler:
     """A running scheduler over SCHEDULE; late runs are made up once, never two of a job at a time."""
     scheduler = BackgroundScheduler(
-        executors={"default": ThreadPoolExecutor(THREADS)},
+        executors={
+            "default": ThreadPoolExecutor(THREADS),
+            "prompt": ThreadPoolExecutor(len(PROMPT)),
+        },
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         timezone="UTC",
     )
@@ -168,7 +173,15 @@ def start() -> BackgroundScheduler:
     )  # a job that is still busy is skipped: that is meant
     for job in SCHEDULE:
         first = datetime.now(UTC)  # at once: nobody waits an hour after a restart
-        scheduler.add_job(_quietly, "interval", [job], seconds=job.every_s, id=job.name, next_run_time=first)
+        scheduler.add_job(
+            _quietly,
+            "interval",
+            [job],
+            seconds=job.every_s,
+            id=job.name,
+            next_run_time=first,
+            executor="prompt" if job.name in PROMPT else "default",
+        )
     scheduler.start()
     return scheduler
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, partial
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import (
     Connection,
@@ -18,6 +18,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
 SQLModel.metadata.naming_convention = {
@@ -28,6 +29,7 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
+T = TypeVar("T")
 Hook = Callable[[], None]
 SQLITE = (
     *("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"),
@@ -38,6 +40,8 @@ RECYCLE_S = 900
 """a connection of SQLite is opened anew after that long: what it knows of the tables is of when it was opened"""
 STATEMENTS = 1_000
 """prepared ones that a connection keeps"""
+DEADLOCK = "40P01"
+"""PostgreSQL's code"""
 
 _engines: tuple[Engine, Engine] | None = None
 """for writing, and for reading only; of PostgreSQL they are the same"""
@@ -126,7 +130,8 @@ def in_transaction() -> bool:
 def transaction(*, read_only: bool = False) -> Iterator[Session]:
     """Run the block as one transaction: commit at its end, roll back when it raises.
 
-    A read-only transaction is refused any write by the database itself (GET never writes).
+    A read-only transaction is refused any write by the database itself (GET never writes), and everything it reads is of
+    one moment: sums and the facts behind them, the pages of an export.
     """
     if in_transaction():
         raise RuntimeError("a transaction is already open: verbs never open their own")
@@ -141,6 +146,21 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
             current.commit()
         finally:
             _current.reset(token)
+
+
+def again_after_deadlock(work: Callable[[], T]) -> T:
+    """Run `work`, a transaction and nothing besides; once more when the database broke it off to end a deadlock."""
+    try:
+        return work()
+    except DBAPIError as error:
+        if not is_deadlock(error):
+            raise
+    return work()
+
+
+def is_deadlock(error: DBAPIError) -> bool:
+    """Whether the database broke a transaction off because it and another one waited for each other: nothing is done."""
+    return getattr(error.orig, "sqlstate", "") == DEADLOCK
 
 
 @contextmanager
@@ -195,7 +215,7 @@ def _begin(connection: Connection) -> None:
         # IMMEDIATE: a writer waits at its start for the lock instead of failing in its middle.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     elif connection.get_execution_options().get("read_only"):
-        connection.execute(text("SET TRANSACTION READ ONLY"))
+        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
 
 
 def _begin_reading(connection: Connection) -> None:

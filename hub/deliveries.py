@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Text, delete, update
 from sqlmodel import Field, SQLModel, col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from core.access import Actor
 from core.clock import now
@@ -20,6 +21,8 @@ MOST_AGAIN = 1_000
 AGAIN_WITHIN = timedelta(days=30)
 KEPT = timedelta(days=60)
 FORGET_AT_ONCE = 5_000
+FORGET_STEPS = 200
+"""of so many each, in one run: a million an hour"""
 
 
 class WebhookAttempt(SQLModel, table=True):
@@ -125,11 +128,18 @@ def forget_old() -> int:
         OutboxMessage.created_at < before,
     )
     tried = select(WebhookAttempt.id).where(WebhookAttempt.at < before)
+    return _forget(OutboxMessage, ended) + _forget(WebhookAttempt, tried)
+
+
+def _forget(table: type[OutboxMessage | WebhookAttempt], old: SelectOfScalar[str]) -> int:
+    """Delete the rows of these ids in steps that let others write in between; answers how many."""
     gone = 0
-    for table, old in ((OutboxMessage, ended), (WebhookAttempt, tried)):
+    for _ in range(FORGET_STEPS):
         with transaction():
-            some = old.limit(FORGET_AT_ONCE)
-            gone += run(delete(table).where(col(table.id).in_(some)))
+            some = run(delete(table).where(col(table.id).in_(old.limit(FORGET_AT_ONCE))))
+        gone += some
+        if some < FORGET_AT_ONCE:
+            break
     return gone
 
 

@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, Index, Integer, Select, Text, func
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
-from core.db import session
+from core.db import before_commit, session
 from core.errors import Invalid
 from core.rollups import grow, table_of
 
@@ -65,9 +65,12 @@ class Gain:
     value: int
 
 
+Point = tuple[str, str, int]
+"""metric, unit and day"""
 Facts = Callable[[], Select[Any]]
 """A SELECT of (metric, member_id, unit_id, day, value) over the facts behind a metric"""
 
+_WAITING = "time series"
 _facts: dict[str, Facts] = {}
 FAMILIES = ("clicks", "leads", "sales", "revenue", "points", "certifications")
 
@@ -100,18 +103,37 @@ def periods_of(day: int) -> tuple[str, str, str, str]:
 
 
 def add(gains: Iterable[Gain]) -> None:
-    """Add to ladder and time series; call it in the transaction that stores the facts."""
+    """Add to ladder and time series; call it in the transaction that stores the facts.
+
+    The ladder has it at once. The series, whose few rows everybody adds to, has it when the transaction commits: whoever
+    adds twice would else wait for a member's step with a unit's day in hand, which that member's next sale waits for.
+    """
     ladder: dict[tuple[str, str, str], list[Any]] = {}
-    series: dict[tuple[str, str, int], int] = {}
+    points: dict[Point, int] = {}
     for gain in gains:
         for period in periods_of(gain.day):
             step = ladder.setdefault((gain.metric, gain.member_id, period), [gain.unit_id, 0])
             step[1] += gain.value
         point = (gain.metric, gain.unit_id, gain.day)
-        series[point] = series.get(point, 0) + gain.value
+        points[point] = points.get(point, 0) + gain.value
     # Sorted: two transactions that touch the same rows take them in the same order.
     grow(table_of(LadderStep), [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
-    grow(table_of(SeriesPoint), [(*point, value) for point, value in sorted(series.items())], sums=("value",))
+    if session().in_nested_transaction():  # a savepoint that is undone takes with it what it added
+        _grow_series(points)
+        return
+    waiting: dict[Point, int] = session().info.setdefault(_WAITING, {})
+    for point, value in points.items():
+        waiting[point] = waiting.get(point, 0) + value
+
+
+@before_commit
+def write_series() -> None:
+    """Add to the time series what waits for this transaction's end; whoever reads the series in it comes first."""
+    _grow_series(session().info.pop(_WAITING, {}))
+
+
+def _grow_series(points: dict[Point, int]) -> None:
+    grow(table_of(SeriesPoint), [(*point, value) for point, value in sorted(points.items())], sums=("value",))
 
 
 def value_of(metric: str, period: str, member_id: str) -> int:
@@ -122,6 +144,7 @@ def value_of(metric: str, period: str, member_id: str) -> int:
 
 def series(metric: str, unit_ids: frozenset[str], first: date, last: date) -> dict[int, int]:
     """Day (YYYYMMDD) → value over these units, both ends included; days without anything are left out."""
+    write_series()
     total = select(col(SeriesPoint.day), func.sum(SeriesPoint.value)).where(
         SeriesPoint.metric == metric,
         col(SeriesPoint.unit_id).in_(unit_ids),
@@ -138,6 +161,7 @@ def facts_between(family: str, first_day: int, last_day: int) -> Select[Any]:
 
 def differences() -> list[str]:
     """Every place where the scoreboard differs from the facts, as sentences; none is the proof."""
+    write_series()
     return [each for family in sorted(_facts) for each in _family_differences(family)]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from sqlalchemy.exc import IntegrityError
 
-from core.db import session, transaction
+from core.db import again_after_deadlock, transaction
 from core.errors import Conflict, SpokesError, TooLarge
 from core.strict_json import as_model
 from referrals.conversions import NewConversion
@@ -25,8 +25,8 @@ class TooManyLines(TooLarge):
 def answered_lines(raw: bytes, take: Take) -> Iterator[str]:
     """One result for each line, as JSON: `{"status": 201, …the stored conversion…}` or `{"status", "error", "message"}`.
 
-    A thousand lines are one transaction. Where something is refused on the way, they are taken one by one, each in a
-    savepoint of its own: one that is refused undoes only itself.
+    A thousand lines are one transaction. Where something is refused on the way, each half of them is one, and so on: what
+    is refused undoes only itself.
     """
     lines = raw.removesuffix(b"\n").split(b"\n") if raw else []
     if len(lines) > MOST_LINES:
@@ -46,24 +46,21 @@ def _read(line: bytes) -> NewConversion | SpokesError:
 
 
 def _taken(news: Sequence[NewConversion], take: Take) -> Sequence[Told]:
+    """What is told of each. All of a transaction are taken at once, so that two batches lock in the same order."""
     if not news:
         return []
     try:
-        with transaction():
-            return take(news)
-    except (SpokesError, IntegrityError):
-        with transaction():
-            return [_alone(new, take) for new in news]
+        return again_after_deadlock(lambda: _in_one_step(news, take))
+    except (SpokesError, IntegrityError) as error:
+        if len(news) == 1:
+            return [error if isinstance(error, SpokesError) else Conflict()]
+    middle = len(news) // 2
+    return [*_taken(news[:middle], take), *_taken(news[middle:], take)]
 
 
-def _alone(new: NewConversion, take: Take) -> Told:
-    try:
-        with session().begin_nested():
-            return take([new])[0]
-    except SpokesError as error:
-        return error
-    except IntegrityError:
-        return Conflict()
+def _in_one_step(news: Sequence[NewConversion], take: Take) -> Sequence[Told]:
+    with transaction():
+        return take(news)
 
 
 def _said(told: Told) -> str:

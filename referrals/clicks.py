@@ -104,8 +104,20 @@ def folder() -> Path:
 
 
 def ingest() -> int:
-    """Move what the journal has into the database; answers how many clicks. Safe to run twice at once."""
-    return sum(_take(segment) for segment in journal.segments(folder()))
+    """Move what the journal has into the database; answers how many clicks. Safe to run twice at once.
+
+    A segment that cannot be read does not keep the others: they are taken in, and then its OSError is raised.
+    """
+    taken, unread = 0, None
+    for segment in journal.segments(folder()):
+        try:
+            taken += _take(segment)
+        except OSError as error:
+            log.error("segment of the journal not read", segment=segment.name, reason=str(error))  # noqa: TRY400 - the reason says it
+            unread = error
+    if unread is not None:
+        raise unread
+    return taken
 
 
 def journal_lag() -> int:
@@ -165,7 +177,9 @@ def _take(segment: Path) -> int:
             taken, offset = taken + len(piece.records), piece.end
         if finished and offset >= segment.stat().st_size:
             _put_away(segment)
-    except (_Beaten, FileNotFoundError):  # another ingester has it: nothing is lost, nothing is twice
+    except FileNotFoundError:  # another ingester put it away: nothing is lost, nothing is twice
+        _forget(segment)
+    except _Beaten:  # another ingester has it
         return taken
     return taken
 
@@ -198,8 +212,17 @@ def _move_on(segment: str, offset: int, end: int) -> bool:
 
 
 def _put_away(segment: Path) -> None:
-    """The clicks are committed: the file goes first, then what was known about it."""
+    """The clicks are committed: empty the file, forget its offset, delete it; after a kill anywhere the next run goes on.
+
+    Emptied first, since without its offset it is read from its beginning; deleted last, since without it nobody comes back.
+    """
+    journal.empty(segment)
+    _forget(segment)
     journal.remove(segment)
+
+
+def _forget(segment: Path) -> None:
+    """Forget how far a segment was taken in; its name never comes again."""
     with transaction():
         session().execute(delete(JournalOffset).where(col(JournalOffset.segment) == segment.name))
 

@@ -215,6 +215,12 @@ def lost(segment: Path) -> Lost:
     return Lost(int(said[1]), int(said[2])) if said else Lost(0, 0)
 
 
+def empty(segment: Path) -> None:
+    """Leave nothing in a finished segment whose clicks are all in the database; harmless when it is gone."""
+    with suppress(FileNotFoundError):
+        os.truncate(segment, 0)
+
+
 def remove(segment: Path) -> None:
     """Delete a finished segment whose clicks are all in the database; harmless when it is gone."""
     segment.unlink(missing_ok=True)

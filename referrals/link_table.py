@@ -2,6 +2,8 @@
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -89,11 +91,8 @@ class LinkTable:
 
     def refresh(self) -> None:
         """Read what changed since the last time; keeps what is known when the database is away."""
-        with self._reading:
-            try:
-                self._read_links()
-            except SQLAlchemyError as error:
-                log.warning("links not refreshed", reason=type(error).__name__)
+        with self._reading, _going_on("links not refreshed"):
+            self._read_links()
             self._whole = True
 
     def stop(self) -> None:
@@ -131,11 +130,8 @@ class LinkTable:
         days = day_number(now()), day_number(now() + timedelta(days=1))
         if all(day in self._salts for day in days):
             return
-        try:
-            with transaction():
-                self._salts = salts(*days)
-        except SQLAlchemyError as error:
-            log.warning("salts not ready", reason=type(error).__name__)
+        with _going_on("salts not ready"), transaction():
+            self._salts = salts(*days)
 
     def _read_links(self) -> None:
         changed = _LINKS.where(Link.version > self._version).order_by(col(Link.version))
@@ -147,6 +143,17 @@ class LinkTable:
         self._version = (
             newest  # only now: links of one version that were not read yet would be left out for good
         )
+
+
+@contextmanager
+def _going_on(trouble: str) -> Iterator[None]:
+    """Say what went wrong, and go on: were the thread to end, links that have ended would forward for good."""
+    try:
+        yield
+    except SQLAlchemyError as error:
+        log.warning(trouble, reason=type(error).__name__)
+    except Exception:
+        log.exception(trouble)
 
 
 def _known(link: Link, programme: Programme, unit_slug: str) -> KnownLink:

@@ -52,7 +52,7 @@ def note(segment: Path) -> None:
 def _told_by(segment: Path) -> LostClicks | None:
     try:
         lost = journal.lost(segment)
-    except FileNotFoundError:  # taken in just now
+    except OSError:  # taken in just now, or not to be read: then taking it in says so
         return None
     return LostClicks(segment=segment.name, **lost._asdict()) if lost.clicks else None
 

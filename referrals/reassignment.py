@@ -107,9 +107,9 @@ def _change(conversion: Conversion, change: Callable[[], None], why: str, by: Ac
     if under_review(conversion.id):  # an assessment holds the row, too: what it opened is seen now
         raise UnderReview
     before, was_shared = conversion.membership_id, conversion.shared
-    metrics.add(Gain(**{**vars(each), "value": -each.value}) for each in _gains(conversion))
+    lost = [Gain(**{**vars(each), "value": -each.value}) for each in _gains(conversion)]
     change()
-    metrics.add(_gains(conversion))
+    metrics.add([*lost, *_gains(conversion)])  # at once: rows of the scoreboard are locked in one order
     made = Reassignment(
         conversion_id=conversion.id,
         from_membership_id=before,

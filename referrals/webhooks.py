@@ -3,16 +3,14 @@
 from flask import Blueprint, request
 from flask.typing import ResponseReturnValue
 
-from core import api_keys
 from core.access import Actor
-from core.api_keys import POSTBACK, ApiKey
-from core.db import session
+from core.api_keys import POSTBACK
 from core.errors import Forbidden
 from hub.roles import key_actor
 from referrals import postback
 from referrals.postback import Postback
 from web.forms import read_form, read_query
-from web.machines import machine, note_use
+from web.machines import counted_key, machine, note_use, unit_of_caller
 from web.protection import csrf
 from web.requests import writes_on_get
 
@@ -31,25 +29,22 @@ class NotForAddresses(Forbidden):
 @writes_on_get
 def with_key() -> ResponseReturnValue:
     """A conversion, from whoever can send a header."""
-    return _take(machine("conversions:write"))
+    return _take(machine("conversions:write", "writes"))
 
 
 @door.route("/webhooks/postback/<secret>", methods=["GET", "POST"])
 @writes_on_get
 def with_secret(secret: str) -> ResponseReturnValue:
     """A conversion, from whoever can only call an address: with a secret that is good for nothing else."""
-    row = api_keys.key_of(secret)
-    if set(row.scopes) != {POSTBACK}:
+    key = counted_key(secret, "writes")
+    if set(key.scopes) != {POSTBACK}:
         raise NotForAddresses
-    if api_keys.needs_touch(row):
-        api_keys.touch(row.id)
-    return _take(key_actor(row))
+    return _take(key_actor(key))
 
 
 def _take(actor: Actor) -> ResponseReturnValue:
     if request.method == "HEAD":  # somebody only looks
         return "", 200, PLAIN
     told = read_form(Postback) if request.form else read_query(Postback)
-    unit_id = session().get_one(ApiKey, actor.id).unit_id
-    _conversion, new = postback.take(told, by=actor, unit_id=unit_id)
+    _conversion, new = postback.take(told, by=actor, unit_id=unit_of_caller())
     return ("OK recorded\n" if new else "OK known\n"), 200, PLAIN

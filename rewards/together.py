@@ -1,7 +1,8 @@
 """Posts that arrive at once are stored together: one transaction, one wait for the disk, each its own answer.
 
 Whoever comes while others are being stored waits for the turn, and finds that somebody took their conversion along, or
-takes along everybody who waits. On SQLite this also keeps the threads of a process from sleeping for each other's lock.
+takes along everybody of the same key who waits. On SQLite this also keeps the threads of a process from sleeping for each
+other's lock.
 """
 
 from collections import deque
@@ -10,7 +11,7 @@ from threading import Lock
 from sqlalchemy.exc import IntegrityError
 
 from core.access import Actor
-from core.db import transaction
+from core.db import again_after_deadlock, transaction
 from core.errors import SpokesError
 from referrals.conversion_input import NewConversion
 from rewards.told import Told, take_all
@@ -24,6 +25,12 @@ class _Waiting:
     def __init__(self, new: NewConversion, by: Actor, unit_id: str) -> None:
         self.new, self.by, self.unit_id = new, by, unit_id
         self.told: Told | None = None
+        self.waits = True
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """Who brought it, for which unit."""
+        return self.by.id, self.unit_id
 
 
 _queue: deque[_Waiting] = deque()
@@ -35,33 +42,37 @@ def take_with_others(new: NewConversion, by: Actor, unit_id: str) -> Told:
     mine = _Waiting(new, by, unit_id)
     _queue.append(mine)
     with _turn:
-        if mine.told is None:
-            _take([_queue.popleft() for _ in range(min(len(_queue), MOST))])
-    if mine.told is None:  # more than a hundred were before it, or what took it along broke off
-        mine.told = _alone(mine)
+        if mine.waits:
+            _take(_group_of(mine))
+    if mine.told is None:  # what took it along broke off
+        mine.told = again_after_deadlock(lambda: _taken([mine])[0])
     return mine.told
+
+
+def _group_of(mine: _Waiting) -> list[_Waiting]:
+    """Those to take along, out of the queue: of the same key, so that all of a transaction are taken at once.
+
+    One after the other they would lock the scoreboard's rows in an order of their own, and another process's in another.
+    """
+    waiting = [_queue.popleft() for _ in range(len(_queue))]
+    same = [each for each in waiting if each.key == mine.key and each is not mine]
+    group = [*same[: MOST - 1], mine]
+    for each in group:
+        each.waits = False
+    _queue.extendleft(each for each in reversed(waiting) if each.waits)
+    return group
 
 
 def _take(group: list[_Waiting]) -> None:
     """One transaction for all; where something is refused on the way, each its own."""
     try:
-        with transaction():
-            told = (
-                [take_all([each.new], each.by, each.unit_id)[0] for each in group]
-                if _mixed(group)
-                else take_all([each.new for each in group], group[0].by, group[0].unit_id)
-            )
+        told = again_after_deadlock(lambda: _taken(group))
     except (SpokesError, IntegrityError):
         return  # each tries alone, in its own thread
     for each, answer in zip(group, told, strict=True):
         each.told = answer
 
 
-def _mixed(group: list[_Waiting]) -> bool:
-    """Whether they are of several keys."""
-    return len({(each.by.id, each.unit_id) for each in group}) > 1
-
-
-def _alone(one: _Waiting) -> Told:
+def _taken(group: list[_Waiting]) -> list[Told]:
     with transaction():
-        return take_all([one.new], one.by, one.unit_id)[0]
+        return take_all([each.new for each in group], group[0].by, group[0].unit_id)

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from flask import Flask, request
+from flask import Flask, request, session
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError
 
-from core.db import transaction
+from core.db import is_deadlock, transaction
 from web.proving import question_before
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -17,15 +18,32 @@ class SpokesFlask(Flask):
     """Flask whose views run inside a transaction: raise to roll back, return to commit."""
 
     def dispatch_request(self) -> ResponseReturnValue:
-        """Run the view in its transaction; the commit happens before the answer leaves."""
+        """Run the view in its transaction; the commit happens before the answer leaves.
+
+        What the database broke off to end a deadlock is run once more, where the rollback undid all of it.
+        """
         view = self.view_functions.get(request.endpoint or "")
         question = question_before(view) if request.method == "POST" else None
         if question is not None:
             return question
         if getattr(view, "transacts_itself", False):
             return super().dispatch_request()
-        with transaction(read_only=request.method in SAFE and not getattr(view, "writes_on_get", False)):
+        read_only = request.method in SAFE and not getattr(view, "writes_on_get", False)
+        try:
+            return self._transacted(read_only=read_only)
+        except DBAPIError as error:
+            if not (is_deadlock(error) and _undone()):
+                raise
+        return self._transacted(read_only=read_only)
+
+    def _transacted(self, *, read_only: bool) -> ResponseReturnValue:
+        with transaction(read_only=read_only):
             return super().dispatch_request()
+
+
+def _undone() -> bool:
+    """Whether the rollback undid all that the view did: not what it put into the cookie, nor that it read an upload."""
+    return not session.modified and request.mimetype != "multipart/form-data"
 
 
 def writes_on_get(view: View) -> View:

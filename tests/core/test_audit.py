@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import delete, update
 from sqlmodel import col, select
 
+from core import audit, db
 from core.access import CLOCK, COMMAND, Actor
 from core.audit import GENESIS, AuditEntry, AuditHead, broken_links, record
 from core.clock import at
@@ -152,3 +153,7 @@ def test_record_and_act_are_one() -> None:
         assert len(session().exec(select(Person)).all()) == len(session().exec(select(AuditEntry)).all()) == 1
         head = session().get_one(AuditHead, 1)
         assert (head.seq, head.hash) == (1, session().exec(select(AuditEntry.hash)).one())
+
+
+def test_the_log_which_everybody_waits_for_is_written_after_all_else() -> None:
+    assert db._before_commit[-1] is audit.write_queue  # noqa: SLF001 - the order is the question

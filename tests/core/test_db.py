@@ -1,13 +1,18 @@
 """Transactions: one at a time, all or nothing, and reading cannot write."""
 
+from contextlib import suppress
+from functools import partial
+from threading import Barrier, BrokenBarrierError
+
 import pytest
+from psycopg.errors import DeadlockDetected, UniqueViolation
 from sqlalchemy import text, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlmodel import col, select
 
 from core import db
 from core.clock import now
-from core.db import fresh_look, in_transaction, run, session, transaction, update_one
+from core.db import again_after_deadlock, fresh_look, in_transaction, run, session, transaction, update_one
 from core.people import Person, register
 from core.signin import SignInSession
 from tests.at_once import at_once
@@ -49,6 +54,18 @@ def test_read_only_transaction_is_refused_by_the_database_itself(database: str) 
     with pytest.raises(DBAPIError), transaction(read_only=True):
         run(text("DELETE FROM person"))
     assert names() == []
+
+
+def test_what_a_read_only_transaction_reads_is_of_one_moment(database: str) -> None:
+    def come() -> None:
+        with transaction():
+            register("ben@example.org", "Ben")
+
+    with transaction(read_only=True) as reading:
+        before = reading.exec(select(Person.name)).all()
+        assert at_once(come) == [None]
+        assert reading.exec(select(Person.name)).all() == before
+    assert names() == ["Ben"]
 
 
 def test_read_only_mode_does_not_stick_to_the_connection(database: str) -> None:
@@ -184,3 +201,44 @@ def test_failing_commit_leaves_nothing_behind_and_nothing_open(database: str) ->
 
 def test_dialect_is_the_one_of_the_address(database: str) -> None:
     assert database.startswith(db.dialect())
+
+
+def test_what_was_broken_off_to_end_a_deadlock_is_run_once_more(database: str) -> None:
+    with transaction():
+        register("ana@example.org", "Ana")
+        register("ben@example.org", "Ben")
+    inside = Barrier(2)
+    runs: list[str] = []
+
+    def rename(*people: str) -> None:
+        with transaction():
+            runs.append(people[0])
+            for each in people:
+                run(update(Person).where(col(Person.email) == each).values(name=f"{each} after {people[0]}"))
+                with suppress(BrokenBarrierError):
+                    inside.wait(1)  # on SQLite nobody comes in between
+
+    ana, ben = "ana@example.org", "ben@example.org"
+    both = [partial(again_after_deadlock, partial(rename, *each)) for each in ((ana, ben), (ben, ana))]
+    assert at_once(*both) == [None, None]
+    assert len({each.partition(" after ")[2] for each in names()}) == 1
+    assert len(runs) == (3 if db.dialect() == "postgresql" else 2)
+
+
+def test_what_fails_otherwise_or_twice_is_not_run_again(database: str) -> None:
+    runs: list[str] = []
+
+    def fails(error: Exception) -> None:
+        runs.append(str(error))
+        raise error
+
+    broken_off = OperationalError("UPDATE", {}, DeadlockDetected())
+    for error, times in (
+        (IntegrityError("INSERT", {}, UniqueViolation()), 1),
+        (broken_off, 2),
+        (ValueError(), 1),
+    ):
+        runs.clear()
+        with pytest.raises(type(error)):
+            again_after_deadlock(partial(fails, error))
+        assert len(runs) == times

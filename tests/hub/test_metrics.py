@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 from functools import partial
+from threading import Event
 
 import pytest
 from hypothesis import HealthCheck, given
@@ -152,6 +153,47 @@ def test_those_who_add_at_once_lose_nothing(facts: None) -> None:
     assert problems() == []
     with transaction(read_only=True):
         assert {value_of("clicks", "2026-11", member) for member in members} == {5 * (1 + 2 + 3 + 4)}
+
+
+def test_who_adds_twice_and_who_adds_once_do_not_wait_for_each_other(facts: None) -> None:
+    first, second = Event(), Event()
+
+    def moves() -> None:
+        with transaction():
+            session().execute(insert(FACTS), [vars(gain(-1)), vars(gain(member="ben"))])
+            add([gain(-1)])
+            first.set()
+            second.wait(1)  # on SQLite nobody comes in between
+            add([gain(member="ben")])
+
+    def sells() -> None:
+        first.wait(10)
+        with transaction():
+            session().execute(insert(FACTS), [vars(gain(member="ben"))])
+            add([gain(member="ben")])
+            second.set()
+
+    assert at_once(moves, sells) == [None, None]
+    assert problems() == []
+
+
+def test_what_a_savepoint_added_goes_with_it(facts: None) -> None:
+    with transaction():
+        session().execute(insert(FACTS), [vars(gain(5))])
+        add([gain(5)])
+        savepoint = session().begin_nested()
+        add([gain(7), gain(1, member="ben")])
+        savepoint.rollback()
+    assert problems() == []
+
+
+def test_the_series_is_read_with_what_its_transaction_added(facts: None) -> None:
+    day = date(2026, 11, 3)
+    with transaction():
+        add([gain(5)])
+        assert series("clicks", frozenset({"north"}), day, day) == {20261103: 5}
+        add([gain(2)])
+        assert series("clicks", frozenset({"north"}), day, day) == {20261103: 7}
 
 
 def test_more_gains_than_one_statement_takes_are_all_added(facts: None) -> None:

@@ -308,3 +308,16 @@ def test_old_deliveries_are_forgotten_and_what_waits_is_kept(
         assert deliveries.forget_old() == 2
     assert states(made) == ["waiting"]
     assert json.loads(messages(made)[0].content["body"])["type"] == "ping"
+
+
+def test_one_run_forgets_all_that_is_old_in_steps(
+    cast: Cast, receiver: Receiver, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deliveries, "FORGET_AT_ONCE", 2)
+    for _ in range(5):
+        hello(made, cast)
+    send_due()
+    with at(now() + timedelta(days=61)):
+        assert deliveries.forget_old() == 5 + 5
+        assert deliveries.forget_old() == 0
+    assert states(made) == []

@@ -1,6 +1,7 @@
 import threading
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from sqlmodel import select
@@ -11,9 +12,10 @@ from core.settings import Settings
 from hub import metrics
 from referrals import clicks, journal, link_figures, link_proof
 from referrals.clicks import Click, JournalOffset, LinkTally, ingest, journal_lag
-from referrals.journal_lines import ClickRecord, fields_of, line_of
+from referrals.journal_lines import ClickRecord, Piece, fields_of, line_of
 from referrals.link_table import milliseconds
 from referrals.links import Link
+from referrals.lost_clicks import losses
 from tests.factories import Cast
 from tests.referrals.stories import Visitors, make_earner, make_link
 
@@ -96,6 +98,71 @@ def test_a_living_segment_stays_and_a_finished_one_goes_with_its_offset(
     with db.transaction(read_only=True):
         assert db.session().exec(select(JournalOffset)).all() == []
     assert counted(link) == (2, 2)
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+@pytest.mark.parametrize(("place", "name"), [(journal, "empty"), (clicks, "_forget"), (journal, "remove")])
+@pytest.mark.parametrize("done", [False, True], ids=["before", "after"])
+def test_a_segment_is_put_away_although_the_clock_was_killed_while_doing_it(
+    settings: Settings,
+    link: Link,
+    monkeypatch: pytest.MonkeyPatch,
+    place: ModuleType,
+    name: str,
+    *,
+    done: bool,
+) -> None:
+    real = getattr(place, name)
+
+    def killed(segment: Path) -> None:
+        if done:
+            real(segment)
+        raise Killed
+
+    segment_of(settings, lines(records(link, 3)))
+    monkeypatch.setattr(place, name, killed)
+    with pytest.raises(Killed):
+        ingest()
+    monkeypatch.undo()
+    assert ingest() == 0
+    assert journal.segments(clicks.folder()) == []
+    with db.transaction(read_only=True):
+        assert db.session().exec(select(JournalOffset)).all() == []
+    assert counted(link) == (3, 3)
+
+
+def test_an_ingester_that_comes_late_leaves_no_offset_behind(
+    settings: Settings, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = segment_of(settings, lines(records(link, 3))), journal.read
+
+    def while_the_other_is_quicker(segment: Path, offset: int, *, finished: bool, most: int) -> Piece:
+        monkeypatch.undo()
+        piece = read(segment, offset, finished=finished, most=most)
+        ingest()
+        return piece
+
+    monkeypatch.setattr(journal, "read", while_the_other_is_quicker)
+    ingest()
+    assert not path.exists()
+    with db.transaction(read_only=True):
+        assert db.session().exec(select(JournalOffset)).all() == []
+    assert counted(link) == (3, 3)
+
+
+def test_a_segment_that_cannot_be_read_does_not_keep_the_others(settings: Settings, link: Link) -> None:
+    segment_of(settings, lines(records(link, 3)))
+    (clicks.folder() / "0001.journal").mkdir()
+    segment_of(settings, lines(records(link, 2, begin=3)))
+    with pytest.raises(IsADirectoryError):
+        ingest()
+    assert stored() == 5
+    with db.transaction(read_only=True):
+        assert losses(clicks.folder()) == []
+    assert counted(link) == (5, 5)
 
 
 def test_what_is_not_in_the_database_yet_is_the_lag(settings: Settings, link: Link) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -26,8 +27,9 @@ from rewards import proof
 from rewards.ledger import CachedBalance, LedgerTransaction, Posting
 from rewards.reward import Reward, RewardReversal
 from rewards.told import take_all
+from tests.at_once import at_once
 from tests.factories import Cast
-from tests.referrals.stories import give_back, make_earner, make_link
+from tests.referrals.stories import give_back, make_earner, make_link, order
 from tests.rewards.stories import percent_rule, points_rule
 
 TABLES: tuple[type[SQLModel], ...] = (
@@ -217,5 +219,36 @@ def test_a_line_that_fails_on_its_way_undoes_only_itself(
     with db.transaction(read_only=True):
         kept = select(col(Conversion.external_id)).where(col(Conversion.external_id) == "o-8")
         assert db.session().execute(kept).first() is None
+        assert proof.problems() == []
+        assert metrics.differences() == []
+
+
+def test_batches_of_the_same_advocates_in_another_order_do_not_wait_for_each_other(
+    cast: Cast, mixture: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from rewards import grants
+
+    granted = grants.grant_for_conversions
+
+    def fails_for_one(won: Any) -> None:  # noqa: ANN401 - as the function it stands for
+        if any(each.amount_minor == 3 for each in won):
+            raise conversions.ConversionNotFound
+        granted(won)
+
+    monkeypatch.setattr(grants, "grant_for_conversions", fails_for_one)
+
+    def batch(name: str, *codes: str) -> list[int]:
+        sold = [order(external_id=f"{name}-{code}-{turn}", code=code) for code in codes for turn in range(20)]
+        sold[0]["amount_minor"] = 3
+        raw = "\n".join(map(json.dumps, sold)).encode()
+        answered = answered_lines(raw, lambda news: take_all(news, shop_of_hub(cast), cast.hub.id))
+        return [json.loads(line)["status"] for line in answered]
+
+    told = at_once(
+        *(partial(batch, f"one-{number}", "ana", "ben") for number in range(2)),
+        *(partial(batch, f"other-{number}", "ben", "ana") for number in range(2)),
+    )
+    assert told == [[404, *[201] * 39]] * 4
+    with db.transaction(read_only=True):
         assert proof.problems() == []
         assert metrics.differences() == []

@@ -2,22 +2,25 @@ import base64
 import hmac
 import re
 import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlmodel import select
 
 from core import db
 from core.access import COMMAND
-from core.clock import at, now
+from core.clock import at, day_number, now
 from core.ids import ID_PATTERN
 from core.settings import Settings
-from referrals import clicks, journal, tokens
+from referrals import clicks, journal, link_table, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
 from referrals.journal_lines import id_of
-from referrals.link_table import KnownLink, LinkTable
+from referrals.link_table import LOOK_UPS_PER_S, KnownLink, LinkTable
 from referrals.links import end_link, get_link, programme_changed
 from referrals.lost_clicks import losses
 from referrals.visitor import (
@@ -185,6 +188,68 @@ def test_a_link_works_while_the_links_are_still_being_read(
     assert [visitors.click(f"none-{number}").status for number in range(30)] == [404] * 30
     assert visitors.click("ana").status == 302
     reading.set()
+
+
+def test_every_link_works_as_soon_as_the_database_is_back_that_was_away_at_the_start(
+    cast: Cast, visitors: Visitors, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction():
+        member = make_earner(cast.programme)
+        codes = [make_link(member, f"live-{number}").code for number in range(2 * LOOK_UPS_PER_S)]
+    db.connect("sqlite:////nowhere/at/all.sqlite")
+    visitors.path.links.refresh()
+    db.connect(settings.database)
+    reading, read = threading.Event(), LinkTable.refresh
+
+    def slowly(table: LinkTable) -> None:
+        reading.wait(20)
+        read(table)
+
+    monkeypatch.setattr(LinkTable, "refresh", slowly)
+    assert {visitors.click(code).status for code in codes} == {302}
+    reading.set()
+
+
+def fails_once(name: str, monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """Have a function of the table raise what nobody thought of, the first time; the event says that it did."""
+    real, failed = getattr(link_table, name), threading.Event()
+
+    def fails(*given: Any) -> Any:  # noqa: ANN401 - as the function it stands for
+        if failed.is_set():
+            return real(*given)
+        failed.set()
+        raise ValueError("a row that nobody can read")
+
+    monkeypatch.setattr(link_table, name, fails)
+    return failed
+
+
+def wait_until(so: Callable[[], bool]) -> None:
+    until = time.monotonic() + 10
+    while not so():
+        assert time.monotonic() < until
+        time.sleep(0.02)
+
+
+def test_an_ended_link_forwards_no_more_although_a_reading_went_wrong(
+    visitors: Visitors, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    visitors.click("ana")
+    visitors.path.links.refresh()
+    failed = fails_once("_known", monkeypatch)
+    with db.transaction():
+        end_link(get_link("ana"), by=COMMAND)
+    assert failed.wait(10)
+    wait_until(lambda: visitors.click("ana").status == 404)
+
+
+def test_salts_that_could_not_be_made_at_first_are_made_later(
+    visitors: Visitors, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed = fails_once("salts", monkeypatch)
+    assert visitors.click("ana").status == 302
+    assert failed.is_set()
+    wait_until(lambda: bool(visitors.path.links.salt(day_number(now()))))
 
 
 def test_a_full_disk_forwards_and_counts_what_it_lost(

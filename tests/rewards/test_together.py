@@ -1,24 +1,31 @@
+from collections.abc import Sequence
+
+import pytest
+from sqlmodel import Session
+
 from core import db
 from core.access import Actor
 from core.errors import SpokesError
 from referrals.conversion_input import NewConversion
 from referrals.conversions import ConversionDiffers
-from rewards import proof
+from rewards import proof, together
 from rewards.together import take_with_others
+from rewards.told import Told, take_all
 from tests.at_once import at_once
 from tests.factories import Cast
 from tests.referrals.stories import make_earner, make_link, order
 from tests.rewards.stories import percent_rule
 
 
+def key_of(unit_id: str) -> tuple[Actor, str]:
+    return Actor("key", unit_id, "a shop", {"conversions:write": frozenset({unit_id})}), unit_id
+
+
 def test_posts_at_once_get_each_their_own_answer_and_a_refusal_is_only_one_ones(cast: Cast) -> None:
     with db.transaction():
         percent_rule(cast.programme)
         make_link(make_earner(cast.programme), "ana")
-    keys = [
-        (Actor("key", each.id, "a shop", {"conversions:write": frozenset({each.id})}), each.id)
-        for each in (cast.north, cast.hub)
-    ]
+    keys = [key_of(each.id) for each in (cast.north, cast.hub)]
     orders = [order(code="ana") for _ in range(10)]
     with db.transaction():
         pass
@@ -40,3 +47,27 @@ def test_posts_at_once_get_each_their_own_answer_and_a_refusal_is_only_one_ones(
     assert not [each for each in new if isinstance(each, SpokesError)]
     with db.transaction(read_only=True):
         assert proof.problems() == []
+
+
+def test_a_transaction_takes_once_and_of_one_key_however_many_wait(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.programme), "ana")
+    seen: list[tuple[Session, str, int]] = []
+
+    def noted(news: Sequence[NewConversion], by: Actor, unit_id: str) -> list[Told]:
+        seen.append((db.session(), unit_id, len(news)))
+        return take_all(news, by, unit_id)
+
+    monkeypatch.setattr(together, "take_all", noted)
+    keys = [key_of(each.id) for each in (cast.north, cast.hub, cast.south)]
+    works = [
+        lambda key=keys[number % 3]: take_with_others(NewConversion(**order(code="ana")), *key)
+        for number in range(24)
+    ]
+    told = at_once(*works)
+    assert [each[1] for each in told if isinstance(each, tuple)] == [201] * 24
+    assert len({id(transaction) for transaction, _, _ in seen}) == len(seen) < 24
+    for _, unit in keys:
+        assert sum(count for _, of, count in seen if of == unit) == 8

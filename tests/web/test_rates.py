@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
 
-from core.api_keys import create_api_key
+from core.api_keys import POSTBACK, create_api_key
 from core.clock import at
 from core.db import transaction
 from core.rates import MOST_NAMES, Rates
@@ -88,6 +89,27 @@ def test_wrong_keys_are_counted_by_address_and_a_right_one_passes_beside_them(
     assert found == [401] * WRONG_KEYS_PER_MINUTE + [429]
     assert (elsewhere.status_code, elsewhere.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert nobody.status_code == 401, "no key at all is nobody's try"
+
+
+def test_a_postback_is_a_write_and_a_wrong_secret_in_its_address_is_counted_like_a_wrong_key(
+    client: FlaskClient, cast: Cast, few: Settings
+) -> None:
+    with transaction():
+        secret = create_api_key("affiliate system", [POSTBACK], cast.north.id)
+
+    def told(path: str, **more: Any) -> list[int]:  # noqa: ANN401 - what a client takes
+        return [
+            client.get(f"/webhooks/postback{path}?order=A-{n}&code=x", **more).status_code for n in range(3)
+        ]
+
+    with at(NOON):
+        assert told("", headers=key(cast)) == [200, 200, 429]
+        assert told(f"/{secret}") == [200, 200, 429]
+        wrong = [told("/spk_wrong") for _ in range(WRONG_KEYS_PER_MINUTE // 3)]
+        assert wrong == [[401] * 3] * (WRONG_KEYS_PER_MINUTE // 3)
+        assert told("/spk_wrong") == [429] * 3
+        refused = client.get(f"/webhooks/postback/{secret}?order=B&code=x")
+        assert (refused.headers["Retry-After"], refused.headers["RateLimit"]) == ("60", '"writes";r=0;t=60')
 
 
 def test_requests_at_once_are_all_counted() -> None:

@@ -1,12 +1,23 @@
 """One request, one transaction: GET cannot write, raise rolls back, and the commit comes before the answer."""
 
+from io import BytesIO
+from typing import Any
+
 import pytest
 from flask import Flask
 from sqlalchemy import text
 
 from core import db
+from core.api_keys import create_api_key
 from core.db import engine, in_transaction, transaction
-from tests.web.views import names
+from tests.factories import Cast
+from tests.web.views import names, tries
+
+
+@pytest.fixture
+def no_tries() -> list[str]:
+    tries.clear()
+    return tries
 
 
 def people() -> list[str]:
@@ -40,6 +51,35 @@ def test_what_raises_leaves_no_row(small: Flask, what: str, status: int) -> None
     assert small.test_client().post(f"/no-page/{what}").status_code == status
     assert people() == []
     assert not in_transaction()
+
+
+def test_what_was_broken_off_to_end_a_deadlock_is_run_once_more(small: Flask, no_tries: list[str]) -> None:
+    assert small.test_client().post("/deadlock/sale", data={"a": "form"}).text == "done"
+    assert (people(), len(no_tries)) == (["sale"], 2)
+
+
+def test_what_is_broken_off_again_is_busy(small: Flask, no_tries: list[str]) -> None:
+    assert small.test_client().post("/deadlock/sale?times=2").status_code == 503
+    assert (people(), len(no_tries)) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("what", "data"), [("flashes", {}), ("reads an upload", {"file": (BytesIO(b"x"), "x.csv")}), ("own", {})]
+)
+def test_what_a_rollback_does_not_undo_is_not_run_again(
+    small: Flask, no_tries: list[str], what: str, data: dict[str, Any]
+) -> None:
+    assert small.test_client().post(f"/deadlock/{what}", data=data).status_code == 503
+    assert (people(), len(no_tries)) == ([], 1)
+
+
+def test_a_request_that_is_run_again_counts_once(small: Flask, cast: Cast, no_tries: list[str]) -> None:
+    with transaction():
+        key = create_api_key("a shop", ["links:read"], cast.north.id)
+    answer = small.test_client().post("/api/deadlock", headers={"Authorization": f"Bearer {key}"})
+    most = small.config["SPOKES"].api_reads_per_minute
+    assert (answer.text, len(no_tries)) == ("done", 2)
+    assert f"r={most - 1};" in answer.headers["RateLimit"]
 
 
 def test_failing_commit_is_answered_before_anything_was_promised(small: Flask) -> None:

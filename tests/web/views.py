@@ -1,7 +1,8 @@
 """Views for testing the ground: they write, refuse, fail and show forms."""
 
-from flask import Blueprint, jsonify, redirect, render_template_string
+from flask import Blueprint, flash, jsonify, redirect, render_template_string, request
 from flask.typing import ResponseReturnValue
+from psycopg.errors import DeadlockDetected
 from pydantic import StrictInt
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
@@ -74,6 +75,37 @@ def no_page(what: str) -> str:
     if what == "busy":
         raise OperationalError("SELECT", {}, Exception("database is locked"))
     return "done"
+
+
+tries: list[str] = []
+
+
+@door.post("/deadlock/<what>")
+def deadlock(what: str) -> str:
+    """Broken off by the database as often as it says, having done this and that."""
+    register(f"{what}@example.org", what)
+    tries.append(what)
+    if what == "flashes":
+        flash("once")
+    if what == "reads an upload":
+        request.files["file"].read()
+    if len(tries) <= request.args.get("times", 1, int):
+        raise OperationalError("UPDATE", {}, DeadlockDetected())
+    return "done"
+
+
+@door.post("/deadlock/own")
+@transacts_itself
+def deadlock_of_its_own() -> str:
+    """What may have called another server."""
+    with db.transaction():
+        return deadlock("own")
+
+
+@door.post("/api/deadlock")
+def deadlock_of_a_machine() -> str:
+    machine("links:read")
+    return deadlock("machine")
 
 
 @door.get("/write")
