@@ -98,12 +98,12 @@ def reassess() -> int:
 
 
 def _reassess(membership_id: str) -> int:
-    if not fraud_work.take_member(membership_id):
-        return 0
+    """The conversions before the row that asks for them, as a refund has them: the two never wait for each other."""
     unpaid = select(Reward.conversion_id).where(
         Reward.membership_id == membership_id,
         col(Reward.state).in_(UNPAID),
         col(Reward.run_id).is_(None),
         col(Reward.conversion_id).is_not(None),
     )
-    return fraud_work.ask_again(sorted({each for each in session().exec(unpaid) if each}))
+    asked = fraud_work.ask_again(sorted({each for each in session().exec(unpaid) if each}))
+    return asked if fraud_work.take_member(membership_id) else 0
