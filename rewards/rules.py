@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import JSON, CheckConstraint, Text, UniqueConstraint, or_
 from sqlalchemy import select as select_columns
+from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, select
 
 from core import audit
@@ -106,20 +107,32 @@ class RuleOverlaps(Conflict):
     """A new version has to begin after the one before it began."""
 
 
+class RuleChanged(Conflict):
+    """Somebody began another version since you looked. Nothing was saved; please look again."""
+
+
 class RuleNotFound(NotFound):
     """There is no such rule."""
 
 
 def change_rule(
-    programme: Programme, trigger: Trigger, terms: Terms, *, by: Actor, valid_from: datetime | None = None
+    programme: Programme,
+    trigger: Trigger,
+    terms: Terms,
+    *,
+    by: Actor,
+    valid_from: datetime | None = None,
+    seen: int | None = None,
 ) -> RewardRule:
-    """Begin a new version (from `valid_from`, else now) and end the one before it.
+    """Begin a new version (from `valid_from`, else now) and end the one before it, which is the one that was `seen`.
 
-    Raises NoMoneyHere, WrongTerms, PercentOfNothing, ConditionsDoNotFit, RuleOverlaps, UnknownCurrency.
+    Raises NoMoneyHere, WrongTerms, PercentOfNothing, ConditionsDoNotFit, RuleChanged, RuleOverlaps, UnknownCurrency.
     """
     check_terms(programme, trigger, terms)
     start = valid_from or now()
     before = _newest(programme.id, trigger, terms.pays)
+    if seen is not None and seen != (before.version if before else 0):
+        raise RuleChanged
     if before is not None:
         if start <= before.valid_from:
             raise RuleOverlaps
@@ -140,8 +153,11 @@ def change_rule(
         conditions=written(terms.conditions),
         cap_currency=cap_currency(programme, terms),
     )
-    session().add(rule)
-    session().flush()
+    try:
+        with session().begin_nested():
+            session().add(rule)
+    except IntegrityError as error:  # two at once
+        raise RuleChanged from error
     says = {"trigger": trigger, "version": rule.version, "says": sentence(rule)}
     audit.record(by, "rule.changed", "reward_rule", rule.id, unit_id=programme.unit_id, details=says)
     return rule
@@ -201,6 +217,12 @@ def _newest(programme_id: str, trigger: Trigger, pays: Pays) -> RewardRule | Non
         RewardRule.programme_id == programme_id, RewardRule.trigger == trigger, RewardRule.pays == pays
     )
     return session().exec(versions.order_by(col(RewardRule.version).desc()).limit(1)).first()
+
+
+def newest_version(programme_id: str, trigger: Trigger, pays: Pays) -> int:
+    """The number of the newest version of a rule, 0 where there is none."""
+    newest = _newest(programme_id, trigger, pays)
+    return newest.version if newest else 0
 
 
 def rules_at(programme_id: str, trigger: Trigger, at: datetime) -> list[RewardRule]:

@@ -61,7 +61,9 @@ def rules_page() -> str:
 class NewVersion(Input):
     """The next version of a rule: shown first with what it would have done, then begun."""
 
-    act: Literal["show", "begin"] = "begin"
+    act: Literal["show", "begin"] = "show"
+    seen: int | None = Field(default=None, ge=0, le=1_000_000)
+    """the version that was in force when the effect was shown; nothing is begun that was not shown"""
     programme_id: Line
     trigger: Trigger
     pays: Literal["percent", "money", "points"]
@@ -87,7 +89,7 @@ class NewVersion(Input):
     @property
     def typed(self) -> list[tuple[str, object]]:
         """Field and value, to be posted again."""
-        single = [(name, value) for name, value in self if name not in {"act", "without"} and value]
+        single = [(name, value) for name, value in self if name not in {"act", "seen", "without"} and value]
         return [*single, *(("without", each) for each in self.without)]
 
 
@@ -101,19 +103,20 @@ def change_rule() -> ResponseReturnValue:
     authorize(actor, MANAGE, programme.unit_id)
     terms = _terms(wanted, programme)
     before = [each for each in rules.rules_at(programme.id, wanted.trigger, now()) if each.pays == terms.pays]
-    if wanted.act == "show":
+    if wanted.act == "show" or wanted.seen is None:
         effect = effect_of(programme, wanted.trigger, terms)
         return render_template(
             "console/rewards/rule_effect.html",
             programme=programme,
             wanted=wanted,
+            seen=rules.newest_version(programme.id, wanted.trigger, terms.pays),
             new=rules.words(terms, wanted.trigger, rules.cap_currency(programme, terms)),
             old=[rules.sentence(each) for each in before],
             effect=effect,
             first=first_day(effect.month),
             form=Form(),
         )
-    made = rules.change_rule(programme, wanted.trigger, terms, by=actor)
+    made = rules.change_rule(programme, wanted.trigger, terms, by=actor, seen=wanted.seen)
     flash(_what_changes(programme, before, made), "good")
     return redirect(f"/console/rewards/rules?programme={programme.id}", 303)
 

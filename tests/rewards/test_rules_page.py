@@ -1,17 +1,22 @@
 """The page of the reward rules: a new version from now on, refused in a sentence, by those who manage the programme."""
 
+import re
 from datetime import timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import col, select
+from werkzeug.test import TestResponse
 
+from core.access import COMMAND
 from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
 from hub.programmes import Programme
 from rewards import rules
+from rewards.rules import Terms
+from tests.at_once import at_once
 from tests.factories import Cast, make_advocate, sign_in
 from tests.rewards.stories import percent_rule, sale
 
@@ -24,6 +29,14 @@ def typed(
     return {"programme_id": programme.id, "trigger": trigger, "pays": pays, "value": value}
 
 
+def begin(client: FlaskClient, asked: dict[str, str]) -> TestResponse:
+    """Look at the effect, then begin what was shown."""
+    shown = client.post(PAGE, data={**asked, "act": "show"})
+    seen = re.search(r'name="seen" value="(\d+)"', shown.text)
+    assert seen is not None, shown.text
+    return client.post(PAGE, data={**asked, "act": "begin", "seen": seen[1]})
+
+
 def says(programme: Programme, trigger: rules.Trigger = "sale") -> list[str]:
     with transaction(read_only=True):
         return [rules.sentence(each) for each in rules.rules_at(programme.id, trigger, now())]
@@ -32,9 +45,11 @@ def says(programme: Programme, trigger: rules.Trigger = "sale") -> list[str]:
 def test_first_rule_and_its_next_version_are_written_on_the_page(client: FlaskClient, cast: Cast) -> None:
     sign_in(client, cast.manager)
     assert "Write the first rule" in client.get(PAGE).text
-    first = client.post(PAGE, data=typed(cast.programme), follow_redirects=True)
+    begin(client, typed(cast.programme))
+    first = client.get(PAGE)
     assert "Makers, from now on: 10 % of each sale." in first.text
-    second = client.post(PAGE, data=typed(cast.programme, value="12.5"), follow_redirects=True)
+    begin(client, typed(cast.programme, value="12.5"))
+    second = client.get(PAGE)
     assert "Makers, from now on: 12.5 % of each sale. Until now: 10 % of each sale." in second.text
     assert says(cast.programme) == ["12.5 % of each sale"]
     with transaction(read_only=True):
@@ -59,7 +74,7 @@ def test_each_kind_of_rule(
     client: FlaskClient, cast: Cast, trigger: rules.Trigger, pays: str, value: str, sentence: str
 ) -> None:
     sign_in(client, cast.hub_admin)
-    assert client.post(PAGE, data=typed(cast.programme, trigger, pays, value)).status_code == 303
+    assert begin(client, typed(cast.programme, trigger, pays, value)).status_code == 303
     assert says(cast.programme, trigger) == [sentence]
 
 
@@ -96,14 +111,14 @@ def test_programme_that_pays_nobody_has_no_rule_of_money(client: FlaskClient, ca
     answer = client.post(PAGE, data=typed(cast.other_programme, pays=pays))
     assert answer.status_code == 422
     assert "Only a programme that pays cash" in answer.text
-    assert client.post(PAGE, data=typed(cast.other_programme, pays="points")).status_code == 303
+    assert begin(client, typed(cast.other_programme, pays="points")).status_code == 303
 
 
 def test_only_those_who_manage_the_programme_change_its_rules(app: Flask, cast: Cast) -> None:
     answers = {
         person.name: (
             browser.get(PAGE).status_code,
-            browser.post(PAGE, data=typed(cast.programme)).status_code,
+            browser.post(PAGE, data={**typed(cast.programme), "act": "begin", "seen": "0"}).status_code,
         )
         for person in (cast.stranger, cast.other_manager, cast.marketing, cast.finance, cast.manager)
         for browser in [sign_in(app.test_client(), person)]
@@ -140,9 +155,36 @@ def test_before_it_is_saved_it_shows_what_it_would_have_done_last_month(
             assert said in page.text, said
         assert "€99.90" not in page.text  # a month before
         assert says(cast.programme) == ["10 % of each sale"]
-        begun = client.post(PAGE, data={**typed(cast.programme, value="12.5"), "act": "begin"})
+        begun = begin(client, typed(cast.programme, value="12.5"))
         assert begun.status_code == 303
         assert says(cast.programme) == ["12.5 % of each sale"]
+
+
+def test_nothing_is_begun_that_was_not_shown_or_that_somebody_overtook(
+    client: FlaskClient, cast: Cast
+) -> None:
+    sign_in(client, cast.manager)
+    unseen = client.post(PAGE, data={**typed(cast.programme), "act": "begin"})
+    assert (unseen.status_code, "Nothing is saved yet" in unseen.text) == (200, True)
+    assert begin(client, typed(cast.programme)).status_code == 303
+    for _ in range(5):
+        again = client.post(PAGE, data={**typed(cast.programme, value="20"), "act": "begin", "seen": "0"})
+        assert again.status_code == 409
+    assert "Somebody began another version since you looked" in again.text
+    assert says(cast.programme) == ["10 % of each sale"]
+
+
+def test_two_who_begin_at_once_make_one_version(cast: Cast) -> None:
+    def start() -> int:
+        with transaction():
+            terms = Terms("percent", rate_basis_points=1_000)
+            return rules.change_rule(cast.programme, "sale", terms, by=COMMAND, seen=0).version
+
+    told = at_once(start, start)
+    assert sorted(str(each) if isinstance(each, int) else type(each).__name__ for each in told) == [
+        "1",
+        "RuleChanged",
+    ]
 
 
 def test_what_cannot_be_a_rule_is_refused_before_it_is_shown(client: FlaskClient, cast: Cast) -> None:
@@ -175,7 +217,7 @@ def test_conditions_are_written_on_the_page_shown_in_their_effect_and_begun_as_t
         for shown in (said, "€30.00", "€22.50", "\nPRO-* 20\r\nBOOK 5%</textarea>"):
             assert shown in page.text, shown
         assert says(cast.programme) == ["10 % of each sale"]
-        assert client.post(PAGE, data={**asked, "act": "begin"}).status_code == 303
+        assert begin(client, asked).status_code == 303
         assert says(cast.programme) == [said]
         assert "Mara North" in client.get(PAGE).text
 
