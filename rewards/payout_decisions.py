@@ -8,15 +8,16 @@ from sqlmodel import col, select
 from advocates.membership import get_membership
 from core import audit, events
 from core.access import Actor, authorize
-from core.clock import day_number, now
+from core.clock import now
 from core.db import run, session, update_one
 from core.errors import Conflict, Invalid, NotFound
 from core.money import Money
 from hub import actions
 from rewards import accounts, ledger
+from rewards.carrying import Inside, Whose, carry_line
 from rewards.ledger import Entry, Movement
 from rewards.payout_outcomes import LOOK
-from rewards.reward import Reward, content_hash
+from rewards.reward import Reward
 from rewards.runs import ARRIVED, Payout, PayoutAttempt, PayoutTakenBack
 from rewards.taking_back import settle_below
 
@@ -132,30 +133,17 @@ def pay_part_again(payout: Payout, *, by: Actor) -> None:
 
 def _carry(payout: Payout, part: Money, by: Actor) -> None:
     """One line takes the part out of the payout, one brings it back with the next."""
-    at = now()
-    for goes in (True, False):
-        amount = -part.amount_minor if goes else part.amount_minor
-        line = Reward(
-            grant_key=f"came-back:{payout.id}:{payout.back_minor}:{'out' if goes else 'in'}",
-            membership_id=payout.membership_id,
-            programme_id=payout.programme_id,
-            unit_id=payout.unit_id,
-            kind="carry",
-            currency=part.currency,
-            granted_minor=amount,
-            amount_minor=amount,
-            arithmetic=f"{part.format()} of a payout came back: carried to the next payout",
-            state="paid" if goes else "approved",
-            approved_by=by.id,
-            approved_at=at,
-            payable_at=at,
-            run_id=payout.run_id if goes else None,
-            payout_id=payout.id if goes else None,
-            occurred_at=at,
-            day=day_number(at),
-            made_at=at,
+    whose = Whose(payout.membership_id, payout.programme_id, payout.unit_id)
+    for out_of in (Inside(str(payout.run_id), payout.id, "paid"), None):
+        line = carry_line(
+            whose,
+            part,
+            key=f"came-back:{payout.id}:{payout.back_minor}",
+            says=f"{part.format()} of a payout came back: carried to the next payout",
+            by=by,
+            at=now(),
+            out_of=out_of,
         )
-        line.content_hash = content_hash(line)
         session().add(line)
     session().flush()
 

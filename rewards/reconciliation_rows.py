@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import BigInteger, Text, UniqueConstraint
+from sqlalchemy import Text, UniqueConstraint
 from sqlmodel import Field, SQLModel
 
 from core.clock import now
@@ -33,18 +33,12 @@ class Reconciliation(SQLModel, table=True):
     """of them, how many are none of a payout of ours"""
 
 
-class ReconciledSum(SQLModel, table=True):
-    """What was paid in a unit and currency, as we say and as Stripe says; the unit is empty where no payout is known."""
+class _BothSides(SQLModel):
+    """A sum as each side says it."""
 
-    __tablename__ = "reconciled_sum"
-    __table_args__ = (UniqueConstraint("reconciliation_id", "unit_id", "currency"),)
-
-    id: str = key()
-    reconciliation_id: str = Field(foreign_key="reconciliation.id", sa_type=Text)
-    unit_id: str = Field(sa_type=Text)
     currency: str = Field(sa_type=Text)
     ours_minor: int = minor(0)
-    theirs_minor: int = Field(default=0, sa_type=BigInteger)
+    theirs_minor: int = minor(0)
 
     @property
     def ours(self) -> Money:
@@ -62,7 +56,18 @@ class ReconciledSum(SQLModel, table=True):
         return Money(self.theirs_minor - self.ours_minor, self.currency)
 
 
-class ReconciledBalance(SQLModel, table=True):
+class ReconciledSum(_BothSides, table=True):
+    """What was paid in a unit and currency, as we say and as Stripe says; the unit is empty where no payout is known."""
+
+    __tablename__ = "reconciled_sum"
+    __table_args__ = (UniqueConstraint("reconciliation_id", "unit_id", "currency"),)
+
+    id: str = key()
+    reconciliation_id: str = Field(foreign_key="reconciliation.id", sa_type=Text)
+    unit_id: str = Field(sa_type=Text)
+
+
+class ReconciledBalance(_BothSides, table=True):
     """What our transfers took from the platform's balance in a currency, as our ledger says and as Stripe's balance says."""
 
     __tablename__ = "reconciled_balance"
@@ -70,28 +75,10 @@ class ReconciledBalance(SQLModel, table=True):
 
     id: str = key()
     reconciliation_id: str = Field(foreign_key="reconciliation.id", sa_type=Text)
-    currency: str = Field(sa_type=Text)
-    ours_minor: int = minor(0)
-    theirs_minor: int = minor(0)
     available_minor: int = minor(0)
     """what Stripe could transfer at that moment"""
     waiting_minor: int = minor(0)
     """what was reserved to be sent"""
-
-    @property
-    def ours(self) -> Money:
-        """What our ledger says has left."""
-        return Money(self.ours_minor, self.currency)
-
-    @property
-    def theirs(self) -> Money:
-        """What Stripe's balance says has left."""
-        return Money(self.theirs_minor, self.currency)
-
-    @property
-    def difference(self) -> Money:
-        """Stripe's less ours; shown when it is nothing, too."""
-        return Money(self.theirs_minor - self.ours_minor, self.currency)
 
     @property
     def available(self) -> Money:
@@ -109,7 +96,7 @@ class ReconciledBalance(SQLModel, table=True):
         return Money(max(0, self.waiting_minor - self.available_minor), self.currency)
 
 
-class ReconciliationDifference(SQLModel, table=True):
+class ReconciliationDifference(_BothSides, table=True):
     """A payout or transfer about which we and Stripe disagree."""
 
     __tablename__ = "reconciliation_difference"
@@ -121,16 +108,3 @@ class ReconciliationDifference(SQLModel, table=True):
     kind: Kind = word()
     payout_id: str | None = Field(default=None, foreign_key="payout.id", sa_type=Text)
     transfer_id: str = Field(default="", sa_type=Text)
-    currency: str = Field(sa_type=Text)
-    ours_minor: int = minor(0)
-    theirs_minor: int = minor(0)
-
-    @property
-    def ours(self) -> Money:
-        """What we say."""
-        return Money(self.ours_minor, self.currency)
-
-    @property
-    def theirs(self) -> Money:
-        """What Stripe says."""
-        return Money(self.theirs_minor, self.currency)

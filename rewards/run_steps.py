@@ -28,7 +28,7 @@ from sqlmodel import col
 
 from core import audit
 from core.access import CLOCK, Actor
-from core.clock import day_number, now
+from core.clock import now
 from core.columns import UtcDateTime
 from core.db import dialect, run, session, update_one
 from core.ids_in_sql import FreshId
@@ -36,10 +36,11 @@ from core.money import POINTS, Money
 from core.rollups import table_of
 from hub.programmes import Programme, get_programme
 from rewards import ledger
+from rewards.carrying import Inside, Whose, carry_line
 from rewards.ledger_selected import Selected, account_of, post_selected
 from rewards.owed import owed_in, verdicts
 from rewards.providers import PAID, carrier_of
-from rewards.reward import Reward, content_hash
+from rewards.reward import Reward
 from rewards.runs import Payout, PayoutRun, PayoutSkip
 
 ADVOCATES = 5_000
@@ -217,28 +218,15 @@ def _carry(step: _Step) -> None:
 
 def _carried(step: _Step, member_id: str, unit_id: str, rest: Money, *, out_of: str | None) -> dict[str, Any]:
     """The line in a payout that takes the rest out of it, or the one that brings it back with the next."""
-    at, amount = step.at, -rest.amount_minor if out_of else rest.amount_minor
-    line = Reward(
-        grant_key=f"carry:{step.made.id}:{member_id}:{rest.currency}:{'out' if out_of else 'in'}",
-        membership_id=member_id,
-        programme_id=step.made.programme_id,
-        unit_id=unit_id,
-        kind="carry",
-        currency=rest.currency,
-        granted_minor=amount,
-        amount_minor=amount,
-        arithmetic=f"{rest.format()} cannot be paid out now: carried to the next payout",
-        state="in_payout" if out_of else "approved",
-        approved_by=CLOCK.id,
-        approved_at=at,
-        payable_at=at,
-        run_id=step.made.id if out_of else None,
-        payout_id=out_of,
-        occurred_at=at,
-        day=day_number(at),
-        made_at=at,
+    line = carry_line(
+        Whose(member_id, step.made.programme_id, unit_id),
+        rest,
+        key=f"carry:{step.made.id}:{member_id}:{rest.currency}",
+        says=f"{rest.format()} cannot be paid out now: carried to the next payout",
+        by=CLOCK,
+        at=step.at,
+        out_of=Inside(step.made.id, out_of, "in_payout") if out_of else None,
     )
-    line.content_hash = content_hash(line)
     return line.model_dump()
 
 
