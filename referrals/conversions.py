@@ -10,7 +10,7 @@ from sqlmodel import col, select
 from core.access import Actor
 from core.db import session
 from core.errors import NotFound
-from referrals import refunds
+from referrals import refunds, refunds_in
 from referrals.conversion_input import NewConversion, NewRefund
 from referrals.conversion_rows import AttributionCandidate, Conversion, Kind, Refund
 from referrals.recording import (
@@ -24,7 +24,8 @@ from referrals.recording import (
     known_for,
     store_all,
 )
-from referrals.refunds import RefundRecorded, refund
+from referrals.refunds import RefundRecorded
+from referrals.refunds_in import refund
 from referrals.same_order import find_conversion
 
 __all__ = [
@@ -61,6 +62,7 @@ def record_all(arrivals: Sequence[Arrival]) -> list[Decided]:
     for row in rows:
         if known.has_parked(row.external_id):
             stored = get_conversion(row.id)
+            refunds_in.refuse_parked(stored)
             refunds.apply_parked(stored)
             row.refunded_minor = stored.refunded_minor
     return decided

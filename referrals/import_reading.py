@@ -122,6 +122,7 @@ def _refund(cells: dict[str, str]) -> NewRefund:
             "external_id": cells["refund"],
             "conversion_external_id": cells["order"],
             "amount_minor": _minor(cells["amount"], cells["currency"]),
+            "currency": cells["currency"].upper() or None,
             "occurred_at": _moment(cells["at"]),
             "reason": cells["reason"],
         }

@@ -49,6 +49,12 @@ def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
     return session().exec(known).first()
 
 
+def find_refund(unit_id: str, external_id: str) -> Refund | None:
+    """The refund that a unit's shop knows by this id."""
+    known = select(Refund).where(Refund.unit_id == unit_id, Refund.external_id == external_id)
+    return session().exec(known).first()
+
+
 def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
     """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above.
 

@@ -176,6 +176,19 @@ def test_refunds_come_as_a_file_too_and_wait_for_their_sale(ana: str, cast: Cast
         assert sorted(each.state for each in session().exec(select(Refund))) == ["applied", "parked"]
 
 
+def test_a_line_that_refunds_a_sale_in_another_currency_is_refused(ana: str, cast: Cast) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    raw = lines(
+        f"R-1,A-1,{moment()},1,USD", f"R-2,A-1,{moment()},1,eur", head="refund,order,at,amount,currency"
+    )
+    made = brought(raw, cast, kind="refunds")
+    expected = [(2, "refused", "The sale is in EUR, this refund in USD."), (3, "new", "applied")]
+    assert rows(made) == expected
+    confirmed(made, cast)
+    assert rows(made) == expected
+    assert [each.refunded_minor for each in stored()] == [100]
+
+
 def test_a_killed_clock_leaves_lines_that_the_next_goes_on_with(
     ana: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,66 @@
+"""Refunds as they are told: of which sale, and whether they can be one of it; what can is stored.
+
+A refund may say its currency. It never converts: one in another currency than its sale's is refused, also when it
+waited for that sale.
+"""
+
+from sqlmodel import col, select
+
+from core.access import Actor
+from core.db import session
+from core.errors import Invalid
+from referrals import refunds
+from referrals.conversion_input import NewRefund, content_hash
+from referrals.conversion_rows import Conversion, Refund
+from referrals.refunds import RefundDiffers
+from referrals.same_order import conversion_meant, find_refund, one_at_a_time, refund_told_before, related
+
+
+class RefundInOtherCurrency(Invalid):
+    """The refund's currency is not the sale's."""
+
+
+def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
+    """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
+
+    The same again is answered as it was. Raises RefundInOtherCurrency, and what refunds.refund does.
+    """
+    one_at_a_time(new.conversion_external_id)
+    before = _told_before(new, unit_id)
+    if before is None:
+        sale = conversion_meant(unit_id, new.conversion_external_id)
+        if sale is not None:
+            _refuse_unfit(new, sale)
+    elif new.currency and before.currency not in {"", new.currency}:
+        raise RefundDiffers
+    stored, is_new = refunds.refund(new, by=by, unit_id=unit_id)
+    if is_new and new.currency:
+        stored.currency = new.currency
+        session().add(stored)
+        session().flush()
+    return stored, is_new
+
+
+def refuse_parked(sale: Conversion) -> None:
+    """Refuse the refunds that waited for this sale and are in another currency."""
+    parked = select(Refund).where(
+        col(Refund.unit_id).in_({sale.unit_id, *related(sale.unit_id)}),
+        Refund.conversion_external_id == sale.external_id,
+        Refund.state == "parked",
+        col(Refund.currency).not_in(["", sale.currency]),
+    )
+    for row in session().exec(parked).all():
+        if conversion_meant(row.unit_id, row.conversion_external_id) == sale:
+            row.state, row.conversion_id = "refused", sale.id
+            session().add(row)
+    session().flush()
+
+
+def _told_before(new: NewRefund, unit_id: str) -> Refund | None:
+    own = find_refund(unit_id, new.external_id)
+    return own or refund_told_before(unit_id, new.external_id, content_hash(new))
+
+
+def _refuse_unfit(new: NewRefund, sale: Conversion) -> None:
+    if sale.kind == "sale" and new.currency and new.currency != sale.currency:
+        raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")
