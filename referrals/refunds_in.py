@@ -4,16 +4,29 @@ A refund may say its currency. It never converts: one in another currency than i
 waited for that sale.
 """
 
+from collections.abc import Sequence
+
 from sqlmodel import col, select
 
 from core.access import Actor
 from core.db import session
-from core.errors import Invalid
+from core.errors import Conflict, Invalid
 from referrals import refunds
 from referrals.conversion_input import NewRefund, content_hash
 from referrals.conversion_rows import Conversion, Refund
 from referrals.refunds import RefundDiffers
-from referrals.same_order import conversion_meant, find_refund, one_at_a_time, refund_told_before, related
+from referrals.same_order import (
+    conversion_meant,
+    conversions_meant,
+    find_refund,
+    one_at_a_time,
+    refund_told_before,
+    related,
+)
+
+
+class RefundOfSeveral(Conflict):
+    """Several units sold under this number: the refund has to be told with the key of the one that sold it."""
 
 
 class RefundInOtherCurrency(Invalid):
@@ -23,14 +36,12 @@ class RefundInOtherCurrency(Invalid):
 def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
 
-    The same again is answered as it was. Raises RefundInOtherCurrency, and what refunds.refund does.
+    The same again is answered as it was. Raises RefundOfSeveral, RefundInOtherCurrency, and what refunds.refund does.
     """
     one_at_a_time(new.conversion_external_id)
     before = _told_before(new, unit_id)
     if before is None:
-        sale = conversion_meant(unit_id, new.conversion_external_id)
-        if sale is not None:
-            _refuse_unfit(new, sale)
+        _refuse_unfit(new, conversions_meant(unit_id, new.conversion_external_id))
     elif new.currency and before.currency not in {"", new.currency}:
         raise RefundDiffers
     stored, is_new = refunds.refund(new, by=by, unit_id=unit_id)
@@ -61,6 +72,9 @@ def _told_before(new: NewRefund, unit_id: str) -> Refund | None:
     return own or refund_told_before(unit_id, new.external_id, content_hash(new))
 
 
-def _refuse_unfit(new: NewRefund, sale: Conversion) -> None:
-    if sale.kind == "sale" and new.currency and new.currency != sale.currency:
-        raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")
+def _refuse_unfit(new: NewRefund, meant: Sequence[Conversion]) -> None:
+    if len(meant) > 1:
+        raise RefundOfSeveral
+    for sale in meant:
+        if sale.kind == "sale" and new.currency and new.currency != sale.currency:
+            raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")

@@ -10,7 +10,7 @@ from hub import metrics
 from referrals.conversions import Refund
 from referrals.links import Link
 from referrals.refunds import RefundDiffers, apply_parked_refunds, refunds_of, stuck_refunds
-from referrals.refunds_in import RefundInOtherCurrency
+from referrals.refunds_in import RefundInOtherCurrency, RefundOfSeveral
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 
@@ -78,13 +78,19 @@ def test_the_hub_refunds_what_a_unit_sold_and_a_unit_what_the_hub_sold(
         assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 20_000
 
 
-def test_a_refund_of_the_hub_waits_when_two_units_sold_under_that_id(cast: Cast, link: Link) -> None:
+def test_a_refund_of_the_hub_is_refused_when_two_units_sold_under_that_id(cast: Cast, link: Link) -> None:
+    moment = now().isoformat()
     with db.transaction():
-        for seller in (cast.north, cast.south):
-            bring(seller.id, external_id="o-1", code="ana")
-        assert give_back(cast.hub.id, "o-1", 100).state == "parked"
+        bring(cast.north.id, external_id="o-1", code="ana")
+        known = give_back(cast.hub.id, "o-1", 700, occurred_at=moment)
+        bring(cast.south.id, external_id="o-1", code="ana")
+    with pytest.raises(RefundOfSeveral), db.transaction():
+        give_back(cast.hub.id, "o-1", 100)
+    with db.transaction():
+        assert give_back(cast.hub.id, "o-1", 700, occurred_at=moment).id == known.id  # known before
+        assert give_back(cast.south.id, "o-1", 100).state == "applied"
         own = bring(cast.hub.id, external_id="o-1", code="ana", amount_minor=500)
-        assert [each.amount_minor for each in refunds_of(own.id)] == [100]
+        assert give_back(cast.hub.id, "o-1", 200).conversion_id == own.id
 
 
 def test_a_unit_does_not_refund_what_its_neighbour_sold(cast: Cast, link: Link) -> None:
