@@ -25,6 +25,10 @@ from referrals.same_order import (
 )
 
 
+class RefundOfLead(Invalid):
+    """This is a lead, not a sale: nothing was paid for it, so nothing can be given back."""
+
+
 class RefundOfSeveral(Conflict):
     """Several units sold under this number: the refund has to be told with the key of the one that sold it."""
 
@@ -36,7 +40,8 @@ class RefundInOtherCurrency(Invalid):
 def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
 
-    The same again is answered as it was. Raises RefundOfSeveral, RefundInOtherCurrency, and what refunds.refund does.
+    The same again is answered as it was. Raises RefundOfSeveral, RefundOfLead, RefundInOtherCurrency, and what
+    refunds.refund does.
     """
     one_at_a_time(new.conversion_external_id)
     before = _told_before(new, unit_id)
@@ -76,5 +81,7 @@ def _refuse_unfit(new: NewRefund, meant: Sequence[Conversion]) -> None:
     if len(meant) > 1:
         raise RefundOfSeveral
     for sale in meant:
-        if sale.kind == "sale" and new.currency and new.currency != sale.currency:
+        if sale.kind == "lead":
+            raise RefundOfLead
+        if new.currency and new.currency != sale.currency:
             raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")
