@@ -249,6 +249,43 @@ def test_a_manager_brings_a_file_sees_every_line_and_confirms(
     assert "outcome=new" not in client.get(f"{address}?outcome=refused").text
 
 
+def test_the_refused_lines_can_be_mended_and_sent_again(ana: str, cast: Cast, client: FlaskClient) -> None:
+    head = "order;at;amount;currency;code;customer;email"
+    raw = lines(
+        f"=A-1;{moment()};12x;EUR;ana;-7;Mia@Example.org",
+        f"A-2;{moment()};1;EUR;ana;c-2;",
+        f"A-3;{moment()};1,005;EUR;ana;;",
+        head=head,
+    )
+    made = brought(raw, cast)
+    confirmed(made, cast)
+    sign_in(client, cast.manager)
+    refused = client.get(f"/console/conversions/import/{made.id}/refused.csv").text
+    assert refused.count("\n") == 3
+    assert ("12x" in refused, "Mia" in refused, "A-2" in refused) == (True, False, False)
+    with transaction():
+        kept = {each.external_id: each.cells for each in session().exec(select(ImportRow))}
+    assert (kept["A-2"], kept["A-3"] and kept["A-3"]["amount"]) == (None, "1,005")
+    again = brought(refused.replace("12x", "12").replace("1,005", "1").encode(), cast)
+    assert [(outcome, why) for _, outcome, why in rows(again)] == [("new", "won: code ana")] * 2
+    confirmed(again, cast)
+    mended = {each.external_id: each for each in stored()}
+    assert (mended["=A-1"].amount_minor, mended["=A-1"].customer_id) == (1_200, "-7")
+    assert mended["=A-1"].email_sha256 == email_hash("mia@example.org")
+    assert set(mended) == {"=A-1", "A-2", "A-3"}
+
+
+def test_refused_refunds_come_with_their_columns(ana: str, cast: Cast, client: FlaskClient) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    told = moment()
+    raw = lines(f"R-1,A-1,{told},1,USD,broken", head="refund,order,at,amount,currency,reason")
+    made = brought(raw, cast, kind="refunds")
+    sign_in(client, cast.manager)
+    refused = client.get(f"/console/conversions/import/{made.id}/refused.csv").text.splitlines()
+    assert refused[0].lstrip("\ufeff") == "refund,order,at,amount,currency,reason,line,why"
+    assert refused[1].startswith(f"R-1,A-1,{told},1,USD,broken,2,")
+
+
 def test_a_file_that_is_none_comes_back_with_a_sentence(cast: Cast, client: FlaskClient) -> None:
     sign_in(client, cast.manager)
     wrong = upload(client, cast, b"a,b\n1,2\n")

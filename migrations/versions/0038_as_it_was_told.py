@@ -1,4 +1,4 @@
-"""A refund may say its currency: it is kept with it until its sale is known, and compared then."""
+"""What was told is kept until it is needed: a refund's currency until its sale comes, a refused line's cells to be mended."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,3 +11,4 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("refund", sa.Column("currency", sa.Text(), nullable=False, server_default=""))
+    op.add_column("conversion_import_row", sa.Column("cells", sa.JSON(), nullable=True))
