@@ -1,19 +1,22 @@
 /* Spokes: keeps who sent a visitor, on the shop's own origin; docs/integrators.md. */
 (() => {
-  "use strict";
-  const KEY = "spokes", MOST = 5, REFERENCE = "client_reference_id", now = Date.now();
+  const KEY = "spokes", REFERENCE = "client_reference_id", now = Date.now(), here = new URL(location);
   const days = Number(document.currentScript?.dataset.days) || 90;
   const quiet = navigator.globalPrivacyControl || navigator.doNotTrack === "1";
   let kept = [];
   try {
     if (quiet) localStorage.removeItem(KEY);
     else kept = JSON.parse(localStorage.getItem(KEY)).filter((one) => one[1] > now);
-  } catch { /* nothing kept, or nothing readable */ }
-  const came = new URLSearchParams(location.search).get("spk");
-  if (came && /^[\w.-]{1,200}$/.test(came)) {
-    kept = [...kept.filter((one) => one[0] !== came), [came, now + days * 864e5]].slice(-MOST);
-    try { if (!quiet) localStorage.setItem(KEY, JSON.stringify(kept)); } catch { /* full, or forbidden */ }
-  }
+  } catch { /* nothing kept */ }
+  const came = here.searchParams.get("spk");
+  try {
+    if (/^\w{26}(\.[\w-]+){3}$/.test(came)) {
+      kept = [...kept.filter((one) => one[0] !== came), [came, now + days * 864e5]].slice(-5);
+      if (!quiet) localStorage.setItem(KEY, JSON.stringify(kept));
+    }
+    here.searchParams.delete("spk"); // so that nobody passes their click on
+    if (came) history.replaceState(history.state, "", here);
+  } catch { /* full, or forbidden */ }
   const tokens = kept.map((one) => one[0]).reverse(), [newest] = tokens;
 
   const put = (form, name, value) => {
@@ -39,6 +42,6 @@
     }
   };
   window.spokes = { token: () => newest || "", tokens: () => [...tokens], fill };
-  if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", () => fill());
-  else fill();
+  fill();
+  document.addEventListener("DOMContentLoaded", () => fill());
 })();
