@@ -102,6 +102,23 @@ def test_the_advocate_is_told_of_a_review_in_fair_words_only(
     assert "not a verdict" in client.get("/portal/rewards").text
 
 
+def test_an_advocate_is_not_told_who_the_shops_customer_is(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
+    somebody = {"external_id": "mia.buyer@example.org"}
+    told(cast.north, customer=somebody)
+    order = told(cast.north, customer=somebody, code=None)
+    with db.transaction(read_only=True) as session:
+        reward = session.exec(select(Reward).where(Reward.conversion_id == order)).one().id
+    sign_in(client, owner("ana"))
+    for address in (f"/portal/conversions/{order}", f"/portal/rewards/{reward}", "/portal/links"):
+        page = client.get(address).text
+        assert ("nown customer" in page, "mia.buyer" in page) == (True, False), address
+    client.post("/logout")
+    sign_in(client, cast.manager)
+    assert "mia.buyer" in client.get(f"/console/conversions/{order}").text
+
+
 def test_every_moment_of_a_page_is_by_the_readers_clock(
     cast: Cast, client: FlaskClient, link: Link, visitors: Visitors
 ) -> None:
