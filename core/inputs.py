@@ -1,7 +1,7 @@
 """What comes from outside is read into models of its own before anything else sees it."""
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
@@ -51,6 +51,8 @@ class Input(BaseModel):
     """The base of every input model: only listed fields, trimmed, no control characters, no lone surrogates."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True, str_max_length=20_000)
+    each_once: ClassVar[bool] = False
+    """of a form or an address: two values of one field are refused, where else the last one counts"""
 
     @field_validator("*", mode="before")
     @classmethod

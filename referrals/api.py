@@ -30,6 +30,7 @@ from referrals.listings import (
     programme_in,
 )
 from referrals.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
+from referrals.refunds_in import RefundInOtherCurrency, RefundOfLead, RefundOfSeveral
 from referrals.seen import conversions_in, seen_link
 from rewards.together import take_with_others
 from rewards.told import BatchResult, ToldConversion, take_all
@@ -81,7 +82,14 @@ def take_batch(actor: Actor, raw: bytes) -> Response:
     NewRefund,
     scope="conversions:write",
     answers={201: ShownRefund, 200: ShownRefund},
-    refuses=(RefundDiffers, RefundToldByStripe, RefundTooLarge),
+    refuses=(
+        RefundDiffers,
+        RefundToldByStripe,
+        RefundTooLarge,
+        RefundOfSeveral,
+        RefundOfLead,
+        RefundInOtherCurrency,
+    ),
     example=A_REFUND,
 )
 def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:

@@ -76,7 +76,7 @@ def show_conversion(conversion_id: str) -> str:
         codes=dict(session().exec(codes).all()),
         owners=owners_of((each.membership_id for each in seen.candidates), units),
         amount=amount_of(conversion),
-        money=lambda minor: Money(minor, conversion.currency),
+        money=lambda minor, currency="": Money(minor, currency or conversion.currency),
     )
 
 

@@ -142,6 +142,8 @@ class NewRefund(Written):
     conversion_external_id: Key
     """the sale that it takes back; one that is not known yet is waited for"""
     amount_minor: Annotated[StrictInt, Field(ge=1, le=MOST_MINOR)]
+    currency: KnownCurrency | None = None
+    """where it is said, it has to be the sale's"""
     reason: Annotated[str, StringConstraints(max_length=500)] = ""
     occurred_at: Occurred
 
@@ -153,7 +155,9 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 def content_hash(given: Input) -> str:
     """SHA-256 over the canonical form: the same content in other words (zones, order of fields) has the same."""
-    plain: dict[str, Any] = given.model_dump(mode="json")
+    # A refund's currency is its sale's: with or without it, it is the same refund.
+    beside = {"currency"} if isinstance(given, NewRefund) else None
+    plain: dict[str, Any] = given.model_dump(mode="json", exclude=beside)
     for name in _LATER:
         if not plain.get(name):
             plain.pop(name, None)

@@ -24,7 +24,8 @@ from referrals.recording import (
     known_for,
     store_all,
 )
-from referrals.refunds import RefundRecorded, refund
+from referrals.refunds import RefundRecorded
+from referrals.refunds_in import refund
 from referrals.same_order import find_conversion
 
 __all__ = [

@@ -15,7 +15,7 @@ from core.people import Person
 from core.spreadsheets import CSV, as_csv
 from hub import units
 from referrals import imports
-from referrals.import_reading import COLUMNS, MOST_ROWS
+from referrals.import_reading import COLUMNS, IDENTIFIES, MOST_ROWS, NOTES
 from referrals.import_rows import ConversionImport, ImportKind, ImportRow, Outcome
 from web.forms import Form, read_form, read_query
 from web.requests import takes_bytes
@@ -112,11 +112,16 @@ def confirm_import(import_id: str) -> ResponseReturnValue:
 
 @door.get("/console/conversions/import/<id:import_id>/refused.csv")
 def refused_lines(import_id: str) -> Response:
-    """The refused lines with their reasons, for whoever mends the file."""
+    """The refused lines as they stood in the file, with their reasons: mended it can be sent as it is."""
     brought = _seen(import_id)
     wanted = select(ImportRow).where(ImportRow.import_id == brought.id, imports.became() == "refused")
     rows = session().exec(wanted.order_by(col(ImportRow.line)).limit(MOST_ROWS)).all()
-    table = as_csv(("line", "order", "why"), ((row.line, row.external_id, row.why) for row in rows))
+    columns, identifies = COLUMNS[brought.kind], IDENTIFIES[brought.kind]
+    told = (row.cells or {identifies: row.external_id} for row in rows)
+    cells = ([each.get(name, "") for name in columns] for each in told)
+    table = as_csv(
+        [*columns, *NOTES], ((*each, row.line, row.why) for row, each in zip(rows, cells, strict=True))
+    )
     headers = {"Content-Disposition": f'attachment; filename="refused-{brought.id}.csv"'}
     return Response(table, mimetype=CSV, headers=headers)
 

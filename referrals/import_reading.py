@@ -1,5 +1,6 @@
 """Files of conversions and refunds, read line by line into what the API would take."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,9 +25,14 @@ CONVERSIONS: Mapping[str, bool] = {
 REFUNDS: Mapping[str, bool] = {
     "refund": True, "order": True, "at": True, "amount": True, "currency": True, "reason": False,
 }  # fmt: skip
+NOTES: Mapping[str, bool] = {"line": False, "why": False}
+"""what our own file of refused lines says beside the columns: read over, so that a mended one can be sent"""
 PARTS = ("tax", "shipping", "discount")
 COLUMNS: Mapping[ImportKind, Mapping[str, bool]] = {"conversions": CONVERSIONS, "refunds": REFUNDS}
 """kind → column → whether it is required"""
+IDENTIFIES: Mapping[ImportKind, str] = {"conversions": "order", "refunds": "refund"}
+"""kind → the column that tells its lines apart"""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 NAMES = {
     "external_id": "order",
     "occurred_at": "at",
@@ -61,37 +67,52 @@ class Line:
 
     number: int
     external_id: str
+    cells: dict[str, str]
     said: dict[str, Any] | None
     problem: str = ""
 
 
 def read_file(raw: bytes, kind: ImportKind) -> list[Line]:
     """Every line of a file, at most 10,000; raises NotCsv, WrongColumns, TooManyRows, NothingInFile for the whole of it."""
-    table = read_table(raw, COLUMNS[kind], MOST_ROWS)
+    table = read_table(raw, {**COLUMNS[kind], **NOTES}, MOST_ROWS)
     if not table:
         raise NothingInFile
-    identifies = "order" if kind == "conversions" else "refund"
+    identifies = IDENTIFIES[kind]
     seen: dict[str, int] = {}
     lines = []
     for number, cells in table:
         first = seen.setdefault(cells[identifies], number)
-        lines.append(_line(number, cells, cells[identifies], _READ[kind], first))
+        given = {name: cells[name] for name in COLUMNS[kind]}
+        lines.append(_line(number, given, cells[identifies], _READ[kind], first))
     return lines
 
 
 def _line(
     number: int, cells: dict[str, str], external_id: str, read: Callable[[dict[str, str]], Input], first: int
 ) -> Line:
+    kept = (number, external_id[:200], _kept(cells))
     try:
         if first != number:
             raise TwiceInFile(f"This is in the file twice: first on line {first}.")
-        return Line(number, external_id[:200], read(cells).model_dump(mode="json"))
+        return Line(*kept, read(cells).model_dump(mode="json"))
     except ValidationError as error:
         problems = refuse(error).problems.items()
         said = " ".join(f"{NAMES.get(name, name)}: {sentence}" for name, sentence in problems)
-        return Line(number, external_id[:200], None, said)
+        return Line(*kept, None, said)
     except SpokesError as error:
-        return Line(number, external_id[:200], None, error.sentence)
+        return Line(*kept, None, error.sentence)
+
+
+def _kept(cells: dict[str, str]) -> dict[str, str]:
+    """The cells that have something in them; only its hash of an e-mail address."""
+    filled = {name: value for name, value in cells.items() if value}
+    return {**filled, "email": _hashed(filled["email"])} if "email" in filled else filled
+
+
+def _hashed(email: str) -> str:
+    """The hash of an address; one that is a hash already stays."""
+    lower = email.lower()
+    return lower if _DIGEST.fullmatch(lower) else email_hash(email)
 
 
 def _conversion(cells: dict[str, str]) -> NewConversion:
@@ -99,7 +120,7 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
     amount = _minor(given.get("amount"), given.get("currency"))
     customer = {"external_id": given.get("customer")} if "customer" in given else {}
     if "email" in given:  # only its hash goes on
-        customer["email_sha256"] = email_hash(given["email"])
+        customer["email_sha256"] = _hashed(given["email"])
     return NewConversion.model_validate(
         {
             "external_id": cells["order"],
@@ -122,6 +143,7 @@ def _refund(cells: dict[str, str]) -> NewRefund:
             "external_id": cells["refund"],
             "conversion_external_id": cells["order"],
             "amount_minor": _minor(cells["amount"], cells["currency"]),
+            "currency": cells["currency"].upper() or None,
             "occurred_at": _moment(cells["at"]),
             "reason": cells["reason"],
         }

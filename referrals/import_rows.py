@@ -50,6 +50,8 @@ class ImportRow(SQLModel, table=True):
     external_id: str = Field(default="", sa_type=Text)
     said: dict[str, Any] | None = Field(default=None, sa_type=JSON(none_as_null=True))
     """what is recorded, as the API takes it; None when the line could not be read, and after it is recorded"""
+    cells: dict[str, str] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """the line as it stood in the file, of an e-mail address its hash; None after it is recorded"""
     foretold: Outcome = word("")
     outcome: Outcome = word("")
     why: str = Field(default="", sa_type=Text)

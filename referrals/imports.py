@@ -79,6 +79,7 @@ def bring(raw: bytes, kind: ImportKind, *, name: str, unit_id: str, by: Actor) -
             "line": line.number,
             "external_id": line.external_id,
             "said": line.said,
+            "cells": line.cells,
             "foretold": "refused" if line.problem else "",
             "outcome": "",
             "why": line.problem,
@@ -225,6 +226,8 @@ def _settle(rows: Sequence[ImportRow], became: Sequence[Became]) -> None:
     for row, said in zip(rows, became, strict=True):
         row.outcome, row.why, row.membership_id = said
         row.said = None  # it is where it belongs
+        if said.outcome != "refused":
+            row.cells = None
         session().add(row)
     session().flush()
 

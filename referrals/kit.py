@@ -13,9 +13,17 @@ from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import session
 from core.errors import Conflict, Invalid, NotFound
-from hub.destinations import allowed
+from hub.destinations import HostNotAllowed, WrongDestination, allowed
 from hub.programmes import Programme
-from referrals.sharekit import ADDRESS, COMPANY, Channel, ChannelName, disclosure_problem, share_kit
+from referrals.sharekit import (
+    ADDRESS,
+    COMPANY,
+    Channel,
+    ChannelName,
+    disclosure_problem,
+    links_in,
+    share_kit,
+)
 
 MOST = 100
 """texts, and assets, that a programme keeps"""
@@ -54,6 +62,10 @@ class NoAddress(Invalid):
     """Write {address} where the link belongs: each advocate gets their own there."""
 
 
+class ForeignAddress(Invalid):
+    """Write addresses on the programme's hosts only; {address} stands for each advocate's link."""
+
+
 class NotThere(NotFound):
     """This is not in the share kit any more."""
 
@@ -63,12 +75,13 @@ class KitFull(Conflict):
 
 
 def add_words(programme: Programme, channel: ChannelName, text: str, *, by: Actor) -> ShareWords:
-    """Give a programme a text of its own for a channel; raises NoDisclosure, NoAddress, KitFull."""
+    """Give a programme a text of its own for a channel; raises NoDisclosure, NoAddress, ForeignAddress, KitFull."""
     problem = disclosure_problem(text.replace(COMPANY, programme.name))
     if problem is not None:
         raise NoDisclosure(problem)
     if ADDRESS not in text:
         raise NoAddress
+    _require_own_hosts(text, programme)
     _require_room(ShareWords, programme)
     made = ShareWords(programme_id=programme.id, channel=channel, text=text)
     _keep(made, programme, by=by, action="share_kit.words_added", details={"channel": channel, "text": text})
@@ -115,6 +128,16 @@ def kit_for(programme: Programme, address: str) -> tuple[Channel, ...]:
     for each in words_of(programme.id):
         own.setdefault(each.channel, []).append(each.text)
     return share_kit(programme.name, address, own)
+
+
+def _require_own_hosts(text: str, programme: Programme) -> None:
+    for each in links_in(text):
+        address = f"https://{each}" if "://" not in each else each
+        try:
+            allowed(address, programme.allowed_hosts)
+        except (WrongDestination, HostNotAllowed) as error:
+            hosts = ", ".join(programme.allowed_hosts)
+            raise ForeignAddress(f"“{each[:100]}” is not on a host of this programme: {hosts}.") from error
 
 
 def _require_room(table: type[ShareWords | ShareAsset], programme: Programme) -> None:

@@ -24,13 +24,12 @@ def my_conversions() -> ResponseReturnValue:
     member, seen = advocate(), read_query(SeenQuery).seen
     if "HX-Request" not in request.headers:
         return redirect("/portal/links#conversions", 303)
-    rows = yours.latest(member.id)
-    if yours.stamp(rows) == seen:
+    told = yours.yours(member.id)
+    if told.stamp == seen:
         return "", 204
     return render_template(
         "portal/referrals/conversions.html",
-        conversions=rows,
-        stamp=yours.stamp(rows),
+        conversions=told,
         amount=yours.amount_of,
         share=yours.share_of,
     )

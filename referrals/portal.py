@@ -30,7 +30,7 @@ def my_links() -> str:
     """The links with what they brought, and what is missing where something is."""
     member = advocate()
     programme, held, at = get_programme(member.programme_id), links.links_of(member.id), now()
-    told = yours.latest(member.id)
+    told = yours.yours(member.id, read_query(yours.YoursQuery).after)
     return render_template(
         "portal/referrals/links.html",
         programme=programme,
@@ -43,7 +43,6 @@ def my_links() -> str:
         missing=right_to_earn(member.id, at).missing,
         unread=policies.unacknowledged(member.person_id, programme.id, at),
         conversions=told,
-        stamp=yours.stamp(told),
         amount=yours.amount_of,
         share=yours.share_of,
     )

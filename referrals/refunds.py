@@ -28,7 +28,14 @@ from referrals import split
 from referrals.conversion_input import NewRefund, content_hash
 from referrals.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare, lock
 from referrals.refused_refunds import ask_to_look
-from referrals.same_order import STRIPE, conversion_meant, one_at_a_time, refund_told_before, related
+from referrals.same_order import (
+    STRIPE,
+    conversion_meant,
+    find_refund,
+    one_at_a_time,
+    refund_told_before,
+    related,
+)
 
 STUCK_AFTER = timedelta(minutes=1)
 
@@ -63,7 +70,7 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     RefundTooLarge, RefundToldByStripe.
     """
     one_at_a_time(new.conversion_external_id)
-    before = _find(unit_id, new.external_id)
+    before = find_refund(unit_id, new.external_id)
     if before is None:
         before = refund_told_before(unit_id, new.external_id, content_hash(new))
     if before is None:
@@ -72,7 +79,7 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
             with session().begin_nested():
                 session().add(row)
         except IntegrityError:  # the same refund at the same time: the other one was first
-            before = _find(unit_id, new.external_id)
+            before = find_refund(unit_id, new.external_id)
     if before is not None:
         if before.content_hash != content_hash(new):
             raise RefundDiffers
@@ -138,7 +145,7 @@ def _waiting() -> list[tuple[Refund, Conversion]]:
 
 
 def _settle(refund_id: str, conversion: Conversion) -> bool:
-    """Apply a parked refund, or refuse it, and ask people to look, when it is more than what is left; False when another one did so first."""
+    """Apply a parked refund, or refuse it, and ask people to look, when it cannot be one of it; False when another one did so first."""
     parked = update(Refund).where(col(Refund.id) == refund_id, col(Refund.state) == "parked")
     claimed = parked.values(state="applied").execution_options(synchronize_session=False)
     if not update_one(claimed):
@@ -159,6 +166,7 @@ def _row(new: NewRefund, by: Actor, unit_id: str) -> Refund:
         content_hash=content_hash(new),
         conversion_external_id=new.conversion_external_id,
         amount_minor=new.amount_minor,
+        currency=new.currency or "",
         reason=new.reason,
         occurred_at=new.occurred_at,
         day=day_number(new.occurred_at),
@@ -168,7 +176,9 @@ def _row(new: NewRefund, by: Actor, unit_id: str) -> Refund:
 
 
 def _apply(row: Refund, conversion: Conversion) -> bool:
-    """Take the refund off what is left of the sale; False when it is more than that."""
+    """Take the refund off what is left of the sale; False when it is more than that, or in another currency."""
+    if row.currency not in {"", conversion.currency}:
+        return False
     sum_after = col(Conversion.refunded_minor) + row.amount_minor
     fits = update(Conversion).where(
         col(Conversion.id) == conversion.id,
@@ -321,11 +331,6 @@ def facts_unsold() -> Select[Any]:
 
 def _revenue() -> Any:  # noqa: ANN401 - a column of a SELECT
     return literal("revenue:") + col(Conversion.currency)
-
-
-def _find(unit_id: str, external_id: str) -> Refund | None:
-    known = select(Refund).where(Refund.unit_id == unit_id, Refund.external_id == external_id)
-    return session().exec(known).first()
 
 
 def _applied(metric: Any, value: Any, whose: Any) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT

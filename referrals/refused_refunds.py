@@ -1,4 +1,4 @@
-"""Refunds that waited for their sale and were more than what was left of it: people are asked to settle it with the shop."""
+"""Refunds that waited for their sale and could not be one of it: people are asked to settle it with the shop."""
 
 from sqlmodel import col, select
 
@@ -16,8 +16,10 @@ LOOK_WITHIN_DAYS = 5
 
 def ask_to_look(refund: Refund, conversion: Conversion) -> None:
     """Put the sale on the list of its unit; several refunds of one are looked at together."""
-    money = Money(refund.amount_minor, conversion.currency).format()
-    why = f"Refund {refund.external_id} of {money} is more than was left of {conversion.external_id}"
+    money = Money(refund.amount_minor, refund.currency or conversion.currency).format()
+    fits = refund.currency in {"", conversion.currency}
+    wrong = "more than was left of" if fits else "in another currency than"
+    why = f"Refund {refund.external_id} of {money} is {wrong} {conversion.external_id}"
     actions.ask(
         LOOK,
         conversion.id,

@@ -49,22 +49,33 @@ def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
     return session().exec(known).first()
 
 
+def find_refund(unit_id: str, external_id: str) -> Refund | None:
+    """The refund that a unit's shop knows by this id."""
+    known = select(Refund).where(Refund.unit_id == unit_id, Refund.external_id == external_id)
+    return session().exec(known).first()
+
+
 def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
-    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above.
+    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above."""
+    found = conversions_meant(unit_id, external_id)
+    return found[0] if len(found) == 1 else None
+
+
+def conversions_meant(unit_id: str, external_id: str) -> list[Conversion]:
+    """Those that a unit's shop may mean: its own alone, or all of this id in the units below and above.
 
     Of what a unit above told, only what was won in this unit or below it: nobody touches what a neighbour won.
     """
     own = find_conversion(unit_id, external_id)
     if own is not None:
-        return own
+        return [own]
     known = select(Conversion).where(
         col(Conversion.unit_id).in_(related(unit_id)), Conversion.external_id == external_id
     )
     reached = reach(unit_id)
-    found = [
+    return [
         each for each in session().exec(known) if each.unit_id in reached or each.earning_unit_id in reached
     ]
-    return found[0] if len(found) == 1 else None
 
 
 def refund_told_before(unit_id: str, external_id: str, content_hash: str) -> Refund | None:

@@ -56,12 +56,22 @@ UNCLEAR = ("#sp", "#spon", "#partner", "#collab", "#ambassador", "#affiliate", "
 """tags that do not tell an ordinary reader that somebody is rewarded"""
 _CLEAR = (
     r"#ad(?![\w-])|ad(?:vertisement)?:|#advertisement(?![\w-])|#sponsored(?![\w-])|sponsored:|paid partnership"
-    r"|i[’']?(?:m| am) rewarded by \w|i (?:get|receive|earn) (?:a reward|rewards|a commission|points)"
+    r"|i[’']?(?:m| am) rewarded by (?!no(?:body|thing|[ -]?one)\b)\w"
+    r"|i (?:get|receive|earn) (?:a reward|rewards|a commission|points)"
 )
 _FIRST = re.compile(rf"\W*?(?:{_CLEAR})", re.IGNORECASE)
 _ANYWHERE = re.compile(rf"(?<![\w#])(?:{_CLEAR})", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.:!?]+(?=\s|$)|\n")
 _TAG = re.compile(r"#[\w-]+")
+_ASKED = re.compile(r"[^.!\w]*[?\uff1f]")
+_TAKEN_BACK = re.compile(
+    r"\b(?:i|we|this|it)\b[^.!?\n]{0,20}(?:\bnot|\bnever|n[’']t)\b(?: \w+)? (?:paid|sponsored|rewarded|an ad)\b"
+    r"|\b(?:this|it)(?:[’']s| is) no ad\b",
+    re.IGNORECASE,
+)
+_UNSEEN = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
+"""characters without a shape of their own, and those that turn the direction of what follows"""
+_LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"“”]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -132,10 +142,30 @@ def split(text: str) -> Variant:
     return Variant(text[:end].strip(), text[end:].strip())
 
 
+def links_in(text: str) -> list[str]:
+    """The addresses that are written out in a text, without the punctuation behind them."""
+    return [found.rstrip(".,;:!?)]}’'") for found in _LINK.findall(text)]
+
+
 def disclosure_problem(text: str) -> str | None:
     """What is wrong with the disclosure of a text, as a sentence; None when it comes first and says what it is."""
-    if _FIRST.match(text):
-        return None
+    first = _FIRST.match(text)
+    if _UNSEEN.search(text):
+        return (
+            "There are characters in it that nobody sees or that turn the text around: please type it anew."
+        )
+    return _problem_without(text) if first is None else _problem_with(text, first.end())
+
+
+def _problem_with(text: str, end: int) -> str | None:
+    if _ASKED.match(text, end) or split(text).disclosure.endswith("?"):
+        return "A disclosure says that you are rewarded; it does not ask."
+    if _TAKEN_BACK.search(text):
+        return "The text takes its disclosure back: whoever shares it is rewarded, and it must not say otherwise."
+    return None
+
+
+def _problem_without(text: str) -> str:
     if _ANYWHERE.search(text):
         return "The disclosure has to come first: who reads only the beginning must see it."
     unclear = [tag for tag in _TAG.findall(text.lower()) if tag in UNCLEAR]

@@ -11,6 +11,6 @@ KEPT_S = 3_600
 
 @cache
 def snippet() -> tuple[bytes, str]:
-    """What is delivered, and the tag that says whether it changed."""
-    content = FILE.read_bytes()
+    """What is delivered, without the indentation, and the tag that says whether it changed."""
+    content = b"\n".join(line.strip() for line in FILE.read_bytes().splitlines())
     return content, hashlib.sha256(content).hexdigest()[:16]

@@ -6,10 +6,16 @@
 (() => {
   const plain = (text) => text.trim().replace(/\s+/g, " ");
 
+  // The disclosure as it is: no "#ad?", no "#adorable".
+  const discloses = (text, first) => {
+    const rest = text.slice(first.length);
+    return text.startsWith(first) && !/^[^.!\p{L}\p{N}]*\?/u.test(rest) && (first.endsWith(":") || !/^[\p{L}\p{N}_-]/u.test(rest));
+  };
+
   const verdict = (words, area) => {
     const text = plain(area.value);
     if (text === plain(area.defaultValue)) return "sayEdit";
-    if (!text.startsWith(plain(words.disclosure))) return "sayFirst";
+    if (!discloses(text, plain(words.disclosure))) return "sayFirst";
     return text.includes(words.address) ? "sayReady" : "sayLink";
   };
 

@@ -1,7 +1,8 @@
 """How figures, money and moments are written: by locale, and in the reader's own time zone."""
 
 import json
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import flask_babel
@@ -11,10 +12,12 @@ from flask_login import current_user
 from core.money import Money
 
 LOCALES = ("en",)
+_WRITTEN = re.compile(r"\b[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4}, [0-9]{2}:[0-9]{2} UTC\b")
+"""as referrals/attribution.py writes a moment"""
 
 
 def register_formats(app: Flask) -> None:
-    """The filters of every template: money, number, date, datetime, day."""
+    """The filters of every template: money, number, date, datetime, local, day and more."""
     flask_babel.Babel(app, locale_selector=_locale, timezone_selector=_time_zone)
     app.jinja_env.filters |= {
         "money": money,
@@ -22,6 +25,7 @@ def register_formats(app: Flask) -> None:
         "date": on,
         "short": short,
         "datetime": moment,
+        "local": local,
         "day": day,
         "month": month,
         "pretty_json": pretty_json,
@@ -62,6 +66,19 @@ def short(when: datetime | date) -> str:
 def moment(when: datetime) -> str:
     """`2 Nov 2026, 10:15`, in the reader's time zone."""
     return str(flask_babel.format_datetime(when, "d MMM y, HH:mm"))
+
+
+def local(sentence: str) -> str:
+    """A sentence that was written with moments of UTC, like the reason of an attribution, in the reader's time zone."""
+    return _WRITTEN.sub(_in_zone, sentence)
+
+
+def _in_zone(found: re.Match[str]) -> str:
+    try:
+        when = datetime.strptime(found[0], "%d %b %Y, %H:%M UTC").replace(tzinfo=UTC)
+    except ValueError:  # somebody's own words
+        return found[0]
+    return moment(when)
 
 
 def day(number: int) -> str:

@@ -70,6 +70,8 @@ def _read(model: type[I], given: MultiDict[str, str]) -> I:
         field = model.model_fields.get(name)
         many = field is not None and get_origin(field.annotation) in {list, tuple, frozenset}
         filled = [each for each in given.getlist(name) if each.strip()]
+        if model.each_once and len(set(filled)) > 1:
+            raise InvalidInput({name: "This was given more than once."})
         if many:
             values[name] = filled
         elif filled:  # an empty field is a missing one

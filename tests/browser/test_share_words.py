@@ -58,6 +58,9 @@ def test_words_are_copied_only_when_they_are_ones_own_and_disclose_first(share_p
     text.fill(f"Hello! {begun}")
     assert copy.is_disabled()
     assert "Leave “I’m rewarded by Makers.” at the beginning" in words.inner_text()
+    for asked in ("I’m rewarded by Makers.? No, " + begun, "I’m rewarded by Makers.com " + begun):
+        text.fill(asked)
+        assert copy.is_disabled(), asked
     text.fill("I’m rewarded by Makers. See shop.example")
     assert copy.is_disabled()
     assert "Your link is missing" in words.inner_text()

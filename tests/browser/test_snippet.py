@@ -15,9 +15,16 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 PAGE = """<!doctype html><html lang="en"><title>Shop</title><script src="{script}" defer></script>
 <form action="/buy" data-spokes><button>Buy</button></form><form action="/search"><button>Search</button></form>
 <a id="pay" href="https://buy.stripe.com/test_1?x=1">Pay</a><a id="own" data-spokes href="/pay">Pay here</a>
-<a id="other" href="/about">About</a></html>"""
+<a id="other" href="/about">About</a><a id="mine" data-spokes href="/go?client_reference_id=mine">Go</a>
+<a id="bill" href="https://buy.stripe.com/test_2?client_reference_id=A-17">Bill</a>
+<stripe-buy-button id="plain"></stripe-buy-button>
+<stripe-buy-button id="matched" client-reference-id="A-18"></stripe-buy-button>
+<stripe-pricing-table client-reference-id="A-19"></stripe-pricing-table></html>"""
 POLICY = "default-src 'none'; script-src {spokes}; form-action 'self'; base-uri 'none'"
-TOKENS = [f"01j{place}.ana.17300000000{place}.signature_-{place}" for place in range(7)]
+TOKENS = [
+    f"01m8dzgvdn9jtz5b756ya4qkp{place}.ana.17300000000{place}.signature_-of-22-signs{place}"
+    for place in range(7)
+]
 
 
 @contextmanager
@@ -84,8 +91,42 @@ def test_a_token_is_kept_on_the_shops_origin_and_put_where_it_is_needed(page: Pa
     assert page.get_attribute("#own", "href") == f"{shop}/pay?client_reference_id={reference}"
     assert page.get_attribute("#other", "href") == "/about"
     assert page.locator("form[action='/search'] input").count() == 0
-    page.click("text=Buy")
-    assert page.url == f"{shop}/buy?spk={TOKENS[1]}&spk_all={TOKENS[1]}"
+    with page.expect_request(f"{shop}/buy?*") as bought:
+        page.click("text=Buy")
+    assert bought.value.url == f"{shop}/buy?spk={TOKENS[1]}&spk_all={TOKENS[1]}"
+
+
+def test_the_address_bar_keeps_no_token_and_everything_else(page: Page, shop: str) -> None:
+    page.goto(f"{shop}/a?x=1&spk={TOKENS[1]}&y=2#there")
+    assert page.evaluate("[location.href, history.length]") == [f"{shop}/a?x=1&y=2#there", 2]
+    assert tokens(page) == [TOKENS[1]]
+    page.goto(f"{shop}/a?x=%20&y")
+    assert page.url == f"{shop}/a?x=%20&y", "an address without a token stays as it is"
+    page.goto(f"{shop}/?spk=abc")
+    assert (page.url, tokens(page)) == (f"{shop}/", [TOKENS[1]])
+
+
+@pytest.mark.parametrize(
+    "junk", ["abc", "a.b.c.d", TOKENS[1][1:], TOKENS[1].rpartition(".")[0], f"{TOKENS[1]}.x", f"x{TOKENS[1]}"]
+)
+def test_what_has_not_the_form_of_a_token_is_never_the_newest(page: Page, shop: str, junk: str) -> None:
+    page.goto(f"{shop}/?spk={TOKENS[2]}")
+    page.goto(f"{shop}/?spk={junk}")
+    assert tokens(page) == [TOKENS[2]]
+
+
+def test_a_reference_of_the_shops_own_stays(page: Page, shop: str) -> None:
+    page.goto(f"{shop}/?spk={TOKENS[1]}")
+    page.evaluate("spokes.fill()")  # once more changes nothing
+    reference = TOKENS[1].replace(".", "_")
+    assert page.get_attribute("#mine", "href") == "/go?client_reference_id=mine"
+    assert page.get_attribute("#bill", "href") == "https://buy.stripe.com/test_2?client_reference_id=A-17"
+    on_elements = page.eval_on_selector_all(
+        "stripe-buy-button, stripe-pricing-table",
+        "all => all.map(one => one.getAttribute('client-reference-id'))",
+    )
+    assert on_elements == [reference, "A-18", "A-19"]
+    assert (page.get_attribute("#own", "href") or "").endswith(f"/pay?client_reference_id={reference}")
 
 
 def test_the_five_newest_are_kept_the_newest_first_and_none_twice(page: Page, shop: str) -> None:

@@ -283,6 +283,24 @@ def test_a_shop_that_sends_a_parked_refund_again_hears_what_became_of_it(
     assert (again.status_code, told(again)["state"]) == (200, "refused")
 
 
+def test_a_lead_and_another_currency_are_not_refunded_and_the_refusal_says_so(
+    shop: FlaskClient, link: Link
+) -> None:
+    lead, sale = order(code="ana", kind="lead", amount_minor=None, currency=None), order(code="ana")
+    for each in (lead, sale):
+        assert shop.post("/api/v1/conversions", json=each).status_code == 201
+    body = {"external_id": "r-1", "amount_minor": 900, "occurred_at": sale["occurred_at"]}
+    of_lead = shop.post("/api/v1/refunds", json={**body, "conversion_external_id": lead["external_id"]})
+    assert (of_lead.status_code, told(of_lead)["error"]) == (422, "RefundOfLead")
+    assert told(of_lead)["message"].startswith("This is a lead")
+    about = {**body, "conversion_external_id": sale["external_id"]}
+    dollars = shop.post("/api/v1/refunds", json={**about, "currency": "USD"})
+    assert (dollars.status_code, told(dollars)["error"]) == (422, "RefundInOtherCurrency")
+    assert shop.post("/api/v1/refunds", json={**about, "currency": "usd"}).status_code == 422
+    assert shop.post("/api/v1/refunds", json={**about, "currency": "EUR"}).status_code == 201
+    assert shop.post("/api/v1/refunds", json=about).status_code == 200
+
+
 def test_a_wrong_page_address_is_refused(shop: FlaskClient, link: Link) -> None:
     assert shop.get("/api/v1/clicks?after=nonsense").status_code == 400
     assert shop.get("/api/v1/clicks?limit=0").status_code == 422

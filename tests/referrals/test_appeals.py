@@ -314,6 +314,21 @@ def test_a_decision_waits_for_the_assessment_that_is_looking_at_the_same_convers
     assert nothing_is_wrong()
 
 
+def test_who_cannot_appeal_during_a_review_is_told_why(
+    cast: Cast, two: tuple[Membership, Membership], client: FlaskClient
+) -> None:
+    ana, bo = two
+    order = odd(cast.north, cast.marketing, coupon="BOB10")
+    words = "This one is being reviewed. You can ask for a second look when that is decided."
+    with db.transaction(read_only=True):
+        people = [(get_person(bo.person_id), True), (get_person(ana.person_id), False)]
+    for person, told in people:
+        sign_in(client, person)
+        page = client.get(f"/portal/conversions/{order}").text
+        assert (words in page, 'name="words"' in page) == (told, False)
+        client.post("/logout")
+
+
 def test_an_appeal_against_a_confirmed_review_clears_it(
     cast: Cast, two: tuple[Membership, Membership]
 ) -> None:

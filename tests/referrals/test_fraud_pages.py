@@ -1,5 +1,8 @@
 """What people see of reviews, thresholds and appeals, and what others do not."""
 
+import re
+from datetime import datetime, timedelta
+
 import pytest
 from flask.testing import FlaskClient
 from sqlmodel import col, select
@@ -15,7 +18,7 @@ from referrals.links import Link
 from rewards.reward import Reward
 from tests.factories import Cast, sign_in
 from tests.referrals.fraud_stories import case_of, odd, told
-from tests.referrals.stories import make_earner, make_link
+from tests.referrals.stories import Visitors, make_earner, make_link
 from tests.rewards.stories import percent_rule
 
 
@@ -97,6 +100,52 @@ def test_the_advocate_is_told_of_a_review_in_fair_words_only(
         assert "points when" not in page.text
     assert "not a verdict" in client.get(f"/portal/conversions/{order}").text
     assert "not a verdict" in client.get("/portal/rewards").text
+
+
+def test_an_advocate_is_not_told_who_the_shops_customer_is(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
+    somebody = {"external_id": "mia.buyer@example.org"}
+    told(cast.north, customer=somebody)
+    order = told(cast.north, customer=somebody, code=None)
+    with db.transaction(read_only=True) as session:
+        reward = session.exec(select(Reward).where(Reward.conversion_id == order)).one().id
+    sign_in(client, owner("ana"))
+    for address in (f"/portal/conversions/{order}", f"/portal/rewards/{reward}", "/portal/links"):
+        page = client.get(address).text
+        assert ("nown customer" in page, "mia.buyer" in page) == (True, False), address
+    client.post("/logout")
+    sign_in(client, cast.manager)
+    assert "mia.buyer" in client.get(f"/console/conversions/{order}").text
+
+
+def test_every_moment_of_a_page_is_by_the_readers_clock(
+    cast: Cast, client: FlaskClient, link: Link, visitors: Visitors
+) -> None:
+    clicked = visitors.click("ana").token
+    order = odd(cast.north, cast.marketing, click=clicked, code=None, coupon="BOB10")
+    with db.transaction() as session:
+        reason = session.get_one(Conversion, order).reason
+        written = re.search(r"ana, (.+ UTC)$", reason)
+        assert written
+        reward = session.exec(select(Reward)).one().id
+        for person in session.exec(select(Person)).all():
+            person.time_zone = "Pacific/Kiritimati"  # fourteen hours ahead
+    at = datetime.strptime(f"{written[1]}+0000", "%d %b %Y, %H:%M UTC%z") + timedelta(hours=14)
+    there = f"last click on ana, {at.day} {at:%b %Y, %H:%M}"
+    mine = [f"/portal/conversions/{order}", "/portal/links"]
+    console = [f"conversions/{order}", "conversions", f"reviews/{case_of(order).id}"]
+    console += ["rewards?state=held", f"rewards/{reward}"]
+    for person, addresses in (
+        (owner("ana"), [*mine, f"/portal/rewards/{reward}", "/portal/rewards"]),
+        (owner("bob"), mine),
+        (cast.manager, [f"/console/{each}" for each in console]),
+    ):
+        sign_in(client, person)
+        for address in addresses:
+            page = client.get(address).text
+            assert (there in page, "UTC<" in page) == (True, False), address
+        client.post("/logout")
 
 
 def test_a_reward_shows_the_signs_first_and_leaves_the_decision_to_the_review(

@@ -176,6 +176,19 @@ def test_refunds_come_as_a_file_too_and_wait_for_their_sale(ana: str, cast: Cast
         assert sorted(each.state for each in session().exec(select(Refund))) == ["applied", "parked"]
 
 
+def test_a_line_that_refunds_a_sale_in_another_currency_is_refused(ana: str, cast: Cast) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    raw = lines(
+        f"R-1,A-1,{moment()},1,USD", f"R-2,A-1,{moment()},1,eur", head="refund,order,at,amount,currency"
+    )
+    made = brought(raw, cast, kind="refunds")
+    expected = [(2, "refused", "The sale is in EUR, this refund in USD."), (3, "new", "applied")]
+    assert rows(made) == expected
+    confirmed(made, cast)
+    assert rows(made) == expected
+    assert [each.refunded_minor for each in stored()] == [100]
+
+
 def test_a_killed_clock_leaves_lines_that_the_next_goes_on_with(
     ana: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,6 +247,43 @@ def test_a_manager_brings_a_file_sees_every_line_and_confirms(
     assert [each.external_id for each in stored()] == ["=A-1"]
     assert "november.csv" in client.get("/console/conversions/import").text
     assert "outcome=new" not in client.get(f"{address}?outcome=refused").text
+
+
+def test_the_refused_lines_can_be_mended_and_sent_again(ana: str, cast: Cast, client: FlaskClient) -> None:
+    head = "order;at;amount;currency;code;customer;email"
+    raw = lines(
+        f"=A-1;{moment()};12x;EUR;ana;-7;Mia@Example.org",
+        f"A-2;{moment()};1;EUR;ana;c-2;",
+        f"A-3;{moment()};1,005;EUR;ana;;",
+        head=head,
+    )
+    made = brought(raw, cast)
+    confirmed(made, cast)
+    sign_in(client, cast.manager)
+    refused = client.get(f"/console/conversions/import/{made.id}/refused.csv").text
+    assert refused.count("\n") == 3
+    assert ("12x" in refused, "Mia" in refused, "A-2" in refused) == (True, False, False)
+    with transaction():
+        kept = {each.external_id: each.cells for each in session().exec(select(ImportRow))}
+    assert (kept["A-2"], kept["A-3"] and kept["A-3"]["amount"]) == (None, "1,005")
+    again = brought(refused.replace("12x", "12").replace("1,005", "1").encode(), cast)
+    assert [(outcome, why) for _, outcome, why in rows(again)] == [("new", "won: code ana")] * 2
+    confirmed(again, cast)
+    mended = {each.external_id: each for each in stored()}
+    assert (mended["=A-1"].amount_minor, mended["=A-1"].customer_id) == (1_200, "-7")
+    assert mended["=A-1"].email_sha256 == email_hash("mia@example.org")
+    assert set(mended) == {"=A-1", "A-2", "A-3"}
+
+
+def test_refused_refunds_come_with_their_columns(ana: str, cast: Cast, client: FlaskClient) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    told = moment()
+    raw = lines(f"R-1,A-1,{told},1,USD,broken", head="refund,order,at,amount,currency,reason")
+    made = brought(raw, cast, kind="refunds")
+    sign_in(client, cast.manager)
+    refused = client.get(f"/console/conversions/import/{made.id}/refused.csv").text.splitlines()
+    assert refused[0].lstrip("\ufeff") == "refund,order,at,amount,currency,reason,line,why"
+    assert refused[1].startswith(f"R-1,A-1,{told},1,USD,broken,2,")
 
 
 def test_a_file_that_is_none_comes_back_with_a_sentence(cast: Cast, client: FlaskClient) -> None:

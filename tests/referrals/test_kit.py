@@ -4,7 +4,17 @@ from core import db
 from core.access import COMMAND
 from hub.destinations import HostNotAllowed
 from referrals import kit
-from referrals.kit import KitFull, NoAddress, NoDisclosure, NotThere, add_asset, add_words, kit_for, take_away
+from referrals.kit import (
+    ForeignAddress,
+    KitFull,
+    NoAddress,
+    NoDisclosure,
+    NotThere,
+    add_asset,
+    add_words,
+    kit_for,
+    take_away,
+)
 from referrals.sharekit import BUILT_IN, CHANNELS, disclosure_problem
 from tests.factories import Cast
 
@@ -34,6 +44,19 @@ def test_words_without_disclosure_or_link_are_refused(cast: Cast) -> None:
         assert "#sp does not say" in unclear.value.sentence
         with pytest.raises(NoAddress):
             add_words(cast.programme, "x", "#ad Look", by=COMMAND)
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    ["http://evil.example", "https://shop.example@evil.example/", "WWW.evil.example/x", "ftp://a/b"],
+)
+def test_words_lead_to_the_programmes_hosts_only(cast: Cast, foreign: str) -> None:
+    with db.transaction():
+        with pytest.raises(ForeignAddress) as refused:
+            add_words(cast.programme, "x", f"#ad See {foreign}, or {{address}}", by=COMMAND)
+        assert foreign in refused.value.sentence
+        own = "#ad {address} (more on https://shop.example/about?a=b)."
+        assert add_words(cast.programme, "x", own, by=COMMAND).text == own
 
 
 def test_a_name_that_hides_the_disclosure_is_no_problem_of_the_words(cast: Cast) -> None:

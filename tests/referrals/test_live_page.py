@@ -31,6 +31,30 @@ def test_an_open_page_asks_and_is_told_only_what_is_new(cast: Cast, client: Flas
     assert "partly given back" in client.get(asks, headers=ASKING).text
 
 
+def test_older_ones_are_on_further_pages_that_do_not_ask_and_each_is_there_once(
+    cast: Cast, client: FlaskClient
+) -> None:
+    with db.transaction():
+        ana, bo = make_earner(cast.programme), make_earner(cast.programme, "Bo Advocate")
+        make_link(ana, "ana", coupon="ANA10")
+        make_link(bo, "bob")
+        told = [bring(cast.north.id, code="bob" if each % 2 else "ana", coupon="ANA10") for each in range(45)]
+        bring(cast.north.id, code="bob")
+        person = get_person(ana.person_id)
+    sign_in(client, person)
+    address, seen = "/portal/links", []
+    for shown in (20, 20, 5):
+        page = client.get(address).text
+        seen += re.findall(r'href="/portal/conversions/(\w+)"', page)
+        assert (len(seen) % 20 or 20, "hx-get" in page) == (shown, address == "/portal/links")
+        assert ('href="/portal/links#conversions"' in page) == (address != "/portal/links")
+        further = re.findall(r'rel="next" href="([^"#]+)#conversions"', page)
+        address = further[0] if further else ""
+    assert (seen, address) == ([each.id for each in reversed(told)], "")
+    assert client.get("/portal/links?after=nonsense").status_code == 400
+    assert 'rel="next"' in client.get("/portal/links/conversions", headers=ASKING).text
+
+
 def test_people_who_open_the_part_get_the_whole_page_and_strangers_nothing(
     cast: Cast, client: FlaskClient
 ) -> None:

@@ -75,6 +75,40 @@ NONSENSE: list[dict[str, str]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("said", "field", "sentence"),
+    [
+        ({"amount": "1"}, "currency", "An amount and its currency belong together"),
+        ({"currency": "EUR"}, "amount", "An amount and its currency belong together"),
+        ({"amount": "1_000", "currency": "EUR"}, "amount", "An amount is written like 129.00"),
+        ({"amount": "1,5", "currency": "EUR"}, "amount", "An amount is written like 129.00"),
+        ({"amount": "1e3", "currency": "EUR"}, "amount", "An amount is written like 129.00"),
+        ({"amount": "١٢", "currency": "EUR"}, "amount", "An amount is written like 129.00"),
+        ({"amount": "9" * 12, "currency": "EUR"}, "amount", "Input should be less than"),
+        ({"at": "1999-01-01T00:00:00Z"}, "at", "Must not be before 2000"),
+        ({"order": ["a", "b"]}, "order", "This was given more than once."),
+        ({"amount": ["1", "2"], "currency": "EUR"}, "amount", "This was given more than once."),
+    ],
+)
+def test_a_refusal_names_the_word_of_the_postback_that_is_wrong(
+    client: FlaskClient, secret: str, said: dict[str, str | list[str]], field: str, sentence: str
+) -> None:
+    query = {"order": "A-1", "code": "ana", **said}
+    for refused in (
+        client.get(f"/webhooks/postback/{secret}", query_string=query),
+        client.post(f"/webhooks/postback/{secret}", data=query),
+    ):
+        assert refused.status_code == 422
+        problems = (refused.get_json() or {})["details"]["fields"]
+        assert [(name, words.startswith(sentence)) for name, words in problems.items()] == [(field, True)]
+    assert stored() == []
+
+
+def test_the_same_word_said_twice_alike_is_said_once(client: FlaskClient, secret: str) -> None:
+    query = {"order": ["A-1", "A-1"], "code": "ana"}
+    assert client.get(f"/webhooks/postback/{secret}", query_string=query).status_code == 200
+
+
 def test_what_makes_no_sense_is_refused_and_nothing_is_stored(client: FlaskClient, secret: str) -> None:
     assert {
         str(said): status for said in NONSENSE if (status := tell(client, secret, **said).status_code) != 422

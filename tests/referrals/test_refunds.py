@@ -2,6 +2,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from flask.testing import FlaskClient
 
 from advocates.membership import Membership
 from core import db
@@ -12,9 +13,10 @@ from referrals import refunds
 from referrals.conversions import Conversion, Refund
 from referrals.links import Link
 from referrals.reassignment import reassign
-from referrals.refunds import apply_parked_refunds, refunds_of, stuck_refunds
+from referrals.refunds import RefundDiffers, apply_parked_refunds, refunds_of, stuck_refunds
+from referrals.refunds_in import RefundInOtherCurrency, RefundOfSeveral
 from tests.at_once import while_open
-from tests.factories import Cast
+from tests.factories import Cast, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 
 
@@ -81,13 +83,19 @@ def test_the_hub_refunds_what_a_unit_sold_and_a_unit_what_the_hub_sold(
         assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 20_000
 
 
-def test_a_refund_of_the_hub_waits_when_two_units_sold_under_that_id(cast: Cast, link: Link) -> None:
+def test_a_refund_of_the_hub_is_refused_when_two_units_sold_under_that_id(cast: Cast, link: Link) -> None:
+    moment = now().isoformat()
     with db.transaction():
-        for seller in (cast.north, cast.south):
-            bring(seller.id, external_id="o-1", code="ana")
-        assert give_back(cast.hub.id, "o-1", 100).state == "parked"
+        bring(cast.north.id, external_id="o-1", code="ana")
+        known = give_back(cast.hub.id, "o-1", 700, occurred_at=moment)
+        bring(cast.south.id, external_id="o-1", code="ana")
+    with pytest.raises(RefundOfSeveral), db.transaction():
+        give_back(cast.hub.id, "o-1", 100)
+    with db.transaction():
+        assert give_back(cast.hub.id, "o-1", 700, occurred_at=moment).id == known.id  # known before
+        assert give_back(cast.south.id, "o-1", 100).state == "applied"
         own = bring(cast.hub.id, external_id="o-1", code="ana", amount_minor=500)
-        assert [each.amount_minor for each in refunds_of(own.id)] == [100]
+        assert give_back(cast.hub.id, "o-1", 200).conversion_id == own.id
 
 
 def test_a_unit_does_not_refund_what_its_neighbour_sold(cast: Cast, link: Link) -> None:
@@ -141,6 +149,40 @@ def test_the_same_refund_told_by_a_unit_and_by_the_hub_is_taken_off_once(
         one, two = (give_back(each, "o-1", 2_900, occurred_at=at_once) for each in units)
         assert one.id == two.id
         assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 10_000
+
+
+@pytest.mark.parametrize("refunder", ["hub", "north"])
+def test_a_refund_that_waited_is_refused_when_its_sale_is_in_another_currency(
+    cast: Cast, link: Link, client: FlaskClient, refunder: str
+) -> None:
+    with db.transaction():
+        unit = cast.hub if refunder == "hub" else cast.north
+        dollars = give_back(unit.id, "o-1", 200, currency="USD")
+        euros = give_back(unit.id, "o-1", 100, currency="EUR")
+        sale = bring(cast.north.id, external_id="o-1", code="ana")
+        assert (dollars.conversion_id, sale.refunded_minor) == (sale.id, 100)
+    assert (state_of(dollars.id), state_of(euros.id)) == ("refused", "applied")
+    with db.transaction(read_only=True):
+        assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 12_800
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/{sale.id}").text
+    assert "refused: in USD, the sale is not" in page
+    assert "$2.00" in page
+
+
+def test_a_refund_keeps_to_its_currency_and_is_the_same_without(cast: Cast, link: Link) -> None:
+    moment = now().isoformat()
+    with db.transaction():
+        bring(cast.north.id, external_id="o-1", code="ana")
+        plain = give_back(cast.north.id, "o-1", 100, occurred_at=moment)
+        said = give_back(cast.north.id, "o-1", 100, occurred_at=moment, currency="EUR")
+        assert said.id == plain.id
+        parked = give_back(cast.north.id, "later", 100, occurred_at=moment, currency="USD")
+        assert give_back(cast.north.id, "later", 100, occurred_at=moment).id == parked.id
+        with pytest.raises(RefundDiffers):
+            give_back(cast.north.id, "later", 100, occurred_at=moment, currency="EUR")
+        with pytest.raises(RefundInOtherCurrency):
+            give_back(cast.north.id, "o-1", 200, currency="USD")
 
 
 def test_a_refund_and_its_sale_told_at_once_find_each_other(cast: Cast, link: Link) -> None:

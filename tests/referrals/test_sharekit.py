@@ -54,6 +54,10 @@ def test_the_disclosure_of_a_text_is_told_from_the_rest(text: str, disclosure: s
         "“Ad:” look",
         "I'm rewarded by Makers. Look",
         "Sponsored: look",
+        "#ad Is this for you? I would say the same if I were paid elsewhere.",
+        "Ad: does it work? Yes.",
+        "Ad: You have not paid for a year? No advertisement and no reward there, and no unpaid work.",
+        "#ad \N{WOMAN}\N{ZERO WIDTH JOINER}\N{PERSONAL COMPUTER} look",
     ],
 )
 def test_clear_disclosures_pass(text: str) -> None:
@@ -72,6 +76,17 @@ def test_clear_disclosures_pass(text: str) -> None:
         ("#adorable things", "Begin with a disclosure"),
         ("Bad: things", "Begin with a disclosure"),
         ("", "Begin with a disclosure"),
+        ("#ad? No, I’m not paid at all.", "does not ask"),
+        ("#ad … ? look", "does not ask"),
+        ("Ad:? look", "does not ask"),
+        ("I’m rewarded by Makers? Hardly. Look", "does not ask"),
+        ("I’m rewarded by nobody. Look", "Begin with a disclosure"),
+        ("#ad Just kidding, I'm not being paid for this.", "takes its disclosure back"),
+        ("Ad: this isn’t an ad at all", "takes its disclosure back"),
+        ("#ad This is no ad.", "takes its disclosure back"),
+        ("\u202e#ad Look", "nobody sees"),
+        ("#ad Look \u2066here\u2069", "nobody sees"),
+        ("\u200b#ad Look", "nobody sees"),
     ],
 )
 def test_unclear_late_and_missing_disclosures_are_refused(text: str, says: str) -> None:
