@@ -3,7 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
@@ -136,8 +136,11 @@ class LinkTable:
     def _read_links(self) -> None:
         changed = _LINKS.where(Link.version > self._version).order_by(col(Link.version))
         newest = self._version
-        with transaction(read_only=True):
-            for link, programme, unit in session().exec(changed.execution_options(yield_per=1_000)):
+        with (
+            transaction(read_only=True),
+            closing(session().exec(changed.execution_options(yield_per=1_000))) as rows,
+        ):
+            for link, programme, unit in rows:
                 self._links[link.code] = _known(link, programme, unit)
                 newest = link.version
         self._version = (
