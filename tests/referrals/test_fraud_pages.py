@@ -123,6 +123,7 @@ def test_every_moment_of_a_page_is_by_the_readers_clock(
     cast: Cast, client: FlaskClient, link: Link, visitors: Visitors
 ) -> None:
     clicked = visitors.click("ana").token
+    ingest()  # an order waits for its click before it is assessed
     order = odd(cast.north, cast.marketing, click=clicked, code=None, coupon="BOB10")
     with db.transaction() as session:
         reason = session.get_one(Conversion, order).reason
