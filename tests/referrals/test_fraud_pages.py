@@ -11,6 +11,7 @@ from advocates.membership import get_membership
 from core import db
 from core.people import Person, get_person
 from referrals.appeals import Appeal
+from referrals.clicks import ingest
 from referrals.conversion_rows import Conversion
 from referrals.fraud_cases import FraudCase
 from referrals.fraud_thresholds import FraudThreshold
