@@ -1,7 +1,7 @@
 """Perks for points: stock and points are never below nothing, what is declined comes back, and the books know it all."""
 
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,8 +13,10 @@ from core.db import session, transaction
 from core.errors import Forbidden, NotFound
 from core.money import POINTS
 from core.outbox import OutboxMessage
+from core.people import Person
 from hub import actions
 from hub.metrics import value_of
+from hub.programmes import Programme
 from referrals import fraud_cases, fraud_work
 from referrals.fraud_cases import FraudCase
 from rewards import grants, ledger, perk_orders, perks, points, proof, statement_files, statements
@@ -224,6 +226,18 @@ def test_the_statement_shows_what_points_were_spent_on(cast: Cast, ana: Membersh
     (account,) = [each for each in found.accounts if each.currency == POINTS]
     assert (account.total("points.spent").amount_minor, account.closing.amount_minor) == (-60, 40)
     assert "spent,A mug" in text
+
+
+def test_the_last_day_of_a_perk_is_told_in_the_zone_of_its_programme(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    with transaction():
+        session().get_one(Programme, cast.programme.id).time_zone = "Asia/Tokyo"
+        buyer = session().get_one(Person, ana.person_id)
+    offered(cast, ends_at=datetime(2999, 5, 4, 20, 30, tzinfo=UTC))
+    for person, address in ((cast.manager, "/console/rewards/perks"), (buyer, "/portal/rewards/store")):
+        sign_in(client, person)
+        assert "until 5 May 2999, 05:30" in client.get(address).text
 
 
 def test_an_advocate_orders_and_the_manager_sends_in_the_browser(
