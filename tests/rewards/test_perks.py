@@ -1,5 +1,6 @@
 """Perks for points: stock and points are never below nothing, what is declined comes back, and the books know it all."""
 
+import re
 import threading
 from datetime import UTC, datetime, timedelta
 
@@ -226,6 +227,37 @@ def test_the_statement_shows_what_points_were_spent_on(cast: Cast, ana: Membersh
     (account,) = [each for each in found.accounts if each.currency == POINTS]
     assert (account.total("points.spent").amount_minor, account.closing.amount_minor) == (-60, 40)
     assert "spent,A mug" in text
+
+
+def figures(page: str) -> dict[str, str]:
+    """What a page calls its figures → the figure, with the note beneath."""
+    shown = re.findall(
+        r'<p class="eyebrow">([^<]*)</p><div class="figure">([^<]*)</div>(?:<div class="note">([^<]*)</div>)?',
+        page,
+    )
+    return {name: f"{value} {note}".strip() for name, value, note in shown if "oint" in f"{name}{note}"}
+
+
+def test_points_have_one_name_each_wherever_they_are_counted(cast: Cast, client: FlaskClient) -> None:
+    with transaction():
+        session().get_one(Programme, cast.programme.id).compensation = "perks"
+        points_rule(cast.programme, "sale", 100)
+        ana = make_earner(cast.programme)
+        make_link(ana, "ana")
+        bring(cast.north.id, code="ana")
+        buyer = session().get_one(Person, ana.person_id)
+    fraud_work.assess_due()
+    ordered(offered(cast), ana)
+    with transaction():
+        bring(cast.north.id, code="ana", external_id="later")  # 100 more, which nobody has assessed
+    sign_in(client, buyer)
+    told = {
+        "Points earned": "200 ranks and tiers count these",
+        "Points to spend": "40 100 more once somebody has looked at them",
+    }
+    assert figures(client.get("/portal/rewards").text) == told
+    assert figures(client.get("/portal/rewards/store").text) == told
+    assert figures(client.get("/portal").text) == {"Points earned": "200 last month 0"}
 
 
 def test_the_last_day_of_a_perk_is_told_in_the_zone_of_its_programme(
