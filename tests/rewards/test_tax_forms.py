@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 
 import pytest
 from flask.testing import FlaskClient
@@ -36,7 +37,8 @@ from rewards.tax_forms import (
 )
 from rewards.tax_gate import WHY_NOT
 from tests.at_once import at_once, while_open
-from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.conftest import ON_POSTGRESQL
+from tests.factories import Cast, acting, make_advocate, make_programme, make_staff, sign_in
 from tests.rewards.stories import approved, percent_rule, ready_account, take_as_sent
 from tests.rewards.test_payouts import next_month
 
@@ -315,6 +317,64 @@ def test_last_years_payments_do_not_count_and_those_on_their_way_do(ana: Members
         payouts.prepare()  # it was booked an hour before the year began in Berlin
     with transaction():
         assert set(session().exec(select(Payout.amount_minor))) == {1_900_00, 200_00}
+
+
+@pytest.mark.parametrize("other", ["threshold", "never"])
+def test_two_programmes_that_close_at_once_count_what_each_pays_a_person(
+    ana: Membership, cast: Cast, other: str
+) -> None:
+    """She is owed 1,500.00 EUR in each, and DAC7 reports from 2,000.01 EUR on."""
+    with transaction():
+        programme = make_programme(cast.north, "second", [cast.hub_admin, cast.manager])
+        percent_rule(programme)
+        again = Membership(
+            number=999, person_id=ana.person_id, programme_id=programme.id, unit_id=cast.north.id
+        )
+        session().add(again)
+    ask(cast.programme, "threshold")
+    ask(programme, other)
+    for member in (again, ana):
+        approved(member, cast.manager, 15_000_00, second=cast.finance)
+
+    def run_of(which: Programme) -> None:
+        payouts.run_now(session().get_one(Programme, which.id), by=acting(cast.finance))
+
+    def run_of_mine() -> None:
+        with transaction():
+            run_of(cast.programme)
+
+    with at(now() + timedelta(minutes=1)):
+        assert while_open(lambda: run_of(programme), run_of_mine) is None
+    with transaction():
+        paid = session().exec(select(Payout.membership_id, Payout.amount_minor)).all()
+        skipped = session().exec(select(PayoutSkip.membership_id, PayoutSkip.sentence)).all()
+    assert (list(paid), list(skipped)) == ([(again.id, 1_500_00)], [(ana.id, WHY_NOT["missing"])])
+
+
+def test_programmes_that_count_nothing_close_beside_each_other(ana: Membership, cast: Cast) -> None:
+    with transaction():
+        programme = make_programme(cast.north, "second", [cast.hub_admin, cast.manager])
+        percent_rule(programme)
+        ben = make_advocate(programme, "Ben Beside")
+        ready_account(ben)
+    for member in (ben, ana):
+        approved(member, cast.manager)
+    ended = Event()
+
+    def run_of(which: Programme) -> None:
+        payouts.run_now(session().get_one(Programme, which.id), by=acting(cast.finance))
+
+    def run_of_mine() -> None:
+        with transaction():
+            run_of(cast.programme)
+        ended.set()
+
+    beside: list[bool] = []
+    with at(now() + timedelta(minutes=1)):
+        while_open(lambda: run_of(programme), run_of_mine, lambda: beside.append(ended.is_set()))
+    assert (ended.is_set(), beside) == (True, [ON_POSTGRESQL])  # SQLite has one writer at a time
+    with transaction():
+        assert list(session().exec(select(Payout.amount_minor))) == [1_290] * 2
 
 
 def test_a_currency_without_a_threshold_is_not_stopped(ana: Membership, cast: Cast) -> None:
