@@ -30,6 +30,8 @@ door = Blueprint("rewards_tax_forms", __name__)
 
 PAGE, LIST = "/portal/rewards/tax-form", "/console/payouts/tax-forms"
 SHOWN = 200
+MOST = 1_000_000
+"""versions"""
 
 
 class GivenForm(Input):
@@ -56,7 +58,7 @@ class Answer(Input):
     """What finance says of one version of a form."""
 
     act: Literal["accept", "return"]
-    version: int = Field(ge=1, le=1_000_000)
+    version: int = Field(ge=1, le=MOST)
     reason: str = Field(default="", max_length=500)
 
 
@@ -113,7 +115,7 @@ def form_page(form_id: str) -> str:
     )
 
 
-@door.get(f"{LIST}/<id:form_id>/versions/<int:version>")
+@door.get(f"{LIST}/<id:form_id>/versions/<int(max={MOST}):version>")
 @writes_on_get
 def earlier_page(form_id: str, version: int) -> str:
     """A version that was replaced, readable with the same right, on the audit log as well."""
