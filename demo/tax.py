@@ -1,4 +1,4 @@
-"""What two of the makers' advocates give finance: a tax form that is accepted at the second try, with invoices in her name, and one that waits."""
+"""What two of the makers' advocates give finance: a tax form that is accepted, with invoices in her name, and one that was returned and waits again."""
 
 from datetime import date
 
@@ -28,17 +28,17 @@ def say_who_issues(setting: Setting) -> None:
 
 
 def give_and_agree(member: Membership, setting: Setting) -> None:
-    """Her form is returned once, then accepted, and the hub writes her invoices."""
-    finance = setting.actor("finance")
-    first = _give(member, "Werfstraat 12, Utrecht")
-    tax_forms.give_back(first, first.version, by=finance, reason="The postcode of your address is missing.")
+    """Her form is accepted at once, and the hub writes her invoices."""
     form = _give(member)
-    tax_forms.accept(form, form.version, by=finance)
+    tax_forms.accept(form, form.version, by=setting.actor("finance"))
     self_billing.agree(member, by=_herself(member))
 
 
-def give(member: Membership) -> None:
-    """This one waits for finance."""
+def give(member: Membership, setting: Setting) -> None:
+    """This one was returned once, and waits for finance again."""
+    first = _give(member, "Werfstraat 12, Utrecht")
+    wrong = "The postcode of your address is missing."
+    tax_forms.give_back(first, first.version, by=setting.actor("finance"), reason=wrong)
     _give(member)
 
 
