@@ -117,10 +117,21 @@ def define(
     programme: Programme, name: str, place: int, at_least: int, *, by: Actor, counts: Counted = "points", months: int = 12
 ) -> Tier:  # fmt: skip
     """Add a tier; who reaches it is settled by the clock. Raises TierTaken."""
-    tier = Tier(
+    return add(drafted(programme, name, place, at_least, counts, months), programme, by=by)
+
+
+def drafted(
+    programme: Programme, name: str, place: int, at_least: int, counts: Counted = "points", months: int = 12
+) -> Tier:
+    """A tier that is not there yet."""
+    return Tier(
         programme_id=programme.id, name=name, place=place, at_least=at_least, counts=counts, months=months,
         currency=programme.currency if counts == "revenue" else "",
     )  # fmt: skip
+
+
+def add(tier: Tier, programme: Programme, *, by: Actor) -> Tier:
+    """Add one that was drafted. Raises TierTaken."""
     try:
         with session().begin_nested():
             session().add(tier)
@@ -218,19 +229,19 @@ def settle() -> int:
     changed = 0
     for each in sorted(ids):
         with transaction(read_only=True):
-            found = _changes(get_programme(each))
+            found = changes_in(get_programme(each))
         for start in range(0, len(found), CHUNK):
             with transaction():
-                changed += _apply(found[start : start + CHUNK], get_programme(each))
+                changed += apply(found[start : start + CHUNK], get_programme(each))
     return changed
 
 
 def settle_programme(programme: Programme) -> int:
     """The same for one programme, in the caller's transaction."""
-    return _apply(_changes(programme), programme)
+    return apply(changes_in(programme), programme)
 
 
-class _Change(NamedTuple):
+class Change(NamedTuple):
     """Whose tier becomes which, from which."""
 
     membership_id: str
@@ -238,20 +249,21 @@ class _Change(NamedTuple):
     held: Tier | None
 
 
-def _changes(programme: Programme) -> list[_Change]:
+def changes_in(programme: Programme, *drafts: Tier) -> list[Change]:
+    """Whose tier is not the one that the scoreboard says; what it would say if there were these drafts, too."""
     due, sums = dict[str, Tier](), dict[tuple[str, int], Mapping[str, int]]()
-    for tier in reversed(tiers_of(programme.id)):
+    for tier in sorted((*tiers_of(programme.id), *drafts), key=lambda each: each.place):
         counted = (tier.counts, tier.months)
         if counted not in sums:
             sums[counted] = _sums(tier, programme)
         due |= {member: tier for member, value in sums[counted].items() if value >= tier.at_least}
     held = _held_in(programme.id)
     everybody = sorted(due.keys() | held.keys())
-    changes = (_Change(each, due.get(each), held.get(each)) for each in everybody)
+    changes = (Change(each, due.get(each), held.get(each)) for each in everybody)
     return [each for each in changes if _differs(each.due, each.held)]
 
 
-def _apply(changes: Sequence[_Change], programme: Programme) -> int:
+def apply(changes: Sequence[Change], programme: Programme) -> int:
     """End what is held and begin what is due; what another clock has done already stays as it is."""
     at, leaving = now(), defaultdict[str, list[str]](list)
     for each in changes:
@@ -311,7 +323,7 @@ def _months(count: int) -> Sequence[str]:
     return [f"{date(each // 12, each % 12 + 1, 1):%Y-%m}" for each in months]
 
 
-def _tell(changes: Sequence[_Change], programme: Programme) -> None:
+def _tell(changes: Sequence[Change], programme: Programme) -> None:
     """Write to whoever came up, and put it on the audit log."""
     for each in changes:
         if each.due is not None and _is_up(each.due, each.held):

@@ -7,8 +7,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from pydantic import Field
 
-from advocates import tiers
-from advocates.tiers import LONGEST_WINDOW, Counted
+from advocates import new_tiers, tiers
+from advocates.tiers import LONGEST_WINDOW, Counted, Tier
 from core.access import authorize
 from core.errors import Invalid
 from core.inputs import Input, Line
@@ -23,8 +23,10 @@ SEE, MANAGE, PAGE = "programme.see", "programme.manage", "/console/advocates/tie
 
 
 class NewTier(Input):
-    """A tier to add."""
+    """A tier to add: shown first with whom it would be given, then added."""
 
+    seen: str = Field(default="", max_length=64)
+    """the digest of the effect that was shown; nothing is added that was not shown"""
     programme_id: Line
     name: Line
     place: int = Field(ge=1, le=100)
@@ -60,17 +62,26 @@ def tiers_page() -> str:
 
 @door.post(PAGE)
 def define() -> ResponseReturnValue:
-    """Add one."""
+    """Show who would get a new tier, or add it as it was shown."""
     actor, typed = staff(MANAGE), read_form(NewTier)
     programme = get_programme(typed.programme_id)
     authorize(actor, MANAGE, programme.unit_id)
-    tiers.define(
-        programme, typed.name, typed.place, _at_least(typed, programme),
-        by=actor, counts=typed.counts, months=typed.months,
-    )  # fmt: skip
-    tiers.settle_programme(programme)
+    tier = _drafted(typed, programme)
+    if not typed.seen:
+        return render_template(
+            "console/advocates/new_tier.html",
+            programme=programme,
+            typed=typed.model_dump(mode="json", exclude={"seen"}),
+            effect=new_tiers.effect_of(tier, programme),
+        )
+    new_tiers.add_as_shown(tier, programme, seen=typed.seen, by=actor)
     flash(_("%(name)s is a tier from now on.", name=typed.name), "good")
     return redirect(PAGE, 303)
+
+
+def _drafted(typed: NewTier, programme: Programme) -> Tier:
+    at_least = _at_least(typed, programme)
+    return tiers.drafted(programme, typed.name, typed.place, at_least, typed.counts, typed.months)
 
 
 def _at_least(typed: NewTier, programme: Programme) -> int:

@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
 from pydantic.types import AwareDatetime, StringConstraints
 
 from core.errors import Invalid
@@ -18,8 +18,25 @@ def _one_line(text: str) -> str:
 
 
 _LINE_BREAKS = frozenset("\n\r\t\N{LINE SEPARATOR}\N{PARAGRAPH SEPARATOR}")
-Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterValidator(_one_line)]
-"""One line of text, required."""
+
+
+def _undirected(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Take out marks that turn the direction of writing: nobody sees them, and a name would turn what stands beside it.
+
+    They come along when a name is copied, so taking them out is kinder than to refuse them; the letters themselves know
+    their direction.
+    """
+    return _TURNING.sub("", value) if isinstance(value, str) else value
+
+
+_TURNING = re.compile(r"[\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+Line = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_one_line),
+    BeforeValidator(_undirected),
+]
+"""One line of text, required, without marks that turn the direction of writing."""
 Paragraphs = Annotated[str, StringConstraints(max_length=5_000)]
 """Longer text."""
 PRINTABLE = re.compile(r"[!-~]{1,200}")

@@ -200,7 +200,7 @@ class Story:
         with transaction():
             tax.say_who_issues(self._setting)
             tax.give_and_agree(self._member(self._people[0]), self._setting)
-            tax.give(self._member(self._people[2]))
+            tax.give(self._member(self._people[2]), self._setting)
 
     def _look(self, day: int, noon: datetime) -> None:
         """What the clock sees of fraud, on days with something odd, too."""

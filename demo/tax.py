@@ -1,4 +1,4 @@
-"""What two of the makers' advocates give finance: a tax form that is accepted, with invoices in her name, and one that waits."""
+"""What two of the makers' advocates give finance: a tax form that is accepted, with invoices in her name, and one that was returned and waits again."""
 
 from datetime import date
 
@@ -34,16 +34,17 @@ def give_and_agree(member: Membership, setting: Setting) -> None:
     self_billing.agree(member, by=_herself(member))
 
 
-def give(member: Membership) -> None:
-    """This one waits for finance."""
+def give(member: Membership, setting: Setting) -> None:
+    """This one was returned once, and waits for finance again."""
+    first = _give(member, "Werfstraat 12, Utrecht")
+    wrong = "The postcode of your address is missing."
+    tax_forms.give_back(first, first.version, by=setting.actor("finance"), reason=wrong)
     _give(member)
 
 
-def _give(member: Membership) -> TaxForm:
+def _give(member: Membership, address: str = "Werfstraat 12\n3512 AB Utrecht") -> TaxForm:
     name = get_person(member.person_id).name
-    typed = Details(
-        "dac7", name, "Werfstraat 12\n3512 AB Utrecht", "NL", "123456782", VAT_ID, date(1988, 5, 17)
-    )
+    typed = Details("dac7", name, address, "NL", "123456782", VAT_ID, date(1988, 5, 17))
     return tax_forms.give(member, tax_forms.checked(typed), by=_herself(member))
 
 

@@ -16,7 +16,7 @@ from hub.next_step import Learning, Situation, milestones, next_step
 from hub.programmes import Programme, get_programme
 from referrals.links import Link, links_of
 from referrals.rights import right_to_earn
-from rewards import accounts, paid_to
+from rewards import accounts, in_kind, paid_to
 
 NOON, EVENING, MORNING = 12, 18, 5
 
@@ -28,6 +28,7 @@ def home_of(member: Membership, at: datetime) -> dict[str, Any]:
     award = current_award(member.person_id, programme.certification_slug, at)
     link = newest_running(member.id, at)
     account = paid_to.standing_of(member)
+    rewards = latest_rewards(member.id)
     situation = _situation(
         member, programme, progress, link, at, certified=award is not None, account=account
     )
@@ -49,7 +50,8 @@ def home_of(member: Membership, at: datetime) -> dict[str, Any]:
         "missing": right_to_earn(member.id, at).missing,
         "months": last_months(member, programme.currency, at),
         "rank": rank_of(member, at),
-        "rewards": latest_rewards(member.id),
+        "rewards": rewards,
+        "given_as": in_kind.given_as(each.payout_id for each in rewards),
     }
 
 

@@ -1,6 +1,9 @@
 """Payouts in kind: the clock takes the perks out of stock and orders them, a manager sends them, or cannot, or they come back."""
 
-from sqlalchemy import select, update
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+
+from sqlalchemy import ColumnElement, select, update
 from sqlmodel import col
 
 from advocates.membership import get_membership
@@ -18,7 +21,7 @@ from rewards.payout_outcomes import LOOK, LOOK_WITHIN_DAYS, tell_sent
 from rewards.perk_orders import PerkOrder, ask_to_send
 from rewards.perks import Perk, SoldOut
 from rewards.reward import Reward
-from rewards.runs import Payout, PayoutSent
+from rewards.runs import OWED, Payout, PayoutSent
 
 BATCH = 500
 NOT_ENOUGH = "There are not enough of it in stock: it is given as soon as there are."
@@ -65,6 +68,29 @@ def _order(payout_id: str) -> bool:
     return True
 
 
+def given_as(payout_ids: Iterable[str | None]) -> dict[str, str]:
+    """Payout → what it is given as, like `2 × A gift card`; those in money are left out."""
+    return {
+        each.id: what for each, what in _in_kind(col(Payout.id).in_([each for each in payout_ids if each]))
+    }
+
+
+def under_way(membership_id: str) -> dict[str, Sequence[str]]:
+    """Currency → what is given to an advocate instead of money that is on its way."""
+    theirs = (col(Payout.membership_id) == membership_id) & col(Payout.state).in_(OWED)
+    found = defaultdict[str, list[str]](list)
+    for payout, what in _in_kind(theirs):
+        found[payout.currency].append(what)
+    return dict(found)
+
+
+def _in_kind(which: ColumnElement[bool]) -> Iterator[tuple[Payout, str]]:
+    wanted = select(Payout, Perk).join(Perk, col(Perk.id) == col(Payout.destination))
+    kept = wanted.where(which, col(Payout.provider) == "perk").order_by(col(Payout.id))
+    for payout, perk in session().execute(kept):
+        yield payout, f"{payout.amount_minor // perk.worth_minor} × {perk.name}"
+
+
 def _wait(payout: Payout) -> None:
     back = update(Payout).where(col(Payout.id) == payout.id).values(state="reserved", reason=NOT_ENOUGH)
     run(back.execution_options(synchronize_session=False))
@@ -82,7 +108,7 @@ def sent(payout_id: str) -> None:
     run(lines.values(state="paid").execution_options(synchronize_session=False))
     move = Movement(ledger.reserved(payout.membership_id), ledger.KIND, payout.amount_minor, payout.currency)
     ledger.post(Entry(f"payout.sent:{payout.id}", "payout.sent", payout.id, (move,)))
-    tell_sent(payout)
+    tell_sent(payout, given_as=given_as([payout.id])[payout.id])
     events.publish(PayoutSent(payout.id))
 
 

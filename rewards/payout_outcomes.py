@@ -55,8 +55,8 @@ def sent(payout: Payout, attempt: PayoutAttempt, transfer: Transfer) -> bool:
     return True
 
 
-def tell_sent(payout: Payout) -> None:
-    """A payout's money has gone out: its advocate hears of it."""
+def tell_sent(payout: Payout, *, given_as: str = "") -> None:
+    """A payout's money has gone out, or what it is given as: its advocate hears of it."""
     person = get_person(get_membership(payout.membership_id).person_id)
     mail.leave(
         "payout_sent",
@@ -67,6 +67,8 @@ def tell_sent(payout: Payout) -> None:
         amount=Money(payout.amount_minor, payout.currency).format(),
         programme=get_programme(payout.programme_id).name,
         lines=payout.lines,
+        carried_by=payout.provider,
+        given_as=given_as,
     )
 
 

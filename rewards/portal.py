@@ -21,6 +21,7 @@ from hub.programmes import get_programme
 from referrals.conversions import Conversion
 from rewards import (
     accounts,
+    in_kind,
     paid_to,
     perks,
     points,
@@ -76,8 +77,10 @@ def my_rewards() -> str:
         "portal/rewards/rewards.html",
         programme=programme,
         balances=statements.balances_of(member.id),
+        given_as=in_kind.under_way(member.id),
         points=value_of("points", "all", member.id),
         to_spend=points.to_spend(member.id),
+        waiting=points.waiting(member.id),
         has_perks=bool(perks.perks_of(member.programme_id, offered=True)),
         page=page,
         orders=_orders(page.items),
@@ -85,7 +88,7 @@ def my_rewards() -> str:
         years=years_of(member),
         standing=paid_to.standing_of(member),
         by_bank=settings().pays_by_bank,
-        in_kind=perks.paying_perk(member.programme_id),
+        pays_in=perks.paying_perk(member.programme_id),
         tax=tax_forms.standing(tax_forms.form_of(member.person_id), now()),
         closing=next_closing(programme, now()),
     )
@@ -107,6 +110,7 @@ def my_reward(reward_id: str) -> str:
         "portal/rewards/reward.html",
         why=why,
         mine=mine,
+        given_as=in_kind.given_as([reward.payout_id]).get(reward.payout_id or ""),
         may_ask=second_looks.may_ask(reward),
         asked=second_looks.asked_of(reward.id),
         form=Form(),

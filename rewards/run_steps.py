@@ -42,6 +42,7 @@ from rewards.owed import owed_in, verdicts
 from rewards.providers import PAID, carrier_of
 from rewards.reward import Reward
 from rewards.runs import Payout, PayoutRun, PayoutSkip
+from rewards.tax_gate import count_alone
 
 ADVOCATES = 5_000
 """of a step"""
@@ -109,6 +110,7 @@ def _waits(made: PayoutRun) -> ColumnElement[bool]:
 
 
 def _pay(step: _Step) -> None:
+    count_alone(step.programme)
     _settle(step, _locked(step))
     _carry(step)
     _reserve(step)

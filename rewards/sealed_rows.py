@@ -9,11 +9,12 @@ from core.db import session
 from core.sealed import CannotOpen, resealed, unseal
 from rewards.bank_accounts import BankAccount
 from rewards.invoices import Invoice
-from rewards.tax_forms import TaxForm
+from rewards.tax_forms import EarlierTaxForm, TaxForm
 
 SEALED = (
     (BankAccount, "iban", "the bank account"),
     (TaxForm, "details", "the tax form"),
+    (EarlierTaxForm, "details", "the earlier tax form"),
     (Invoice, "supplier", "the supplier of invoice"),
 )
 """table, column, what it is in a sentence"""

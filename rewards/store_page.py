@@ -9,6 +9,7 @@ from sqlmodel import col, select
 from core.db import session
 from core.ids import new_id
 from core.inputs import Input
+from hub.metrics import value_of
 from hub.programmes import get_programme
 from rewards import perk_orders, perks, points
 from rewards.perk_orders import PerkOrder
@@ -36,6 +37,7 @@ def store() -> str:
     return render_template(
         "portal/rewards/store.html",
         programme=get_programme(member.programme_id),
+        earned=value_of("points", "all", member.id),
         points=points.to_spend(member.id),
         waiting=points.waiting(member.id),
         perks=perks.perks_of(member.programme_id, offered=True),

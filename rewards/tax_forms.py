@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Literal, NamedTuple, get_args
 
-from sqlalchemy import ColumnElement, Text, case, update
+from sqlalchemy import ColumnElement, Text, UniqueConstraint, case, update
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 from stdnum.eu import vat
@@ -20,6 +20,7 @@ from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import session, update_one
 from core.errors import Conflict, Forbidden, Invalid, NotFound
+from core.immutable import never_changed
 from core.people import Person, get_person
 from hub import actions
 from rewards.tax_thresholds import EU
@@ -37,14 +38,9 @@ OLDEST = date(1900, 1, 1)
 TAX_ID = re.compile(r"[0-9A-Za-z][0-9A-Za-z ./-]{3,29}")
 
 
-class TaxForm(SQLModel, table=True):
-    """A person's form; a new one is the next version and has to be accepted again."""
+class Version(SQLModel):
+    """One version of a form: what it says, and what finance said of it."""
 
-    __tablename__ = "tax_form"
-    __table_args__ = (one_of("kind", get_args(Kind)), one_of("state", get_args(State)))
-
-    id: str = key()
-    person_id: str = Field(unique=True, foreign_key="person.id", sa_type=Text)
     kind: Kind = word()
     country: str = Field(sa_type=Text)
     details: str = Field(sa_type=Text)
@@ -58,6 +54,34 @@ class TaxForm(SQLModel, table=True):
     decided_by: str | None = Field(default=None, sa_type=Text)
     decided_at: datetime | None = moment(optional=True)
     reason: str = Field(default="", sa_type=Text)
+
+
+class TaxForm(Version, table=True):
+    """A person's form; a new one is the next version and has to be accepted again."""
+
+    __tablename__ = "tax_form"
+    __table_args__ = (one_of("kind", get_args(Kind)), one_of("state", get_args(State)))
+
+    id: str = key()
+    person_id: str = Field(unique=True, foreign_key="person.id", sa_type=Text)
+
+
+class EarlierTaxForm(Version, table=True):
+    """A version as it stood when the next one replaced it: payments were made on the strength of it."""
+
+    __tablename__ = "earlier_tax_form"
+    __table_args__ = (
+        UniqueConstraint("form_id", "version"),
+        one_of("kind", get_args(Kind)),
+        one_of("state", get_args(State)),
+    )
+
+    id: str = key()
+    form_id: str = Field(foreign_key="tax_form.id", sa_type=Text)
+    replaced_at: datetime = moment(now)
+
+
+never_changed(EarlierTaxForm, but_sealed="details")
 
 
 class Details(NamedTuple):
@@ -149,7 +173,22 @@ def get_form(form_id: str) -> TaxForm:
     return form
 
 
-def details_of(form: TaxForm) -> Details:
+def earlier_of(form_id: str) -> Sequence[EarlierTaxForm]:
+    """The versions that were replaced, the newest first."""
+    mine = select(EarlierTaxForm).where(EarlierTaxForm.form_id == form_id)
+    return session().exec(mine.order_by(col(EarlierTaxForm.version).desc())).all()
+
+
+def get_earlier(form_id: str, version: int) -> EarlierTaxForm:
+    """A version that was replaced; raises FormNotFound."""
+    mine = select(EarlierTaxForm).where(EarlierTaxForm.form_id == form_id, EarlierTaxForm.version == version)
+    found = session().exec(mine).first()
+    if found is None:
+        raise FormNotFound
+    return found
+
+
+def details_of(form: Version) -> Details:
     """The form, readable; raises CannotOpen."""
     kept = json.loads(sealed.unseal(form.details))
     born = kept.pop("born_on")
@@ -157,8 +196,8 @@ def details_of(form: TaxForm) -> Details:
 
 
 def give(member: Membership, details: Details, *, by: Actor) -> TaxForm:
-    """Keep what `checked` has proven, signed now; finance is asked to look at it."""
-    known = form_of(member.person_id)
+    """Keep what `checked` has proven, signed now, and what it replaces; finance is asked to look at it."""
+    known = _kept(member.person_id)
     form = known or TaxForm(person_id=member.person_id, kind="w9", country="", details="", version=0)
     born = details.born_on.isoformat() if details.born_on else ""
     form.details = sealed.seal(json.dumps(details._asdict() | {"born_on": born}))
@@ -172,6 +211,16 @@ def give(member: Membership, details: Details, *, by: Actor) -> TaxForm:
     summary = f"Tax form of {get_person(member.person_id).name}"
     due = actions.due_in(WITHIN_DAYS)
     actions.ask(DECIDE, form.id, member.unit_id, right=RIGHT, summary=summary, due_at=due)
+    return form
+
+
+def _kept(person_id: str) -> TaxForm | None:
+    """The person's form, locked, once it is kept among the earlier ones too: a decision that is being made counts."""
+    mine = select(TaxForm).where(TaxForm.person_id == person_id).with_for_update()
+    form = session().exec(mine.execution_options(populate_existing=True)).first()
+    if form is not None:
+        session().add(EarlierTaxForm(form_id=form.id, **form.model_dump(include=set(Version.model_fields))))
+        session().flush()
     return form
 
 

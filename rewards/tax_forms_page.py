@@ -17,9 +17,9 @@ from core.db import session
 from core.errors import Forbidden
 from core.inputs import Input, Line
 from core.people import get_person
-from hub.programmes import get_programme
+from hub.programmes import Programme, get_programme
 from rewards import self_billing, tax_forms
-from rewards.tax_forms import RIGHT, Details, Kind, State, TaxForm, get_form
+from rewards.tax_forms import RIGHT, Details, Kind, State, TaxForm, Version, get_form
 from web.country_names import Country, named
 from web.forms import Form, read_form, read_query
 from web.proving import proves
@@ -30,6 +30,8 @@ door = Blueprint("rewards_tax_forms", __name__)
 
 PAGE, LIST = "/portal/rewards/tax-form", "/console/payouts/tax-forms"
 SHOWN = 200
+MOST = 1_000_000
+"""versions"""
 
 
 class GivenForm(Input):
@@ -56,7 +58,7 @@ class Answer(Input):
     """What finance says of one version of a form."""
 
     act: Literal["accept", "return"]
-    version: int = Field(ge=1, le=1_000_000)
+    version: int = Field(ge=1, le=MOST)
     reason: str = Field(default="", max_length=500)
 
 
@@ -100,23 +102,43 @@ def forms_page() -> str:
 @writes_on_get
 def form_page(form_id: str) -> str:
     """One form, readable; that somebody read it is on the audit log."""
-    actor, found = _theirs(form_id)
-    audit.record(actor, "tax_form.read", "tax_form", found.id, details={"version": found.version})
+    actor, found, programme = _theirs(form_id)
     return render_template(
         "console/rewards/tax_form.html",
         known=found,
-        details=tax_forms.details_of(found),
+        details=_read(found, found, by=actor),
         standing=tax_forms.standing(found, now()),
+        earlier=tax_forms.earlier_of(found.id),
+        zone=programme.zone,
         own=found.person_id == actor.person_id,
         form=Form(),
     )
+
+
+@door.get(f"{LIST}/<id:form_id>/versions/<int(max={MOST}):version>")
+@writes_on_get
+def earlier_page(form_id: str, version: int) -> str:
+    """A version that was replaced, readable with the same right, on the audit log as well."""
+    actor, found, programme = _theirs(form_id)
+    earlier = tax_forms.get_earlier(found.id, version)
+    return render_template(
+        "console/rewards/earlier_tax_form.html",
+        known=earlier,
+        details=_read(found, earlier, by=actor),
+        zone=programme.zone,
+    )
+
+
+def _read(form: TaxForm, version: Version, *, by: Actor) -> Details:
+    audit.record(by, "tax_form.read", "tax_form", form.id, details={"version": version.version})
+    return tax_forms.details_of(version)
 
 
 @door.post(f"{LIST}/<id:form_id>")
 @proves(RIGHT)
 def answer(form_id: str) -> ResponseReturnValue:
     """Accept it, or say what is wrong with it."""
-    (actor, found), wanted = _theirs(form_id), read_form(Answer)
+    (actor, found, _programme), wanted = _theirs(form_id), read_form(Answer)
     if wanted.act == "accept":
         tax_forms.accept(found, wanted.version, by=actor)
         flash(_("Accepted: payouts go on with the next run."), "good")
@@ -126,16 +148,16 @@ def answer(form_id: str) -> ResponseReturnValue:
     return redirect(LIST, 303)
 
 
-def _theirs(form_id: str) -> tuple[Actor, TaxForm]:
-    """The form, for finance of a unit in which its person is an advocate."""
+def _theirs(form_id: str) -> tuple[Actor, TaxForm, Programme]:
+    """The form, for finance of a unit in which its person is an advocate, and the programme that they are it in."""
     actor, found = staff(RIGHT), get_form(form_id)
-    units = session().exec(
-        select(Membership.unit_id)
+    members = session().exec(
+        select(Membership)
         .where(Membership.person_id == found.person_id)
-        .order_by(col(Membership.unit_id))
+        .order_by(col(Membership.unit_id), col(Membership.id))
     )
-    reached = [each for each in units if actor.may(RIGHT, each)]
+    reached = [each for each in members if actor.may(RIGHT, each.unit_id)]
     if not reached:
         raise Forbidden
-    authorize(actor, RIGHT, reached[0])
-    return actor, found
+    authorize(actor, RIGHT, reached[0].unit_id)
+    return actor, found, get_programme(reached[0].programme_id)

@@ -10,6 +10,7 @@ from sqlmodel import col
 
 from advocates.membership import Membership
 from core.clock import now
+from core.db import dialect, session
 from hub.programmes import Programme
 from rewards.paid_when import paid_at
 from rewards.runs import GONE, OWED, Payout
@@ -22,6 +23,21 @@ WHY_NOT: Mapping[str, str] = {
     "returned": "The tax form was returned: it has to be given again.",
     "expired": "The tax form is no longer valid: it has to be given again.",
 }
+
+
+LOCK = 7_376_002
+"""any number of our own"""
+
+
+def count_alone(programme: Programme) -> None:
+    """Until the commit nobody else makes payouts that this programme counts towards a threshold, in whatever programme.
+
+    Who counts is alone; who does not goes on beside others that do not. SQLite has one writer at a time anyway.
+    """
+    if dialect() == "postgresql":
+        counts = programme.tax_forms == "threshold"
+        lock = func.pg_advisory_xact_lock if counts else func.pg_advisory_xact_lock_shared
+        session().execute(select(lock(LOCK)))
 
 
 def closed(programme: Programme, currency: ColumnElement[str], amount: ColumnElement[int]) -> Any:  # noqa: ANN401 - (condition, value) of a CASE

@@ -55,6 +55,9 @@ def reports_of(actor: Actor, right: str, year: int) -> bytes:
 
     Whoever might reach one, and lives nobody knows where, has a row that says so.
 
+    Who they are is said as the last form has it, also of a year that is over: both reports are filed in the year after with what the
+    payer knows by then, and a form that came late or was mended is for just that. What an earlier version said is on the form's page.
+
     A payment is of the quarter in which it was booked, in its programme's zone. Raises CannotOpen.
     """
     paid: defaultdict[tuple[str, str], _Paid] = defaultdict(_Paid)

@@ -63,8 +63,10 @@ def short(when: datetime | date) -> str:
     return str(flask_babel.format_date(when, "d MMM y"))
 
 
-def moment(when: datetime) -> str:
-    """`2 Nov 2026, 10:15`, in the reader's time zone."""
+def moment(when: datetime, zone: ZoneInfo | None = None) -> str:
+    """`2 Nov 2026, 10:15`, in the reader's time zone (or in `zone`)."""
+    if zone is not None:
+        return str(flask_babel.format_datetime(when.astimezone(zone), "d MMM y, HH:mm", rebase=False))
     return str(flask_babel.format_datetime(when, "d MMM y, HH:mm"))
 
 

@@ -1,5 +1,6 @@
 """Tiers: what the scoreboard says, dated, told when somebody comes up, and kept by the clock."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -139,6 +140,50 @@ def test_the_next_tier_is_said_with_what_there_is(cast: Cast, ana: Membership) -
     assert (above.tier.name, above.has) == ("Gold", 12)
 
 
+def added(client: FlaskClient, typed: dict[str, str]) -> int:
+    """The status of adding a tier as its effect was shown."""
+    return client.post("/console/advocates/tiers", data=typed | {"seen": digest(client, typed)}).status_code
+
+
+def digest(client: FlaskClient, typed: dict[str, str]) -> str:
+    found = re.search(
+        r'name="seen" value="(\w{64})"', client.post("/console/advocates/tiers", data=typed).text
+    )
+    assert found
+    return found[1]
+
+
+def test_a_tier_is_shown_with_whom_it_moves_and_added_just_as_shown(
+    client: FlaskClient, cast: Cast, ana: Membership
+) -> None:
+    with transaction():
+        ben, cai, dea = (make_advocate(cast.programme, each) for each in ("Ben", "Cai", "Dea"))
+        tiers.define(cast.programme, "Bronze", 1, 10, by=acting(cast.manager))
+    for each, points in ((ana, 60), (ben, 70), (cai, 20)):
+        gain(each, points, now())
+    settle(now())
+    gain(dea, 80, now())  # the clock has not given her Bronze yet
+    silver = {
+        "programme_id": cast.programme.id, "name": "Silver", "place": "2", "counts": "points", "at_least": "50", "months": "12",
+    }  # fmt: skip
+    sign_in(client, cast.manager)
+    page = client.post("/console/advocates/tiers", data=silver).text
+    assert re.findall(r"<tr><td>(\w+)</td><td[^>]*>(\d+)</td>", page) == [("Bronze", "2"), ("none", "1")]
+    assert "Add it and give it to 3 advocates" in page
+    seen = digest(client, silver)
+    assert (
+        client.post("/console/advocates/tiers", data=silver | {"seen": seen, "at_least": "5"}).status_code
+        == 409
+    )
+    gain(cai, 40, now())
+    assert client.post("/console/advocates/tiers", data=silver | {"seen": seen}).status_code == 409
+    with transaction(read_only=True):
+        assert [each.name for each in tiers.tiers_of(cast.programme.id)] == ["Bronze"]
+    assert added(client, silver) == 303
+    assert [name_now(each) for each in (ana, ben, cai, dea)] == ["Silver"] * 4
+    assert mails().count("You are Silver in Makers") == 4
+
+
 def test_managers_keep_tiers_and_advocates_see_theirs(
     client: FlaskClient, cast: Cast, ana: Membership
 ) -> None:
@@ -152,14 +197,14 @@ def test_managers_keep_tiers_and_advocates_see_theirs(
         "at_least": "10",
         "months": "12",
     }
-    assert client.post("/console/advocates/tiers", data=typed).status_code == 303
+    assert added(client, typed) == 303
     assert client.post("/console/advocates/tiers", data=typed | {"name": "B2"}).status_code == 409
     assert (
         client.post("/console/advocates/tiers", data=typed | {"place": "2", "at_least": "10.5"}).status_code
         == 422
     )
     gold = typed | {"name": "Gold", "place": "2", "at_least": "250", "counts": "revenue"}
-    assert client.post("/console/advocates/tiers", data=gold).status_code == 303
+    assert added(client, gold) == 303
     page = client.get("/console/advocates/tiers").text
     assert ("10 points in 12 months" in page, "€250.00" in page) == (True, True)
     with transaction():

@@ -109,6 +109,7 @@ OTHERS = {
     "fmt": "csv",
     "month": "2026-11",
     "year": "2026",
+    "version": "1",
     "slug": "makers",
     "module_slug": "one",
     "lesson_slug": "first",

@@ -96,7 +96,9 @@ def test_whole_ones_are_ordered_sent_and_told_and_the_rest_is_carried(
         assert ledger.balance(ledger.KIND, "EUR") == 2_000
         assert ledger.balance(ledger.payable(ana.id), "EUR") == 550
         told = session().exec(select(OutboxMessage).where(OutboxMessage.subject == payout_id)).one()
-        assert "€20.00" in told.content["text"]
+        assert told.content["subject"] == "2 × A gift card for €20.00 is on its way to you"
+        assert "It is given as 2 × A gift card, not as money." in told.content["text"]
+        assert ("Stripe" in told.content["text"], "bank" in told.content["text"]) == (False, False)
         kinds = [
             each.kind for part in statements.statement(ana, f"{now():%Y-%m}").accounts for each in part.lines
         ]
@@ -272,6 +274,12 @@ def test_it_is_offered_on_the_page_and_nobody_is_asked_for_an_account(
     sign_in(client, person)
     rewards = client.get("/portal/rewards").text
     assert ("Tell us where to pay you" in rewards, "are given as A gift card" in rewards) == (False, True)
+    assert "in kind: 2 × A gift card" in rewards
+    assert "on its way to you as 2 × A gift card" in client.get("/portal").text
+    made = payout().id
+    with transaction(read_only=True):
+        line = session().exec(select(Reward.id).where(Reward.payout_id == made)).first()
+    assert "given as 2 × A gift card, not as money" in client.get(f"/portal/rewards/{line}").text
     store = client.get("/portal/rewards/store").text
     assert "A gift card" in store  # on its way, not on offer
     assert (

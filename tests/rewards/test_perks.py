@@ -1,7 +1,8 @@
 """Perks for points: stock and points are never below nothing, what is declined comes back, and the books know it all."""
 
+import re
 import threading
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -13,8 +14,10 @@ from core.db import session, transaction
 from core.errors import Forbidden, NotFound
 from core.money import POINTS
 from core.outbox import OutboxMessage
+from core.people import Person
 from hub import actions
 from hub.metrics import value_of
+from hub.programmes import Programme
 from referrals import fraud_cases, fraud_work
 from referrals.fraud_cases import FraudCase
 from rewards import grants, ledger, perk_orders, perks, points, proof, statement_files, statements
@@ -224,6 +227,49 @@ def test_the_statement_shows_what_points_were_spent_on(cast: Cast, ana: Membersh
     (account,) = [each for each in found.accounts if each.currency == POINTS]
     assert (account.total("points.spent").amount_minor, account.closing.amount_minor) == (-60, 40)
     assert "spent,A mug" in text
+
+
+def figures(page: str) -> dict[str, str]:
+    """What a page calls its figures → the figure, with the note beneath."""
+    shown = re.findall(
+        r'<p class="eyebrow">([^<]*)</p><div class="figure">([^<]*)</div>(?:<div class="note">([^<]*)</div>)?',
+        page,
+    )
+    return {name: f"{value} {note}".strip() for name, value, note in shown if "oint" in f"{name}{note}"}
+
+
+def test_points_have_one_name_each_wherever_they_are_counted(cast: Cast, client: FlaskClient) -> None:
+    with transaction():
+        session().get_one(Programme, cast.programme.id).compensation = "perks"
+        points_rule(cast.programme, "sale", 100)
+        ana = make_earner(cast.programme)
+        make_link(ana, "ana")
+        bring(cast.north.id, code="ana")
+        buyer = session().get_one(Person, ana.person_id)
+    fraud_work.assess_due()
+    ordered(offered(cast), ana)
+    with transaction():
+        bring(cast.north.id, code="ana", external_id="later")  # 100 more, which nobody has assessed
+    sign_in(client, buyer)
+    told = {
+        "Points earned": "200 ranks and tiers count these",
+        "Points to spend": "40 100 more once somebody has looked at them",
+    }
+    assert figures(client.get("/portal/rewards").text) == told
+    assert figures(client.get("/portal/rewards/store").text) == told
+    assert figures(client.get("/portal").text) == {"Points earned": "200 last month 0"}
+
+
+def test_the_last_day_of_a_perk_is_told_in_the_zone_of_its_programme(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    with transaction():
+        session().get_one(Programme, cast.programme.id).time_zone = "Asia/Tokyo"
+        buyer = session().get_one(Person, ana.person_id)
+    offered(cast, ends_at=datetime(2999, 5, 4, 20, 30, tzinfo=UTC))
+    for person, address in ((cast.manager, "/console/rewards/perks"), (buyer, "/portal/rewards/store")):
+        sign_in(client, person)
+        assert "until 5 May 2999, 05:30" in client.get(address).text
 
 
 def test_an_advocate_orders_and_the_manager_sends_in_the_browser(

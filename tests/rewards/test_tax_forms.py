@@ -2,9 +2,11 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from threading import Event
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import col, select, text
 
 from advocates.membership import Membership
@@ -24,6 +26,7 @@ from rewards.tax_forms import (
     BirthdayNeeded,
     DecidedAlready,
     Details,
+    EarlierTaxForm,
     OwnForm,
     ReasonNeeded,
     TaxForm,
@@ -33,8 +36,9 @@ from rewards.tax_forms import (
     checked,
 )
 from rewards.tax_gate import WHY_NOT
-from tests.at_once import at_once
-from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.at_once import at_once, while_open
+from tests.conftest import ON_POSTGRESQL
+from tests.factories import Cast, acting, make_advocate, make_programme, make_staff, sign_in
 from tests.rewards.stories import approved, percent_rule, ready_account, take_as_sent
 from tests.rewards.test_payouts import next_month
 
@@ -144,6 +148,50 @@ def test_two_decide_at_once_and_one_counts(ana: Membership, cast: Cast) -> None:
 
     answers = at_once(*[lambda: accept(form, cast.finance)] * 3)
     assert sorted(type(each).__name__ for each in answers) == ["DecidedAlready", "DecidedAlready", "NoneType"]
+
+
+def test_every_version_that_was_given_is_kept_sealed_as_it_stood(ana: Membership, cast: Cast) -> None:
+    form = give(ana)
+    accept(form, cast.finance)
+    give(ana, W8)
+    give(ana, DAC7)
+    with transaction(read_only=True):
+        earlier = tax_forms.earlier_of(form.id)
+        assert [(each.version, each.kind, each.state) for each in earlier] == [
+            (2, "w8ben", "given"),
+            (1, "w9", "accepted"),
+        ]
+        assert [tax_forms.details_of(each) for each in earlier] == [checked(W8), checked(W9)]
+        assert (earlier[1].decided_by, earlier[1].ends_with) == (cast.finance.id, "4399")
+        assert earlier[1].replaced_at >= earlier[1].signed_at
+        kept = session().execute(text("SELECT * FROM earlier_tax_form")).mappings().all()
+    assert "536904399" not in str(kept)
+
+
+@pytest.mark.parametrize(
+    "change", ["UPDATE earlier_tax_form SET state = 'returned'", "DELETE FROM earlier_tax_form"]
+)
+def test_an_earlier_version_never_changes(ana: Membership, change: str) -> None:
+    give(ana)
+    give(ana)
+    with pytest.raises(DBAPIError, match="earlier_tax_form rows never change"), transaction():
+        session().execute(text(change))
+
+
+def test_a_form_that_is_replaced_while_it_is_accepted_is_kept_as_accepted(
+    ana: Membership, cast: Cast
+) -> None:
+    form = give(ana)
+
+    def accepted() -> None:
+        tax_forms.accept(session().get_one(TaxForm, form.id), 1, by=acting(cast.finance))
+
+    replaced = while_open(accepted, lambda: give(ana, DAC7))
+    assert isinstance(replaced, TaxForm)
+    with transaction():
+        assert [(each.version, each.state) for each in tax_forms.earlier_of(form.id)] == [(1, "accepted")]
+        now_known = session().get_one(TaxForm, form.id)
+        assert (now_known.version, now_known.state, now_known.kind) == (2, "given", "dac7")
 
 
 def test_nobody_decides_their_own_and_a_reason_is_needed(ana: Membership, cast: Cast) -> None:
@@ -271,6 +319,64 @@ def test_last_years_payments_do_not_count_and_those_on_their_way_do(ana: Members
         assert set(session().exec(select(Payout.amount_minor))) == {1_900_00, 200_00}
 
 
+@pytest.mark.parametrize("other", ["threshold", "never"])
+def test_two_programmes_that_close_at_once_count_what_each_pays_a_person(
+    ana: Membership, cast: Cast, other: str
+) -> None:
+    """She is owed 1,500.00 EUR in each, and DAC7 reports from 2,000.01 EUR on."""
+    with transaction():
+        programme = make_programme(cast.north, "second", [cast.hub_admin, cast.manager])
+        percent_rule(programme)
+        again = Membership(
+            number=999, person_id=ana.person_id, programme_id=programme.id, unit_id=cast.north.id
+        )
+        session().add(again)
+    ask(cast.programme, "threshold")
+    ask(programme, other)
+    for member in (again, ana):
+        approved(member, cast.manager, 15_000_00, second=cast.finance)
+
+    def run_of(which: Programme) -> None:
+        payouts.run_now(session().get_one(Programme, which.id), by=acting(cast.finance))
+
+    def run_of_mine() -> None:
+        with transaction():
+            run_of(cast.programme)
+
+    with at(now() + timedelta(minutes=1)):
+        assert while_open(lambda: run_of(programme), run_of_mine) is None
+    with transaction():
+        paid = session().exec(select(Payout.membership_id, Payout.amount_minor)).all()
+        skipped = session().exec(select(PayoutSkip.membership_id, PayoutSkip.sentence)).all()
+    assert (list(paid), list(skipped)) == ([(again.id, 1_500_00)], [(ana.id, WHY_NOT["missing"])])
+
+
+def test_programmes_that_count_nothing_close_beside_each_other(ana: Membership, cast: Cast) -> None:
+    with transaction():
+        programme = make_programme(cast.north, "second", [cast.hub_admin, cast.manager])
+        percent_rule(programme)
+        ben = make_advocate(programme, "Ben Beside")
+        ready_account(ben)
+    for member in (ben, ana):
+        approved(member, cast.manager)
+    ended = Event()
+
+    def run_of(which: Programme) -> None:
+        payouts.run_now(session().get_one(Programme, which.id), by=acting(cast.finance))
+
+    def run_of_mine() -> None:
+        with transaction():
+            run_of(cast.programme)
+        ended.set()
+
+    beside: list[bool] = []
+    with at(now() + timedelta(minutes=1)):
+        while_open(lambda: run_of(programme), run_of_mine, lambda: beside.append(ended.is_set()))
+    assert (ended.is_set(), beside) == (True, [ON_POSTGRESQL])  # SQLite has one writer at a time
+    with transaction():
+        assert list(session().exec(select(Payout.amount_minor))) == [1_290] * 2
+
+
 def test_a_currency_without_a_threshold_is_not_stopped(ana: Membership, cast: Cast) -> None:
     ask(cast.programme, "threshold")
     approved(ana, cast.manager, 90_000_00, "GBP", cast.finance)
@@ -283,14 +389,20 @@ def test_bank_accounts_and_forms_move_to_the_newest_key(ana: Membership, setting
         person = session().get_one(Person, ana.person_id)
         details = bank_accounts.checked("Ana", "DE89370400440532013000", "")
         bank_accounts.set_account(person, details, by=acting(person))
-        session().get_one(TaxForm, form.id).details = "mangled"
+        kept = session().get_one(TaxForm, form.id)
+        sound, kept.details = kept.details, "mangled"
         assert sealed_rows.unopenable() == [f"the tax form {form.id} cannot be opened by any key"]
-    give(ana)
+        kept.details = sound
+    give(ana, DAC7)
     configure(settings.model_copy(update={"encryption_keys": "n" * 40}))
     with transaction():
-        assert [sealed_rows.reseal(), sealed_rows.reseal(), sealed_rows.unopenable()] == [2, 0, []]
+        assert [sealed_rows.reseal(), sealed_rows.reseal(), sealed_rows.unopenable()] == [3, 0, []]
         account = session().exec(select(BankAccount)).one()
         assert sealed.unseal(account.iban) == "DE89370400440532013000"
+        earlier = session().exec(select(EarlierTaxForm)).one()
+        assert tax_forms.details_of(earlier) == checked(W9)
+        earlier.details = "mangled"
+        assert sealed_rows.unopenable() == [f"the earlier tax form {earlier.id} cannot be opened by any key"]
     configure(settings)
 
 
@@ -326,6 +438,55 @@ def test_an_advocate_gives_a_form_and_finance_accepts_it(
     assert client.post(address, data={"act": "accept", "version": "3"}).status_code == 303
     assert client.post(address, data={"act": "accept", "version": "3"}).status_code == 409
     assert address in client.get("/console/payouts/tax-forms?state=accepted").text
+
+
+def test_finance_reads_an_earlier_version_with_the_same_right_and_on_the_same_log(
+    client: FlaskClient, cast: Cast, ana: Membership
+) -> None:
+    form = give(ana, W9._replace(name="Ana Before"))
+    accept(form, cast.finance)
+    give(ana, DAC7)
+    address = f"/console/payouts/tax-forms/{form.id}"
+    sign_in(client, cast.finance)
+    page = client.get(address).text
+    assert (f"{address}/versions/1" in page, "Ana Before" in page) == (True, False)
+    earlier = client.get(f"{address}/versions/1").text
+    assert all(each in earlier for each in ("Ana Before", "536904399", "accepted"))
+    with transaction():
+        noted = session().exec(select(AuditEntry).where(AuditEntry.action == "tax_form.read")).all()
+        assert {(each.actor_id, each.object_id, each.details["version"]) for each in noted} == {
+            (cast.finance.id, form.id, 2),
+            (cast.finance.id, form.id, 1),
+        }
+        elsewhere = make_staff("Fiona South", "finance", cast.south)
+    for missing in (2, 3, 10**12):
+        assert client.get(f"{address}/versions/{missing}").status_code == 404
+    for other in (cast.manager, elsewhere, cast.stranger):
+        sign_in(client, other)
+        assert client.get(f"{address}/versions/1").status_code == 403
+
+
+def test_moments_of_a_form_are_told_in_the_zone_of_the_programme(
+    client: FlaskClient, cast: Cast, ana: Membership
+) -> None:
+    with transaction():
+        session().get_one(Programme, cast.programme.id).time_zone = "Asia/Tokyo"
+    with at(datetime(2026, 5, 4, 20, 30, tzinfo=UTC)):
+        form = give(ana)
+    with at(datetime(2026, 5, 5, 20, 30, tzinfo=UTC)):
+        give(ana, DAC7)
+    with transaction():
+        person = session().get_one(Person, ana.person_id)
+    sign_in(client, person)
+    assert "given 6 May 2026, 05:30 in Asia/Tokyo" in client.get("/portal/rewards/tax-form").text
+    sign_in(client, cast.finance)
+    address = f"/console/payouts/tax-forms/{form.id}"
+    page = client.get(address).text
+    assert "6 May 2026, 05:30 in Asia/Tokyo" in page
+    assert "5 May 2026, 05:30" in page
+    earlier = client.get(f"{address}/versions/1").text
+    assert "5 May 2026, 05:30 in Asia/Tokyo" in earlier
+    assert "replaced it on 6 May 2026, 05:30 in Asia/Tokyo" in earlier
 
 
 def test_forms_are_for_finance_of_a_unit_where_the_person_is_an_advocate(

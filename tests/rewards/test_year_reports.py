@@ -79,6 +79,17 @@ def test_what_a_person_was_paid_over_all_programmes_is_one_row_by_quarters(cast:
     ]
 
 
+def test_a_past_year_is_reported_as_the_last_form_has_it(cast: Cast) -> None:
+    with transaction():
+        ana = make_advocate(cast.programme)
+    with at(datetime(2026, 1, 5, tzinfo=UTC)):
+        give(ana, DAC7._replace(tax_id="99999999999"))
+    paid(ana, 2_000_01, datetime(2026, 6, 1, tzinfo=UTC))
+    with at(datetime(2027, 1, 20, tzinfo=UTC)):
+        give(ana, DAC7)  # the number was mistyped
+    assert [(each["Tax number"], each["Report"]) for each in rows(cast)] == [("12345678901", "EU DAC7")]
+
+
 def test_without_a_form_the_row_has_gaps_to_fill(cast: Cast) -> None:
     with transaction():
         ana = make_advocate(cast.programme)
