@@ -5,16 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, create_engine
 
 from migrations.run import upgrade
-
-
-def put(connection: Connection, table: str, **values: object) -> None:
-    """A row, with something in every other column that needs it."""
-    columns = connection.exec_driver_sql(f"PRAGMA table_info({table})").all()
-    needed = {each.name: 0 if each.type in {"INTEGER", "BIGINT"} else "2027-01-01 00:00:00" for each in columns
-              if each.notnull and each.dflt_value is None}  # fmt: skip
-    row = needed | values
-    names, marks = ", ".join(row), ", ".join("?" * len(row))
-    connection.exec_driver_sql(f"INSERT INTO {table} ({names}) VALUES ({marks})", tuple(row.values()))  # noqa: S608 - our own tables
+from tests.old_rows import put
 
 
 def book(connection: Connection, entry: str, kind: str, minor: int, when: str, member: str = "m") -> None:
