@@ -57,6 +57,7 @@ DOORS = (
     "referrals.links_api",
     "rewards.portal",
     "rewards.console",
+    "rewards.runs_page",
     "rewards.rules_page",
     "rewards.perks_page",
     "rewards.store_page",
