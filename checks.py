@@ -43,6 +43,14 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
     )
 
 
+def recounts() -> tuple[tuple[str, Callable[[], int]], ...]:
+    """What can be counted again from its facts, and how; each answers how many places were wrong."""
+    return (
+        ("scoreboard", metrics.recount),
+        ("tallies, days and referrers of links", link_proof.recount),
+    )
+
+
 def prove() -> int:
     """Job: prove everything once a day (UTC); answers how many promises are broken. The hub's admins are asked to look."""
     with transaction():

@@ -161,6 +161,21 @@ def check() -> None:
         sys.exit(1)
 
 
+@command("recount")
+def recount() -> None:
+    """Set scoreboard, tallies, days and referrers to what their facts sum to, where `check` says that they differ."""
+    from checks import recounts  # as above
+
+    for name, count in recounts():
+        with transaction():
+            wrong = count()
+            if wrong:
+                audit.record(
+                    COMMAND, "counts.set_right", "service", name, unit_id=None, details={"places": wrong}
+                )
+        click.echo(f"{name}: {wrong} set right" if wrong else f"{name}: ok")
+
+
 @command("import-curriculum")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("--dry-run", is_flag=True, help="only report what would be lost or is wrong")

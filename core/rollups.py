@@ -38,6 +38,13 @@ def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
         driver.run_many(statement, rows)
 
 
+def hold(*tables: Table) -> None:
+    """Let nobody else add to these until the commit; SQLite has one writer at a time anyway."""
+    if dialect() == "postgresql":
+        names = ", ".join(f'"{each.name}"' for each in sorted(tables, key=lambda one: one.name))
+        driver.run_once(f"LOCK TABLE {names} IN SHARE ROW EXCLUSIVE MODE", [])
+
+
 @cache
 def _statement(table: Table, sums: tuple[str, ...], *, postgresql: bool) -> str:
     names = ", ".join(f'"{column.name}"' for column in table.columns)

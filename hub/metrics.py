@@ -15,7 +15,7 @@ from sqlmodel import Field, SQLModel, col, select
 
 from core.db import before_commit, session
 from core.errors import Invalid
-from core.rollups import grow, table_of
+from core.rollups import grow, hold, table_of
 
 
 class LadderStep(SQLModel, table=True):
@@ -165,36 +165,80 @@ def differences() -> list[str]:
     return [each for family in sorted(_facts) for each in _family_differences(family)]
 
 
+def recount() -> int:
+    """Set the scoreboard to what the facts sum to, while nobody adds to it; answers how many places were wrong."""
+    write_series()
+    ladder, series_ = table_of(LadderStep), table_of(SeriesPoint)
+    hold(ladder, series_)
+    wrong = 0
+    for family in sorted(_facts):
+        facts, kept = _facts_of(family), _kept_of(family)
+        steps = [
+            (metric, member, period, facts.units.get((metric, period, member), ""), missing)
+            for (metric, period, member), missing in _missing(facts.ladder, kept.ladder)
+        ]
+        days = [(*point, missing) for point, missing in _missing(facts.days, kept.days)]
+        grow(ladder, sorted(steps), sums=("value",))
+        grow(series_, sorted(days), sums=("value",))
+        wrong += len(steps) + len(days)
+    session().expire_all()
+    return wrong
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """What a family of metrics sums to: by (metric, period, member) and by (metric, unit, day)."""
+
+    ladder: dict[tuple[str, str, str], int]
+    days: dict[Point, int]
+    units: dict[tuple[str, str, str], str]
+    """of the members"""
+
+
 def _family_differences(family: str) -> list[str]:
-    expected: dict[tuple[str, str, str], int] = {}
-    expected_days: dict[tuple[str, str, int], int] = {}
-    facts = _facts[family]().subquery()
-    c = facts.c
+    facts, kept = _facts_of(family), _kept_of(family)
+    return _compare("ladder", facts.ladder, kept.ladder) + _compare("time series", facts.days, kept.days)
+
+
+def _facts_of(family: str) -> _Sums:
+    found = _Sums({}, {}, {})
+    c = _facts[family]().subquery().c
     summed = select_columns(c.metric, c.member_id, c.unit_id, c.day, func.sum(c.value)).group_by(
         c.metric, c.member_id, c.unit_id, c.day
     )
     for metric, member_id, unit_id, day, value in session().execute(summed):
         for period in periods_of(day):
             place = (metric, period, member_id)
-            expected[place] = expected.get(place, 0) + int(value)
+            found.ladder[place] = found.ladder.get(place, 0) + int(value)
+            found.units[place] = unit_id
         point = (metric, unit_id, day)
-        expected_days[point] = expected_days.get(point, 0) + int(value)
-    mine = (family, f"{family}:%")
-    ladder = select(LadderStep).where(
-        col(LadderStep.metric).like(mine[0]) | col(LadderStep.metric).like(mine[1])
+        found.days[point] = found.days.get(point, 0) + int(value)
+    return found
+
+
+def _kept_of(family: str) -> _Sums:
+    steps = select(LadderStep).where(
+        col(LadderStep.metric).like(family) | col(LadderStep.metric).like(f"{family}:%")
     )
-    stored = {(s.metric, s.period, s.member_id): s.value for s in session().exec(ladder)}
     points = select(SeriesPoint).where(
-        col(SeriesPoint.metric).like(mine[0]) | col(SeriesPoint.metric).like(mine[1])
+        col(SeriesPoint.metric).like(family) | col(SeriesPoint.metric).like(f"{family}:%")
     )
-    stored_days = {(p.metric, p.unit_id, p.day): p.value for p in session().exec(points)}
-    return _compare("ladder", expected, stored) + _compare("time series", expected_days, stored_days)
+    return _Sums(
+        {(each.metric, each.period, each.member_id): each.value for each in session().exec(steps)},
+        {(each.metric, each.unit_id, each.day): each.value for each in session().exec(points)},
+        {},
+    )
+
+
+def _missing(expected: dict[Any, int], stored: dict[Any, int]) -> list[tuple[Any, int]]:
+    """What has to be added where; negative takes off."""
+    places = sorted(expected.keys() | stored.keys())
+    missing = [(place, expected.get(place, 0) - stored.get(place, 0)) for place in places]
+    return [(place, number) for place, number in missing if number]
 
 
 def _compare(table: str, expected: dict[Any, int], stored: dict[Any, int]) -> list[str]:
-    places = sorted(expected.keys() | stored.keys())
     return [
         f"{table} {place}: the facts say {expected.get(place, 0)}, the scoreboard {stored.get(place, 0)}"
-        for place in places
-        if expected.get(place, 0) != stored.get(place, 0)
+        for place, _number in _missing(expected, stored)
     ]

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from cli import spokes
+from cli import service, spokes
 from core import db
 from core.settings import configure
+from hub.metrics import SeriesPoint
+from hub.units import find_hub
 from tests.databases import hurry
 
 Command = Callable[..., Result]
@@ -82,3 +84,17 @@ def test_the_built_in_curriculum_goes_out_and_comes_back_the_same(run: Command, 
     assert run("export-curriculum", str(tmp_path / "out")).exit_code == 0
     said = run("import-curriculum", str(tmp_path / "out"), "--dry-run")
     assert "is the newest release already" in said.output
+
+
+def test_recount_sets_right_what_check_says_is_wrong(run: Command) -> None:
+    with service(), db.transaction():
+        hub = find_hub()
+        assert hub is not None
+        db.session().add(SeriesPoint(metric="clicks", unit_id=hub.id, day=20260101, value=3))
+    assert "the scoreboard equals the facts: 1 wrong" in run("check").output
+    said = run("recount")
+    assert (said.exit_code, said.output.splitlines()) == (
+        0,
+        ["scoreboard: 1 set right", "tallies, days and referrers of links: ok"],
+    )
+    assert "the scoreboard equals the facts: ok" in run("check").output

@@ -214,6 +214,36 @@ def test_every_kind_of_difference_is_found_and_named(facts: None) -> None:
     ]
 
 
+def test_counted_again_it_is_what_the_facts_sum_to(facts: None) -> None:
+    happened(gain(5), gain(3, metric="revenue:EUR", day=20260101))
+    with transaction():
+        run(update(LadderStep).where(col(LadderStep.period) == "2026-11").values(value=6))
+        run(delete(LadderStep).where(col(LadderStep.period) == "2026"))
+        run(delete(SeriesPoint).where(col(SeriesPoint.metric) == "revenue:EUR"))
+        session().add(LadderStep(metric="clicks", period="all", member_id="nobody", unit_id="north", value=1))
+    with transaction():
+        assert metrics.recount() == 5
+    with transaction():
+        assert metrics.recount() == 0
+    assert problems() == []
+    with transaction(read_only=True):
+        step = session().get_one(LadderStep, ("clicks", "ana", "2026"))
+        assert (step.value, step.unit_id) == (5, "north")
+
+
+def test_what_happens_while_it_is_counted_again_is_counted_once(facts: None) -> None:
+    happened(gain(5))
+    with transaction():
+        run(update(SeriesPoint).values(value=9))
+
+    def count() -> None:
+        with transaction():
+            metrics.recount()
+
+    at_once(count, lambda: happened(gain(1)), lambda: happened(gain(2, member="bo")), count)
+    assert problems() == []
+
+
 def test_facts_of_any_range_of_days(facts: None) -> None:
     happened(gain(1, day=20261101), gain(2, day=20261102), gain(4, day=20261103))
     with transaction(read_only=True):

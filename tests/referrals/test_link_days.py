@@ -6,7 +6,7 @@ from core import db
 from core.clock import day_number, now
 from core.settings import Settings
 from referrals import link_proof
-from referrals.clicks import ingest, store
+from referrals.clicks import LinkTally, ingest, store
 from referrals.journal_lines import ClickRecord, fields_of
 from referrals.link_days import LinkDay, clicks_by_day
 from referrals.link_table import milliseconds
@@ -74,3 +74,16 @@ def test_the_proof_finds_a_day_and_a_tally_that_lie(link: Link) -> None:
         wrong = link_proof.differences()
     assert len(wrong) == 1
     assert "the clicks say (1, 0), it has (7, 0)" in wrong[0]
+
+
+def test_counted_again_links_have_what_their_clicks_sum_to(link: Link) -> None:
+    with db.transaction():
+        store([came(link, 1, MIDNIGHT, device="mobile"), came(link, 2, MIDNIGHT, device="desktop")])
+        row = db.session().get_one(LinkDay, (link.id, 20261102))
+        row.clicks, row.handheld = 7, 0
+        db.session().delete(db.session().get_one(LinkTally, link.id))
+    with db.transaction():
+        assert link_proof.recount() == 2
+    with db.transaction():
+        assert link_proof.recount() == 0
+    assert days_of(link) == {20261102: (2, 1)}
