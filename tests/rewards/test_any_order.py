@@ -187,6 +187,7 @@ class World:
             assert payout_outcomes.sent(payout, attempt, done) is not again
 
 
+@pytest.mark.long
 @pytest.mark.timeout(max(120, 6 * STORIES))
 @pytest.mark.parametrize("currency", ["EUR", "JPY", "KWD"])
 def test_any_sequence_keeps_the_books_and_gives_neither_more_nor_less_than_is_due(
