@@ -38,6 +38,7 @@ class _Shop(asyncio.Protocol):
         self._post()
 
     def data_received(self, data: bytes) -> None:
+        """Once an answer is whole, count it and post the next."""
         self.said += data
         head, _, body = self.said.partition(b"\r\n\r\n")
         length = next(

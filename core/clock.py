@@ -50,6 +50,7 @@ class _Travel:
         self._file, self._offset, self._looked = file, timedelta(), -LOOK_AGAIN_S
 
     def offset(self) -> timedelta:
+        """How far the service is ahead of the machine; the file is read again after a while."""
         if self._file is None or time.monotonic() - self._looked < LOOK_AGAIN_S:
             return self._offset
         self._looked = time.monotonic()

@@ -29,6 +29,7 @@ class _Reader:
         self.report = Report()
 
     def curriculum(self) -> Curriculum | None:
+        """What the files say, None without a certification; what is wrong or left over is in the report."""
         certification = self._certification()
         folders = sorted({name.split("/")[0] for name in self.files if "/" in name})
         modules = tuple(module for folder in folders if (module := self._module(folder)))

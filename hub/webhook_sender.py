@@ -60,6 +60,7 @@ class _Lines:
         pool, left = self._ailing if ails else self._good, [len(works)]
 
         def end(done: Future[int]) -> None:
+            """Say what failed; after the last one the endpoint is free again."""
             if error := done.exception():
                 log.warning(
                     "webhooks not sent", endpoint=endpoint_id, why=f"{type(error).__name__}: {error}"[:500]

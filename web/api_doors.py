@@ -122,6 +122,7 @@ def declared_of(view: Callable[..., Any] | None) -> Declared | None:
 
 def _declare(declared: Declared, read: Callable[[], G]) -> Callable[[View[G, P]], Door[P]]:
     def around(view: View[G, P]) -> Door[P]:
+        """The view as a door: asked with the actor of its key and what was sent."""
         own = getattr(view, "transacts_itself", False)
 
         @wraps(view)

@@ -29,6 +29,7 @@ def register_protection(app: Flask, settings: Settings) -> None:
     policy = POLICY.format(form_action=stripe)
 
     def protect(response: Response) -> Response:
+        """The headers that every answer has."""
         headers = response.headers
         headers.setdefault("Content-Security-Policy", policy)
         headers.setdefault("X-Content-Type-Options", "nosniff")

@@ -45,6 +45,7 @@ class _Splitter:
         self._last_line = 1
 
     def take(self, number: int, line: str) -> None:
+        """Read one more line: part of a question, a remark, a category, or the end of a block."""
         self._last_line = number
         stripped = line.strip()
         if not stripped:
@@ -67,6 +68,7 @@ class _Splitter:
             self.block.remarks.append(rest)
 
     def close(self) -> None:
+        """End the block: a question is kept, remarks without one go on to the next."""
         done = self.block
         self.block = Block(category=done.category)
         if done.lines:

@@ -198,9 +198,9 @@ def test_a_year_later_the_first_answer_is_given_again_whatever_happened_since(
     assert {each[1] for each in again if not isinstance(each, str)} == {200}
 
 
-def test_a_line_that_fails_on_its_way_undoes_only_itself(
-    cast: Cast, mixture: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is rewarded together with the sale of three cents fails."""
     from rewards import grants
 
     granted = grants.grant_for_conversions
@@ -211,6 +211,11 @@ def test_a_line_that_fails_on_its_way_undoes_only_itself(
         granted(won)
 
     monkeypatch.setattr(grants, "grant_for_conversions", fails_for_one)
+
+
+def test_a_line_that_fails_on_its_way_undoes_only_itself(
+    cast: Cast, mixture: list[dict[str, Any]], one_fails: None
+) -> None:
     raw = "\n".join(json.dumps(each) for each in mixture).encode()
     with at(now() + timedelta(minutes=3)):
         lines = answered_lines(raw, lambda news: take_all(news, shop_of_hub(cast), cast.hub.id))
@@ -224,19 +229,8 @@ def test_a_line_that_fails_on_its_way_undoes_only_itself(
 
 
 def test_batches_of_the_same_advocates_in_another_order_do_not_wait_for_each_other(
-    cast: Cast, mixture: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+    cast: Cast, mixture: list[dict[str, Any]], one_fails: None
 ) -> None:
-    from rewards import grants
-
-    granted = grants.grant_for_conversions
-
-    def fails_for_one(won: Any) -> None:  # noqa: ANN401 - as the function it stands for
-        if any(each.amount_minor == 3 for each in won):
-            raise conversions.ConversionNotFound
-        granted(won)
-
-    monkeypatch.setattr(grants, "grant_for_conversions", fails_for_one)
-
     def batch(name: str, *codes: str) -> list[int]:
         sold = [order(external_id=f"{name}-{code}-{turn}", code=code) for code in codes for turn in range(20)]
         sold[0]["amount_minor"] = 3
