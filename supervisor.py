@@ -17,7 +17,6 @@ from core.settings import CLOCK_FILE, Settings, SettingsRefused, configure
 from migrations.run import is_in_use
 
 ROOT = Path(__file__).parent
-BLOCKING_THREADS = 8  # one slow view must not stall redirects
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
 RESTART_AFTER_S = 1.0
@@ -78,19 +77,8 @@ def children(settings: Settings) -> list[Child]:
     """Everything that runs, in the order of starting."""
     python, here = sys.executable, "127.0.0.1"
     web = [
-        *(
-            python,
-            "-m",
-            "granian",
-            "--interface",
-            "wsgi",
-            "--host",
-            settings.host,
-            "--port",
-            str(settings.port),
-        ),
-        *("--workers", str(settings.workers), "--blocking-threads", str(BLOCKING_THREADS), "--no-ws"),
-        *("--respawn-failed-workers", "--log-level", "warning", "wsgi:app"),
+        *(python, "-m", "webserver", "--host", settings.host, "--port", str(settings.port)),
+        *("--workers", str(settings.workers)),
     ]
     started = [Child("clock", [python, "-m", "scheduler"]), Child("web", web)]
     if settings.local_stripe:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 
-from supervisor import BLOCKING_THREADS
+from webserver import WORDS
 
 ROOT = Path(__file__).parent.parent
 START_TIMEOUT_S = 60
@@ -77,8 +77,9 @@ def server(
 ) -> Iterator[Server]:
     """Granian over an application (`module:name`), once it listens."""
     port = free_port()
-    settings = ["--port", str(port), "--workers", str(workers), "--blocking-threads", str(BLOCKING_THREADS)]
-    words = ["granian", "--interface", "wsgi", *settings, "--no-ws", "--log-level", "warning", application]
+    settings = ["--port", str(port), "--workers", str(workers)]
+    ours = application == "wsgi:app"
+    words = ["webserver", *settings] if ours else ["granian", *WORDS, *settings, application]
     with process(words, environment, log) as running:
         _wait(port, running, log)
         yield Server(name, port, running)

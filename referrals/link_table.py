@@ -2,22 +2,25 @@
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
-from typing import NamedTuple
+from functools import cache
+from itertools import chain
+from typing import Any
 
 import structlog
+from sqlalchemy import select as select_columns
 from sqlalchemy.exc import SQLAlchemyError
-from sqlmodel import col, select
+from sqlmodel import col
 
 from core.clock import day_number, now, now_ms
 from core.db import session, transaction
-from hub.programmes import Programme
-from hub.units import Unit
+from hub.programmes import get_programme
+from hub.units import get_unit
 from referrals.destinations import around_token
 from referrals.links import Link, utm_of
+from referrals.packed_links import KnownLink, PackedLinks, Way
 from referrals.visitor import salts
 
 log = structlog.get_logger()
@@ -26,36 +29,27 @@ REFRESH_S = 0.4
 LOOK_UPS_PER_S = 20
 STOP_S = 5
 NEVER_MS = 2**62
-_LINKS = select(Link, Programme, Unit.slug).where(Link.programme_id == Programme.id, Link.unit_id == Unit.id)
+PACK_AFTER = 2_000
+CHUNK = 500
+_COLUMNS: tuple[Any, ...] = (
+    *(col(Link.code), col(Link.id), col(Link.membership_id), col(Link.programme_id), col(Link.unit_id)),
+    *(col(Link.destination), col(Link.campaign), col(Link.starts_at), col(Link.ends_at), col(Link.version)),
+)
+_LINKS = select_columns(
+    *_COLUMNS
+)  # columns: objects of a hundred thousand links would leave their room behind
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Way(NamedTuple):
-    """What many links have in common, kept once."""
-
-    unit_id: str
-    before: str
-    after: str
-    """what stands around the token in the visitor's new address"""
-    cookie_s: int
-    """how long a click counts"""
-
-
-class KnownLink(NamedTuple):
-    """What the click path needs of a link; there may be hundreds of thousands of them."""
-
-    whose: str
-    """link and member, as in a journal line"""
-    way: Way
-    starts_ms: int
-    ends_ms: int
 
 
 class LinkTable:
     """Links by code and the days' salts; a thread of its own keeps them fresh from the first look on."""
 
     def __init__(self) -> None:
-        self._links: dict[str, KnownLink] = {}
+        self._packed = PackedLinks()
+        self._changed: dict[str, KnownLink] = {}
+        """since they were packed"""
+        self._looked_up: dict[str, KnownLink] = {}
+        """by themselves: what was read with all is never older, and comes first"""
         self._version = 0
         self._salts: dict[int, bytes] = {}
         self._reading = threading.Lock()
@@ -69,7 +63,7 @@ class LinkTable:
         """The link of a lower-case code; one that is not known yet is looked up at once, within a budget."""
         if not self._began:
             self._begin()
-        known = self._links.get(code)
+        known = self._changed.get(code) or self._packed.find(code) or self._looked_up.get(code)
         if known is None and (not self._whole or self._may_look_up()):
             known = self.look_up(code)
         return known
@@ -78,12 +72,12 @@ class LinkTable:
         """Read one link: a new one, or any while the table is being read for the first time (it takes seconds)."""
         try:
             with transaction(read_only=True):
-                found = session().exec(_LINKS.where(Link.code == code)).first()
+                found = dict(_known(session().execute(_LINKS.where(col(Link.code) == code))))
         except SQLAlchemyError as error:
             log.warning("link not looked up", reason=type(error).__name__)
             return None
-        # What was read meanwhile is not older than this.
-        return self._links.setdefault(code, _known(*found)) if found else None
+        self._looked_up.update(found)
+        return found.get(code)
 
     def salt(self, day: int) -> bytes:
         """The salt of a day (YYYYMMDD); empty while the database cannot be asked."""
@@ -134,18 +128,37 @@ class LinkTable:
             self._salts = salts(*days)
 
     def _read_links(self) -> None:
-        changed = _LINKS.where(Link.version > self._version).order_by(col(Link.version))
+        covered = list(self._looked_up)
+        changed = _LINKS.where(col(Link.version) > self._version).order_by(col(Link.version))
         newest = self._version
+
+        def noted(rows: Iterable[Any]) -> Iterator[Any]:
+            nonlocal newest
+            for row in rows:
+                newest = row.version
+                yield row
+
         with (
             transaction(read_only=True),
-            closing(session().exec(changed.execution_options(yield_per=1_000))) as rows,
+            closing(session().execute(changed.execution_options(yield_per=CHUNK))) as rows,
         ):
-            for link, programme, unit in rows:
-                self._links[link.code] = _known(link, programme, unit)
-                newest = link.version
-        self._version = (
-            newest  # only now: links of one version that were not read yet would be left out for good
-        )
+            links = _known(noted(rows))
+            if self._version:
+                self._changed.update(links)
+            else:
+                self._packed = PackedLinks(links)
+        # Only now: links of one version that were not read yet would be left out for good.
+        self._version = newest
+        for code in covered:
+            del self._looked_up[code]
+        if len(self._changed) > max(PACK_AFTER, len(self._packed) // 10):
+            self._pack()
+
+    def _pack(self) -> None:
+        changed = self._changed
+        kept = (each for each in self._packed if each[0] not in changed)
+        self._packed = PackedLinks(chain(changed.items(), kept))
+        self._changed = {}
 
 
 @contextmanager
@@ -159,20 +172,23 @@ def _going_on(trouble: str) -> Iterator[None]:
         log.exception(trouble)
 
 
-def _known(link: Link, programme: Programme, unit_slug: str) -> KnownLink:
-    before, after = around_token(link.destination, utm_of(link, programme, unit_slug))
-    way = _shared(Way(link.unit_id, before, after, programme.attribution_days * 86_400))
-    ends_ms = NEVER_MS if link.ends_at is None else milliseconds(link.ends_at)
-    starts_ms = milliseconds(link.starts_at)
-    return KnownLink(
-        f"{link.id}	{link.membership_id}", way, starts_ms if starts_ms > now_ms() else 0, ends_ms
-    )
-
-
-@lru_cache(maxsize=10_000)
-def _shared(way: Way) -> Way:
-    """The same object for what is equal."""
-    return way
+def _known(rows: Iterable[Any]) -> Iterator[tuple[str, KnownLink]]:
+    """The links of rows, each with its code; to be used up in the transaction that reads them."""
+    programme_of, unit_of = cache(get_programme), cache(get_unit)
+    for row in rows:
+        programme = programme_of(row.programme_id)
+        utm = utm_of(row.code, row.campaign, programme, unit_of(row.unit_id).slug)
+        before, after = around_token(row.destination, utm)
+        starts_ms = milliseconds(row.starts_at)
+        way = Way(
+            row.unit_id,
+            before,
+            after,
+            programme.attribution_days * 86_400,
+            starts_ms if starts_ms > now_ms() else 0,
+            NEVER_MS if row.ends_at is None else milliseconds(row.ends_at),
+        )
+        yield row.code, KnownLink(f"{row.id}\t{row.membership_id}", way)
 
 
 def milliseconds(moment: datetime) -> int:

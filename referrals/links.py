@@ -171,11 +171,11 @@ def address_of(link: Link) -> str:
     return f"{settings().address}/r/{link.code}"
 
 
-def utm_of(link: Link, programme: Programme, unit_slug: str) -> dict[str, str]:
+def utm_of(code: str, campaign: str, programme: Programme, unit_slug: str) -> dict[str, str]:
     """The UTM parameters of a link, as its programme wants them; without a campaign the programme stands for it."""
     values = {
-        "code": link.code,
-        "campaign": link.campaign or programme.slug,
+        "code": code,
+        "campaign": campaign or programme.slug,
         "programme": programme.slug,
         "unit": unit_slug,
     }

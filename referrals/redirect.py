@@ -12,7 +12,8 @@ from core.settings import Settings
 from referrals.click_ids import new_click_id
 from referrals.journal import Journal
 from referrals.journal_lines import line_of
-from referrals.link_table import KnownLink, LinkTable
+from referrals.link_table import LinkTable
+from referrals.packed_links import KnownLink
 from referrals.tokens import sign, signing_key
 from referrals.visitor import AGENT_LENGTH, client_address, device_of, referrer_host, visitor_hash
 
@@ -58,7 +59,7 @@ class ClickPath:
         at_ms = now_ms()
         code = path[len(PREFIX) :].lower()
         link = self.links.find(code) if len(code) <= LONGEST_CODE else None
-        if link is None or not link.starts_ms <= at_ms < link.ends_ms:
+        if link is None or not link.way.starts_ms <= at_ms < link.way.ends_ms:
             return self._app(environ, start_response)
         return self._forward(environ, start_response, link, code, at_ms)
 

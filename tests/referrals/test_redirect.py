@@ -20,9 +20,10 @@ from referrals import clicks, journal, link_table, tokens
 from referrals.click_ids import new_click_id
 from referrals.clicks import Click
 from referrals.journal_lines import id_of
-from referrals.link_table import LOOK_UPS_PER_S, KnownLink, LinkTable
+from referrals.link_table import LOOK_UPS_PER_S, LinkTable
 from referrals.links import end_link, get_link, programme_changed
 from referrals.lost_clicks import losses
+from referrals.packed_links import KnownLink
 from referrals.visitor import (
     DailySalt,
     client_address,
@@ -142,6 +143,45 @@ def test_a_new_link_works_at_once_and_an_ended_one_soon_no_more(
     visitors.path.links.refresh()
     assert visitors.click("ana").status == 404
     assert visitors.click("bob").status == 302
+
+
+def test_many_changed_links_are_packed_again_with_those_that_stayed(
+    cast: Cast, visitors: Visitors, link: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_table, "PACK_AFTER", 0)
+    links = visitors.path.links
+    links.refresh()
+    with db.transaction():
+        bob = make_earner(cast.programme, "Bob")
+        codes = [make_link(bob, f"bob-{number}").code for number in range(3)]
+    links.refresh()
+    for ending, statuses in (("bob-1", [302, 404, 302]), ("bob-2", [302, 404, 404])):
+        with db.transaction():
+            end_link(get_link(ending), by=COMMAND)
+        links.refresh()
+        assert not links._changed  # noqa: SLF001 - packed, all of them
+        assert [visitors.click(code).status for code in codes] == statuses
+    assert visitors.click("ana").status == 302
+
+
+def test_a_link_that_was_looked_up_follows_what_is_read_later(
+    cast: Cast, visitors: Visitors, link: str
+) -> None:
+    links = visitors.path.links
+    with db.transaction():
+        bob = make_earner(cast.programme, "Bob")
+    for refreshed_before in (False, True):
+        if refreshed_before:
+            links.refresh()
+        with db.transaction():
+            code = make_link(bob, f"bob-{refreshed_before}".lower()).code
+        looked_up = links.look_up(code)
+        assert looked_up
+        assert links.find(code) == looked_up
+        with db.transaction():
+            end_link(get_link(code), by=COMMAND)
+        links.refresh()
+        assert links.find(code) not in {looked_up, None}
 
 
 def test_links_are_known_on_while_the_database_is_away(
