@@ -28,6 +28,7 @@ from referrals.redirect import DAY_MS
 
 SEGMENT = 100_000
 PER_MS = 20
+UNITS = 20
 REFERRERS = ("", "", "blog.example", "news.example", "social.example")
 DEVICES = ("mobile", "mobile", "desktop", "desktop", "tablet")
 Draw = Callable[[int], list[int]]
@@ -106,7 +107,8 @@ def _rate(taken: Taken) -> float:
 def _ingested(database: str, most: int, draw: Draw, *, first: int = SEGMENT) -> Iterator[Taken]:
     """Write segment after segment as a web process would have, and ingest each as the clock does."""
     with _place(database) as folder:
-        whose = [(new_id(), new_id(), new_id()[:25] + "0") for _ in range(100_000)]
+        units = [new_id() for _ in range(UNITS)]
+        whose = [(new_id(), new_id(), units[number % UNITS]) for number in range(100_000)]
         before, number = 0, first
         at_ms = now_ms()
         while before < most:

@@ -4,7 +4,7 @@ SQLAlchemy takes fifty microseconds to hand a finished statement on, which for a
 database takes to run them.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, cast
 
@@ -42,6 +42,14 @@ def fetch(statement: str, values: Any) -> list[tuple[Any, ...]]:  # noqa: ANN401
     """The rows of a query."""
     with raised_as_usual(statement):
         return cast("list[tuple[Any, ...]]", connection().execute(statement, values).fetchall())
+
+
+def copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """Put rows into a table by PostgreSQL's COPY."""
+    statement = f"COPY {table} ({', '.join(columns)}) FROM STDIN"
+    with raised_as_usual(statement), connection().cursor() as cursor, cursor.copy(statement) as copying:
+        for each in rows:
+            copying.write_row(each)
 
 
 @contextmanager

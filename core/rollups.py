@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Select, Table
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import SQLModel
 
 from core import driver
-from core.db import dialect
+from core.db import dialect, run
 
 Row = tuple[Any, ...]
 
@@ -36,6 +38,31 @@ def grow(table: Table, rows: Sequence[Row], *, sums: tuple[str, ...]) -> None:
         driver.run_once(statement, [list(values) for values in zip(*rows, strict=True)])
     else:
         driver.run_many(statement, rows)
+
+
+def grow_selected(table: Table, rows: Select[Any], *, sums: tuple[str, ...]) -> None:
+    """Like `grow`, with rows that the database selects (its columns in the table's order), so that none comes to us.
+
+    On SQLite the SELECT must not end with its FROM: an ON CONFLICT behind it would be taken for a join's.
+    """
+    insert = pg_insert if dialect() == "postgresql" else sqlite_insert
+    growing = insert(table).from_select([column.name for column in table.columns], rows)
+    grown = {name: table.c[name] + growing.excluded[name] for name in sums}
+    run(growing.on_conflict_do_update(index_elements=[*table.primary_key], set_=grown))
+
+
+def pile(table: Table, rows: Sequence[Row]) -> None:
+    """Put rows into a temporary table, where statements of this transaction find them; what lay there is gone."""
+    columns = ", ".join(f"{column.name} {column.type.compile()}" for column in table.columns)
+    postgresql = dialect() == "postgresql"
+    kept = " ON COMMIT DELETE ROWS" if postgresql else ""
+    driver.run_once(f"CREATE TEMPORARY TABLE IF NOT EXISTS {table.name} ({columns}){kept}", [])
+    driver.run_once(f"DELETE FROM {table.name}", [])  # noqa: S608 - our own word
+    if postgresql:
+        driver.copy(table.name, [column.name for column in table.columns], rows)
+    else:
+        marks = ", ".join("?" for _ in table.columns)
+        driver.run_many(f"INSERT INTO {table.name} VALUES ({marks})", rows)  # noqa: S608 - our own word
 
 
 def hold(*tables: Table) -> None:

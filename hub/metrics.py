@@ -9,13 +9,13 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, Select, Text, func
+from sqlalchemy import BigInteger, Index, Integer, Select, Text, func, literal, true, union_all
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
-from core.db import before_commit, session
+from core.db import before_commit, dialect, session
 from core.errors import Invalid
-from core.rollups import grow, hold, table_of
+from core.rollups import grow, grow_selected, hold, table_of
 
 
 class LadderStep(SQLModel, table=True):
@@ -118,6 +118,28 @@ def add(gains: Iterable[Gain]) -> None:
         points[point] = points.get(point, 0) + gain.value
     # Sorted: two transactions that touch the same rows take them in the same order.
     grow(table_of(LadderStep), [(*place, *step) for place, step in sorted(ladder.items())], sums=("value",))
+    _add_to_series(points)
+
+
+def add_selected(metric: str, day: int, gains: Select[Any]) -> None:
+    """Add the gains of one day (YYYYMMDD) that the database selects, (member_id, unit_id, value) with each member once.
+
+    As `add` does it, for thousands at a time: the rows stay where they are.
+    """
+    of = gains.subquery()
+    periods = union_all(*(select_columns(literal(each).label("period")) for each in periods_of(day)))
+    period = periods.subquery().c.period
+    steps = select_columns(literal(metric), of.c.member_id, period, of.c.unit_id, of.c.value)
+    # Sorted as above: by the members alone on SQLite, which has one writer and would sort all of it once more.
+    order = (of.c.member_id, period) if dialect() == "postgresql" else (of.c.member_id,)
+    grow_selected(
+        table_of(LadderStep), steps.join_from(of, period.table, true()).order_by(*order), sums=("value",)
+    )
+    units = select_columns(of.c.unit_id, func.sum(of.c.value)).group_by(of.c.unit_id)
+    _add_to_series({(metric, unit, day): int(value) for unit, value in session().execute(units)})
+
+
+def _add_to_series(points: dict[Point, int]) -> None:
     if session().in_nested_transaction():  # a savepoint that is undone takes with it what it added
         _grow_series(points)
         return

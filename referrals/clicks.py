@@ -1,14 +1,25 @@
 """Clicks in the database: moved from the journal in batches, each exactly once, with the scoreboard in the same step."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 import structlog
-from sqlalchemy import BigInteger, Integer, Select, Text, delete, literal, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Integer,
+    MetaData,
+    Select,
+    Table,
+    Text,
+    delete,
+    func,
+    literal,
+    update,
+)
 from sqlalchemy import select as select_columns
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
@@ -16,12 +27,11 @@ from sqlmodel import Field, SQLModel, col, select
 
 from core import driver
 from core.db import dialect, run, session, transaction, update_one
-from core.rollups import grow, table_of
+from core.rollups import grow_selected, pile, table_of
 from core.settings import settings
 from hub import metrics
-from hub.metrics import Gain
 from referrals import journal, link_days, link_referrers, lost_clicks
-from referrals.journal_lines import COLUMNS, Piece, Whose, by_referrer, id_of, whose
+from referrals.journal_lines import COLUMNS, Counted, Piece, by_referrer, counted, id_of
 
 log = structlog.get_logger()
 
@@ -32,6 +42,13 @@ CHUNK = 500
 _COPY = f"COPY click ({', '.join(COLUMNS)}) FROM STDIN"
 _VALUES = ", ".join("?" for _ in COLUMNS)
 _INSERT = f"INSERT INTO click ({', '.join(COLUMNS)}) VALUES ({_VALUES}) ON CONFLICT DO NOTHING"  # noqa: S608 - our own words
+_TAKEN = Table(
+    "taken_click",
+    MetaData(),
+    *(Column("link_id", Text), Column("membership_id", Text), Column("unit_id", Text)),
+    *(Column("day", Integer), Column("handheld", Integer), Column("clicks", BigInteger)),
+)
+"""the counted clicks of a batch, while it is taken in"""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -158,7 +175,7 @@ def store(records: Sequence[bytes]) -> int:
     ):  # a segment was read again: rare, so only now it is asked which of its clicks are new
         fresh = _unknown(records)
         _insert(fresh)
-    _add_up(whose(fresh))
+    _add_up(counted(fresh))
     link_referrers.add(by_referrer(fresh))
     return len(fresh)
 
@@ -269,14 +286,14 @@ def _unknown(records: Sequence[bytes]) -> list[bytes]:
     return list(by_id.values())
 
 
-def _add_up(clicks: Mapping[Whose, int]) -> None:
-    """Scoreboard and tallies of counted clicks."""
-    link_days.add(clicks)
-    days: Counter[tuple[str, str, int]] = Counter()
-    links: Counter[str] = Counter()
-    for of, number in clicks.items():
-        if of.counted:
-            days[of.membership_id, of.unit_id, of.day] += number
-            links[of.link_id] += number
-    metrics.add(Gain("clicks", member, unit, day, number) for (member, unit, day), number in days.items())
-    grow(table_of(LinkTally), sorted(links.items()), sums=("clicks",))
+def _add_up(clicks: Sequence[Counted]) -> None:
+    """Scoreboard and tallies of counted clicks, added up by the database."""
+    pile(_TAKEN, clicks)
+    link_days.add(_TAKEN)
+    c = _TAKEN.c
+    links = select_columns(c.link_id, func.sum(c.clicks)).group_by(c.link_id).order_by(c.link_id)
+    grow_selected(table_of(LinkTally), links, sums=("clicks",))
+    for day in sorted({each.day for each in clicks}):
+        sums = func.min(c.unit_id).label("unit_id"), func.sum(c.clicks).label("value")
+        gains = select_columns(c.membership_id.label("member_id"), *sums).where(c.day == day)
+        metrics.add_selected("clicks", day, gains.group_by(c.membership_id))

@@ -18,7 +18,7 @@ _START = re.compile(rb"[0-9a-f]{8}\t[0-9a-z]{26}\t")
 class ClickRecord(NamedTuple):
     """A click as the journal has it; the texts hold no tab and no line break.
 
-    What sums are made by stands together, behind fields of fixed length: see `whose`.
+    What sums are made by stands together, behind fields of fixed length: see `counted`.
     """
 
     id: str
@@ -42,6 +42,7 @@ _ID = 26
 _WHOSE = slice(_ID + 1 + 13 + 1, _ID + 1 + 13 + 1 + 3 * (_ID + 1) + 8 + 1 + 1 + 1 + 1)
 _LINK = slice(_WHOSE.start, _WHOSE.start + _ID)
 _COUNTED = _WHOSE.stop - 3
+_IN_PIECE = _COUNTED - _WHOSE.start
 _AS_COUNTED = ord("1")
 
 
@@ -57,15 +58,16 @@ class Piece:
     broken: int
 
 
-class Whose(NamedTuple):
-    """What sums are made by."""
+class Counted(NamedTuple):
+    """Counted clicks that are of one sum."""
 
     link_id: str
     membership_id: str
     unit_id: str
     day: int
-    counted: bool
-    handheld: bool
+    handheld: int
+    """1 from a phone or a tablet, else 0"""
+    clicks: int
 
 
 def line_of(fields: str) -> bytes:
@@ -84,16 +86,21 @@ def id_of(record: bytes) -> str:
     return record[:_ID].decode()
 
 
-def whose(records: Sequence[bytes]) -> dict[Whose, int]:
-    """Clicks by what sums are made by: cut out as one piece, since this is done for every click.
+def counted(records: Sequence[bytes]) -> list[Counted]:
+    """The clicks that count, summed: cut out as one piece, since this is done for every click, and sorted by link.
 
-    The piece ends with the first letter of the device, which tells phones and tablets from the rest: several letters
-    are of one sum.
+    The piece ends with the first letter of the device, which tells phones and tablets from the rest.
     """
-    summed: Counter[Whose] = Counter()
-    for piece, number in Counter([each[_WHOSE] for each in records]).items():
-        summed[_whose(piece)] += number
-    return summed
+    pieces = Counter([each[_WHOSE] for each in records])
+    told = sorted(
+        (piece.decode(), number) for piece, number in pieces.items() if piece[_IN_PIECE] == _AS_COUNTED
+    )
+    return [
+        Counted(
+            piece[:26], piece[27:53], piece[54:80], int(piece[81:89]), int(piece[92:] in {"m", "t"}), number
+        )
+        for piece, number in told
+    ]
 
 
 def by_referrer(records: Sequence[bytes]) -> dict[tuple[str, str], int]:
@@ -106,11 +113,6 @@ def by_referrer(records: Sequence[bytes]) -> dict[tuple[str, str], int]:
         ]
     )
     return {(piece[:_ID].decode(), piece[_ID:].decode()): number for piece, number in pieces.items()}
-
-
-def _whose(piece: bytes) -> Whose:
-    link, member, unit, day, counted, letter, *_ = *piece.decode().split("\t"), ""
-    return Whose(link, member, unit, int(day), counted == "1", letter in {"m", "t"})
 
 
 def understood(lines: list[bytes], *, finished: bool) -> Piece:

@@ -1,14 +1,13 @@
 """What a link brought by day: counted clicks, added up in the step that stores them, so that a chart costs no scan."""
 
-from collections.abc import Mapping
 from datetime import date
 
-from sqlalchemy import BigInteger, Integer, Text
+from sqlalchemy import BigInteger, FromClause, Integer, Text, func
+from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from core.db import session
-from core.rollups import grow, table_of
-from referrals.journal_lines import Whose
+from core.rollups import grow_selected, table_of
 
 HANDHELD = frozenset({"mobile", "tablet"})
 
@@ -27,18 +26,12 @@ class LinkDay(SQLModel, table=True):
     """how many of them came from a phone or a tablet"""
 
 
-_TABLE = table_of(LinkDay)
-
-
-def add(clicks: Mapping[Whose, int]) -> None:
-    """Add counted clicks to their links' days, one statement a batch; call it in the transaction that stores them."""
-    sums: dict[tuple[str, int], list[int]] = {}
-    for whose, number in clicks.items():
-        if whose.counted:
-            total = sums.setdefault((whose.link_id, whose.day), [0, 0])
-            total[0] += number
-            total[1] += number * whose.handheld
-    grow(_TABLE, [(*key, *total) for key, total in sorted(sums.items())], sums=("clicks", "handheld"))
+def add(taken: FromClause) -> None:
+    """Add clicks that were counted (a row for link, day and device at least) to their links' days."""
+    c = taken.c
+    days = select_columns(c.link_id, c.day, func.sum(c.clicks), func.sum(c.clicks * c.handheld))
+    of = c.link_id, c.day
+    grow_selected(table_of(LinkDay), days.group_by(*of).order_by(*of), sums=("clicks", "handheld"))
 
 
 def clicks_by_day(link_id: str, first: date, last: date) -> dict[int, LinkDay]:
