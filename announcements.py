@@ -10,11 +10,11 @@ from core.db import session
 from core.events import when
 from curriculum.certification import Award, CertificationAwarded, CertificationRevoked, Revocation
 from hub.announcing import announce, names, shown_by
-from referrals.reassignment import ConversionReassigned
-from referrals.recording import ConversionsWon
-from referrals.refunds import RefundCameBack, RefundRecorded
+from referrals.conversions.reassignment import ConversionReassigned
+from referrals.conversions.recording import ConversionsWon
+from referrals.conversions.refunds import RefundCameBack, RefundRecorded
+from rewards.payouts.runs import PayoutReversed, PayoutSent, PayoutStopped, PayoutTakenBack
 from rewards.reward import Reward, RewardDecided, RewardReversed, RewardsGranted
-from rewards.runs import PayoutReversed, PayoutSent, PayoutStopped, PayoutTakenBack
 from webhook_types import TYPES
 
 LOOK_BACK = timedelta(days=2)

@@ -12,12 +12,14 @@ from core.db import session, transaction
 from core.outbox import OutboxMessage
 from hub import actions, endpoints, metrics
 from hub.units import find_hub
-from referrals import link_proof
-from referrals.imports import stuck_imports
-from referrals.refunds import stuck_refunds
-from rewards import invoice_proof, invoices, proof, sealed_rows
-from rewards.runs import Payout
-from rewards.stripe_events import StripeEvent
+from referrals.clicks import link_proof
+from referrals.conversions.imports import stuck_imports
+from referrals.conversions.refunds import stuck_refunds
+from rewards import sealed_rows
+from rewards.ledger import proof
+from rewards.payouts.runs import Payout
+from rewards.stripe.stripe_events import StripeEvent
+from rewards.tax import invoice_proof, invoices
 
 STUCK_AFTER = timedelta(hours=24)
 LOOK = "proof.look"

@@ -11,22 +11,19 @@ from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
-from referrals import (
-    appeals,
-    clicks,
-    conversions,
-    fraud_evidence,
-    fraud_work,
-    links,
-    reassignment,
-    review_mails,
-)
-from referrals.conversions import ConversionsWon
-from referrals.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
-from referrals.reassignment import ConversionReassigned
-from referrals.refunds import RefundCameBack, RefundRecorded
-from rewards import accounts, fallen, grants, in_kind, restorations, reviews, withdrawals
-from rewards.perk_orders import PerksOfPayoutAnswered
+from referrals.clicks import clicks
+from referrals.conversions import appeals, conversions, reassignment
+from referrals.conversions.conversions import ConversionsWon
+from referrals.conversions.reassignment import ConversionReassigned
+from referrals.conversions.refunds import RefundCameBack, RefundRecorded
+from referrals.fraud import fraud_evidence, fraud_work, review_mails
+from referrals.fraud.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
+from referrals.links import links
+from rewards import grants
+from rewards.approvals import reviews
+from rewards.payouts import accounts, in_kind
+from rewards.perks.perk_orders import PerksOfPayoutAnswered
+from rewards.taking_back import fallen, restorations, withdrawals
 
 
 def accepted_advocates_learn(event: ApplicationAccepted) -> None:

@@ -24,20 +24,14 @@ from core.settings import configure
 from core.statistics import keep_statistics
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
-from referrals import clicks, fraud_traces, fraud_work, imports, refunds, visitor
-from rewards import (
-    grants,
-    in_kind,
-    landings,
-    missed_events,
-    payout_sender,
-    payouts,
-    reconciliation,
-    reviews,
-    sealed_rows,
-    statement_documents,
-    stripe_events,
-)
+from referrals.clicks import clicks, visitor
+from referrals.conversions import imports, refunds
+from referrals.fraud import fraud_traces, fraud_work
+from rewards import grants, sealed_rows
+from rewards.approvals import reviews
+from rewards.payouts import in_kind, landings, payout_sender, payouts, reconciliation
+from rewards.statements import statement_documents
+from rewards.stripe import missed_events, stripe_events
 
 log = structlog.get_logger()
 THREADS = 8

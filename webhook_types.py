@@ -16,11 +16,11 @@ from core.db import session
 from curriculum.answers import ShownCertification, show_certifications
 from hub.announcing import Show
 from referrals.answers import ShownConversion, ShownRefund, show_conversions, show_refund
-from referrals.conversions import Conversion, Refund
-from referrals.seen import conversions_in
+from referrals.conversions.conversions import Conversion, Refund
+from referrals.conversions.seen import conversions_in
 from rewards.answers import ShownPayout, ShownReward, show_payouts, show_rewards
+from rewards.payouts.runs import Payout
 from rewards.reward import Reward, RewardReversal
-from rewards.runs import Payout
 
 Ids = Sequence[str]
 Units = frozenset[str]

@@ -4,7 +4,7 @@ from app import create_app
 from core.garbage import settle
 from core.logs import begin_logging
 from core.settings import configure
-from referrals.redirect import ClickPath
+from referrals.clicks.redirect import ClickPath
 from web.assets import with_assets
 
 settings = configure()

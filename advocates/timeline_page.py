@@ -19,11 +19,11 @@ from curriculum.attempts import Attempt
 from curriculum.certification import Award, Revocation
 from curriculum.enrolment import Enrolment
 from hub.policies import Acknowledgement, Policy, PolicyVersion
-from referrals.conversions import AttributionCandidate, Conversion, Refund
-from referrals.fraud_cases import FraudCase
-from referrals.links import Link
+from referrals.conversions.conversions import AttributionCandidate, Conversion, Refund
+from referrals.fraud.fraud_cases import FraudCase
+from referrals.links.links import Link
+from rewards.payouts.runs import Payout
 from rewards.reward import Reward
-from rewards.runs import Payout
 
 MOST_OF_A_KIND, MOST = 50, 200
 

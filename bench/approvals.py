@@ -20,10 +20,11 @@ from core.clock import day_number, now
 from core.ids import new_id
 from core.rollups import grow, table_of
 from hub.actions import Action
-from rewards import approvals, ledger, proof
-from rewards.approvals import Seen
-from rewards.asking import APPROVE
-from rewards.ledger import CachedBalance, LedgerTransaction, Posting
+from rewards.approvals import approvals
+from rewards.approvals.approvals import Seen
+from rewards.approvals.asking import APPROVE
+from rewards.ledger import ledger, proof
+from rewards.ledger.ledger import CachedBalance, LedgerTransaction, Posting
 from rewards.reward import NewReward, Reward, book_all
 
 MANY, FEW, ROUNDS = 10_000, 1_000, 3

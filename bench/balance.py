@@ -6,8 +6,8 @@ import time
 from bench.figures import Goal, say
 from bench.installation import installation
 from core import db
-from rewards import ledger
-from rewards.ledger import Entry, Movement
+from rewards.ledger import ledger
+from rewards.ledger.ledger import Entry, Movement
 
 FEW, MANY, ASKED, AT_ONCE = 10, 100_000, 2_000, 10_000
 SAME = Goal(1.2, at_most=True)

@@ -14,9 +14,9 @@ from bench.installation import Installation, installation
 from bench.posts import post
 from bench.servers import server
 from core.clock import now
-from referrals.click_ids import new_click_id
-from referrals.link_table import milliseconds
-from referrals.tokens import sign, signing_key
+from referrals.clicks.click_ids import new_click_id
+from referrals.clicks.link_table import milliseconds
+from referrals.clicks.tokens import sign, signing_key
 
 SINGLE, BATCH = Goal(0.4, 0.6), Goal(8_000, 20_000)
 LINES = 10_000

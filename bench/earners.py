@@ -15,7 +15,7 @@ from curriculum.certification import Award
 from curriculum.enrolment import Enrolment
 from curriculum.releases import publish
 from hub.programmes import Programme
-from rewards.rules import Terms, change_rule
+from rewards.rules.rules import Terms, change_rule
 from tests.curriculum.stories import make_curriculum
 
 CHUNK = 10_000

@@ -21,10 +21,10 @@ from core.ids import new_id
 from core.settings import Settings, configure
 from migrations.run import upgrade
 from migrations.tables import every_table
-from referrals import clicks
-from referrals.click_ids import new_click_id
-from referrals.journal_lines import ClickRecord, fields_of, line_of
-from referrals.redirect import DAY_MS
+from referrals.clicks import clicks
+from referrals.clicks.click_ids import new_click_id
+from referrals.clicks.journal_lines import ClickRecord, fields_of, line_of
+from referrals.clicks.redirect import DAY_MS
 
 SEGMENT = 100_000
 PER_MS = 20

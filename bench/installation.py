@@ -18,7 +18,7 @@ from hub.programmes import Programme
 from hub.units import create_unit
 from migrations.run import upgrade
 from migrations.tables import every_table
-from referrals.links import Link, LinkChange
+from referrals.links.links import Link, LinkChange
 from tests.databases import PostgresServer
 from tests.factories import make_person, make_programme
 

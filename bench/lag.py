@@ -14,8 +14,8 @@ from bench.redirect import drain, popular
 from bench.servers import process, server
 from core import db
 from core.clock import now_ms
-from referrals import clicks, journal
-from referrals.clicks import Click
+from referrals.clicks import clicks, journal
+from referrals.clicks.clicks import Click
 
 MEBIBYTE = 1024 * 1024
 CATCH_UP_S = 60

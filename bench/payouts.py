@@ -9,7 +9,8 @@ from bench.installation import installation
 from core.db import transaction
 from core.settings import configure
 from reactions import wire
-from rewards import payout_sender, stripe_gateway
+from rewards.payouts import payout_sender
+from rewards.stripe import stripe_gateway
 from tests.factories import make_cast
 from tests.faults.test_payout_machine import PayoutMachine, tell
 from tests.rewards.stories import percent_rule

@@ -16,11 +16,12 @@ from core import db
 from core.clock import at, day_number, now
 from core.ids import new_id
 from hub.programmes import Programme
-from rewards import ledger, payouts, proof
-from rewards.accounts import PayoutAccount
-from rewards.ledger import CachedBalance, Entry, LedgerTransaction, Movement, Posting
+from rewards.ledger import ledger, proof
+from rewards.ledger.ledger import CachedBalance, Entry, LedgerTransaction, Movement, Posting
+from rewards.payouts import payouts
+from rewards.payouts.accounts import PayoutAccount
+from rewards.payouts.runs import Payout
 from rewards.reward import Reward
-from rewards.runs import Payout
 
 FASTER = {"sqlite": Goal(50, 100), "postgresql": Goal(12, 100)}
 ADVOCATES, SAMPLE, AT_ONCE = 100_000, 1_000, 10_000

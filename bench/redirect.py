@@ -14,7 +14,7 @@ from bench.installation import Installation, installation
 from bench.load import Loaded, has_wrk, load
 from bench.servers import Server, process, server
 from core import db
-from referrals.clicks import journal_lag
+from referrals.clicks.clicks import journal_lag
 
 APPLICATIONS = {"spokes": "wsgi:app", "bare": "bench.apps:bare", "flask": "bench.apps:minimal"}
 ASKED = 10_000

@@ -9,7 +9,8 @@ from core.clock import at, now
 from core.db import transaction
 from core.settings import configure
 from reactions import wire
-from rewards import payouts, proof
+from rewards.ledger import proof
+from rewards.payouts import payouts
 from tests.factories import make_advocate, make_cast
 from tests.rewards.local_stripe import LocalStripe, serving
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account

@@ -15,8 +15,8 @@ from core.jobs import JobTrace
 from core.outbox import OutboxMessage
 from core.paging import page_of
 from core.settings import settings
-from referrals.clicks import folder
-from referrals.lost_clicks import losses
+from referrals.clicks.clicks import folder
+from referrals.clicks.lost_clicks import losses
 from web.forms import read_query
 from web.signing_in import staff
 

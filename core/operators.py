@@ -13,8 +13,8 @@ from core.clock import now
 from core.db import session, transaction
 from core.jobs import JobTrace
 from core.outbox import OutboxMessage
-from referrals.clicks import folder, journal_lag
-from referrals.lost_clicks import losses
+from referrals.clicks.clicks import folder, journal_lag
+from referrals.clicks.lost_clicks import losses
 from web.requests import transacts_itself
 
 door = Blueprint("core_operators", __name__)

@@ -14,10 +14,11 @@ from demo.setting import Setting
 from demo.visitors import Visitors
 from hub.programmes import Programme, get_programme
 from hub.roles import staff_actor
-from referrals import appeals, fraud_cases
-from referrals.fraud_addresses import digest, normalised
-from referrals.fraud_cases import FraudCase
-from referrals.links import get_link
+from referrals.conversions import appeals
+from referrals.fraud import fraud_cases
+from referrals.fraud.fraud_addresses import digest, normalised
+from referrals.fraud.fraud_cases import FraudCase
+from referrals.links.links import get_link
 
 FAIR = "She sold these at her market stall that morning, from one till. We saw the photographs."
 OWN = "this order was placed with your own account"

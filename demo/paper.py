@@ -6,7 +6,7 @@ from core.access import Actor
 from core.clock import at
 from core.db import transaction
 from hub.programmes import Programme
-from referrals import imports
+from referrals.conversions import imports
 
 
 def bring_the_stalls_sales(code: str, programme: Programme, *, by: Actor, moment: datetime) -> None:

@@ -14,8 +14,8 @@ from hub.policies import publish_policy
 from hub.programmes import Programme, create_programme
 from hub.roles import Role, give_role, staff_actor
 from hub.units import Unit, create_unit, find_hub
-from rewards.conditions import Conditions, ProductRate
-from rewards.rules import Terms, change_rule
+from rewards.rules.conditions import Conditions, ProductRate
+from rewards.rules.rules import Terms, change_rule
 
 STAFF: tuple[tuple[str, str, Role, str], ...] = (
     ("hub@demo.example", "Hedda Rosen", "hub_admin", "hub"),

@@ -9,11 +9,11 @@ from core.clock import now
 from core.settings import settings
 from hub.programmes import Programme, change
 from hub.utm import usual_template
-from referrals import campaigns, kit
-from referrals.campaigns import Campaign
-from referrals.link_changes import change_link, terms_of
-from referrals.links import end_link, links_of, open_link
-from referrals.sharekit import ChannelName
+from referrals.links import campaigns, kit
+from referrals.links.campaigns import Campaign
+from referrals.links.link_changes import change_link, terms_of
+from referrals.links.links import end_link, links_of, open_link
+from referrals.links.sharekit import ChannelName
 
 WORDS: tuple[tuple[ChannelName, str], ...] = (
     ("x", "#ad My hand grinder, three years in. What I would change is the lid: {address}"),

@@ -39,13 +39,16 @@ from hub import endpoints
 from hub.policies import acknowledge, unacknowledged
 from hub.programmes import Programme
 from hub.roles import key_actor
-from referrals import clicks, fraud_work
-from referrals.links import links_of
-from rewards import accounts, approvals, payout_sender, payouts, reviews, stripe_accounts
-from rewards.approvals import Seen
+from referrals.clicks import clicks
+from referrals.fraud import fraud_work
+from referrals.links.links import links_of
+from rewards.approvals import approvals, reviews
+from rewards.approvals.approvals import Seen
 from rewards.grants import open_after_hold
+from rewards.payouts import accounts, payout_sender, payouts
 from rewards.reward import Reward, content_hash
-from rewards.statement_documents import close_months
+from rewards.statements.statement_documents import close_months
+from rewards.stripe import stripe_accounts
 
 DAYS, PEOPLE = 172, 68
 UNDECIDED_FROM = 61

@@ -7,8 +7,8 @@ from core.access import Actor
 from core.people import get_person
 from demo.setting import Setting
 from hub.roles import staff_actor
-from rewards import self_billing, tax_forms
-from rewards.tax_forms import Details, TaxForm
+from rewards.tax import self_billing, tax_forms
+from rewards.tax.tax_forms import Details, TaxForm
 
 VAT_ID = "NL200000007B02"
 """hers; as the one below an invented number that only its check digits know"""

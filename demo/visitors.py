@@ -14,10 +14,10 @@ from core.clock import at
 from core.db import transaction
 from core.settings import settings
 from hub.programmes import Programme
-from referrals.conversion_input import NewConversion, NewRefund
-from referrals.conversions import record
-from referrals.redirect import ClickPath
-from referrals.refunds import refund
+from referrals.clicks.redirect import ClickPath
+from referrals.conversions.conversion_input import NewConversion, NewRefund
+from referrals.conversions.conversions import record
+from referrals.conversions.refunds import refund
 
 AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 19_1 like Mac OS X) AppleWebKit/605.1.15 Version/19.1 Mobile/15E148 Safari/604.1",

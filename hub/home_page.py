@@ -14,9 +14,9 @@ from hub import policies
 from hub.home_figures_page import has_earned_money, last_months, latest_rewards, rank_of
 from hub.next_step import Learning, Situation, milestones, next_step
 from hub.programmes import Programme, get_programme
-from referrals.links import Link, links_of
-from referrals.rights import right_to_earn
-from rewards import accounts, in_kind, paid_to
+from referrals.conversions.rights import right_to_earn
+from referrals.links.links import Link, links_of
+from rewards.payouts import accounts, in_kind, paid_to
 
 NOON, EVENING, MORNING = 12, 18, 5
 

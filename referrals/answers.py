@@ -16,12 +16,12 @@ from core.db import session
 from core.people import Person
 from core.reading import Reading, among
 from hub.programmes import Programme
-from referrals.clicks import Click, clicks_of_links
-from referrals.conversion_rows import AttributionCandidate, Conversion, Refund
-from referrals.conversions import candidates_of
-from referrals.links import Link
-from referrals.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
-from referrals.recording import NewCandidate, NewRow
+from referrals.clicks.clicks import Click, clicks_of_links
+from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, Refund
+from referrals.conversions.conversions import candidates_of
+from referrals.conversions.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
+from referrals.conversions.recording import NewCandidate, NewRow
+from referrals.links.links import Link
 
 
 class ShownLink(Answer):

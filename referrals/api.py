@@ -8,7 +8,7 @@ from core.db import session
 from core.errors import SpokesError
 from core.paging import page_of
 from hub.programmes import ProgrammeNotFound
-from referrals import answers, conversions
+from referrals import answers
 from referrals.answers import (
     ClickPage,
     ConversionPage,
@@ -16,12 +16,12 @@ from referrals.answers import (
     ShownLink,
     ShownRefund,
 )
-from referrals.batch import BATCH_BYTES, TooManyLines, answered_lines
-from referrals.clicks import Click
-from referrals.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund
-from referrals.examples import A_REFUND, A_SALE
-from referrals.links import Link, LinkNotFound
-from referrals.listings import (
+from referrals.clicks.clicks import Click
+from referrals.conversions import conversions
+from referrals.conversions.batch import BATCH_BYTES, TooManyLines, answered_lines
+from referrals.conversions.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund
+from referrals.conversions.examples import A_REFUND, A_SALE
+from referrals.conversions.listings import (
     ClickListing,
     ConversionListing,
     LinkListing,
@@ -29,9 +29,10 @@ from referrals.listings import (
     narrow_conversions,
     programme_in,
 )
-from referrals.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
-from referrals.refunds_in import RefundInOtherCurrency, RefundOfLead, RefundOfSeveral
-from referrals.seen import conversions_in, seen_link
+from referrals.conversions.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
+from referrals.conversions.refunds_in import RefundInOtherCurrency, RefundOfLead, RefundOfSeveral
+from referrals.conversions.seen import conversions_in, seen_link
+from referrals.links.links import Link, LinkNotFound
 from rewards.together import take_with_others
 from rewards.told import BatchResult, ToldConversion, take_all
 from web.api_doors import NDJSON, NoQuery, by_json, by_lines, by_query

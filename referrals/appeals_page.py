@@ -15,13 +15,13 @@ from core.inputs import Input
 from core.money import Money
 from core.paging import page_of
 from core.people import Person, get_person
-from referrals import appeals
-from referrals.appeals import DECIDE, Appeal, State
-from referrals.conversion_rows import Conversion
-from referrals.conversions import candidates_of
-from referrals.fraud_cases import under_review
-from referrals.links import Link
-from referrals.narrowing import narrowed
+from referrals.conversions import appeals
+from referrals.conversions.appeals import DECIDE, Appeal, State
+from referrals.conversions.conversion_rows import Conversion
+from referrals.conversions.conversions import candidates_of
+from referrals.conversions.narrowing import narrowed
+from referrals.fraud.fraud_cases import under_review
+from referrals.links.links import Link
 from rewards.explanations import name_of
 from rewards.reward import rewards_of_conversion
 from web.forms import Form, read_form, read_query

@@ -8,9 +8,9 @@ from pydantic import Field
 from core.access import authorize
 from core.inputs import Input, Line
 from hub.programmes import Programme, get_programme, programmes_in
-from referrals import campaigns, link_dates
-from referrals.campaigns import Campaign
-from referrals.links_input import Address, Day
+from referrals.links import campaigns, link_dates
+from referrals.links.campaigns import Campaign
+from referrals.links.links_input import Address, Day
 from web.forms import Form, read_form
 from web.signing_in import staff
 

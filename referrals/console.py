@@ -14,15 +14,15 @@ from core.db import session
 from core.inputs import Input
 from core.money import Money
 from core.paging import page_of
-from referrals import refused_refunds
-from referrals.conversions import Conversion, candidates_of
-from referrals.fraud_cases import SEE, FraudCase, cases_of
-from referrals.links import Link
-from referrals.narrowing import narrowed
-from referrals.owners import has, members_named, owners_of
-from referrals.refunds import refunds_of
-from referrals.refused_refunds import SETTLE
-from referrals.seen import conversions_in, seen_conversion
+from referrals.conversions import refused_refunds
+from referrals.conversions.conversions import Conversion, candidates_of
+from referrals.conversions.narrowing import narrowed
+from referrals.conversions.refunds import refunds_of
+from referrals.conversions.refused_refunds import SETTLE
+from referrals.conversions.seen import conversions_in, seen_conversion
+from referrals.fraud.fraud_cases import SEE, FraudCase, cases_of
+from referrals.links.links import Link
+from referrals.links.owners import has, members_named, owners_of
 from web.forms import read_query
 from web.signing_in import staff
 

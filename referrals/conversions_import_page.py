@@ -14,9 +14,9 @@ from core.paging import page_of
 from core.people import Person
 from core.spreadsheets import CSV, as_csv
 from hub import units
-from referrals import imports
-from referrals.import_reading import COLUMNS, IDENTIFIES, MOST_ROWS, NOTES
-from referrals.import_rows import ConversionImport, ImportKind, ImportRow, Outcome
+from referrals.conversions import imports
+from referrals.conversions.import_reading import COLUMNS, IDENTIFIES, MOST_ROWS, NOTES
+from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow, Outcome
 from web.forms import Form, read_form, read_query
 from web.requests import takes_bytes
 from web.signing_in import staff

@@ -19,13 +19,13 @@ from core.inputs import Input
 from core.paging import Page, page_of
 from core.people import Person, get_person
 from hub.programmes import Programme
-from referrals.conversion_rows import Conversion, Refund
-from referrals.conversions import candidates_of
-from referrals.fraud_cases import SEE, FraudCase, State
-from referrals.fraud_traces import FraudTrace
-from referrals.links import Link
-from referrals.narrowing import SeenCandidate, narrowed
-from referrals.refunds import refunds_of
+from referrals.conversions.conversion_rows import Conversion, Refund
+from referrals.conversions.conversions import candidates_of
+from referrals.conversions.narrowing import SeenCandidate, narrowed
+from referrals.conversions.refunds import refunds_of
+from referrals.fraud.fraud_cases import SEE, FraudCase, State
+from referrals.fraud.fraud_traces import FraudTrace
+from referrals.links.links import Link
 from rewards.reward import Reward, rewards_of_conversion
 
 MOST_SIMILAR = 20

@@ -12,11 +12,12 @@ from core.clock import now
 from core.inputs import Input, Line
 from core.money import Money
 from hub.programmes import get_programme, programmes_in
-from referrals import fraud_case_page, fraud_cases, fraud_thresholds
-from referrals.fraud import FEWER_IS_WORSE, SIGNALS, YES_OR_NO, Threshold
+from referrals import fraud_case_page
+from referrals.fraud import fraud_cases, fraud_thresholds
+from referrals.fraud.fraud import FEWER_IS_WORSE, SIGNALS, YES_OR_NO, Threshold
+from referrals.fraud.fraud_cases import DECIDE, SEE, FraudCase, get_case
+from referrals.fraud.fraud_thresholds import HOLD, MOST, MOST_POINTS, About, FraudThreshold
 from referrals.fraud_case_page import ReviewsQuery
-from referrals.fraud_cases import DECIDE, SEE, FraudCase, get_case
-from referrals.fraud_thresholds import HOLD, MOST, MOST_POINTS, About, FraudThreshold
 from web.forms import Form, read_form, read_query
 from web.signing_in import staff
 

@@ -9,8 +9,8 @@ from core.access import authorize
 from core.inputs import Input, InvalidInput, Line
 from core.spreadsheets import CSV
 from hub.programmes import get_programme, programmes_in
-from referrals import link_import
-from referrals.link_rows import COLUMNS, MOST_BYTES, MOST_ROWS, text_of
+from referrals.links import link_import
+from referrals.links.link_rows import COLUMNS, MOST_BYTES, MOST_ROWS, text_of
 from web.forms import Form, read_form
 from web.signing_in import staff
 

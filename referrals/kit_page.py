@@ -11,9 +11,9 @@ from core.settings import settings
 from hub import utm
 from hub.programmes import Programme, change, get_programme
 from hub.units import get_unit
-from referrals import destinations, kit
-from referrals.links_input import Address
-from referrals.sharekit import CHANNELS, FEWEST, ChannelName
+from referrals.links import destinations, kit
+from referrals.links.links_input import Address
+from referrals.links.sharekit import CHANNELS, FEWEST, ChannelName
 from web.forms import Form, read_form
 from web.signing_in import staff
 

@@ -7,7 +7,7 @@ from flask_babel import gettext as _
 
 from core.inputs import Input
 from core.money import Money
-from referrals.link_figures import LinkFigures
+from referrals.links.link_figures import LinkFigures
 
 
 class SpanQuery(Input):

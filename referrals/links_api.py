@@ -9,16 +9,18 @@ from core.access import Actor
 from core.db import session
 from core.errors import Invalid
 from core.inputs import PRINTABLE
-from referrals import answers, link_changes, link_requests, links
+from referrals import answers
 from referrals.answers import ShownLink
-from referrals.codes import WrongCode, WrongCoupon
-from referrals.destinations import HostNotAllowed, WrongDestination
-from referrals.examples import A_LINK, A_LINK_CHANGE
-from referrals.link_changes import LinkChanged
-from referrals.link_dates import EndsTooEarly
-from referrals.link_input import LinkChanges, WantedLink
-from referrals.link_requests import ProgrammeNeeded, RequestDiffers
-from referrals.links import (
+from referrals.conversions.examples import A_LINK, A_LINK_CHANGE
+from referrals.conversions.seen import seen_link
+from referrals.links import link_changes, link_requests, links
+from referrals.links.codes import WrongCode, WrongCoupon
+from referrals.links.destinations import HostNotAllowed, WrongDestination
+from referrals.links.link_changes import LinkChanged
+from referrals.links.link_dates import EndsTooEarly
+from referrals.links.link_input import LinkChanges, WantedLink
+from referrals.links.link_requests import ProgrammeNeeded, RequestDiffers
+from referrals.links.links import (
     AlreadyEnded,
     CodeTaken,
     CouponTaken,
@@ -28,7 +30,6 @@ from referrals.links import (
     NoRightToEarn,
     TooManyLinks,
 )
-from referrals.seen import seen_link
 from web.api_doors import NoQuery, by_json, by_query
 from web.machines import note_use, unit_of_caller
 from web.protection import csrf

@@ -12,16 +12,16 @@ from core.db import session
 from core.paging import page_of
 from core.spreadsheets import CSV
 from hub.programmes import get_programme, programmes_in
-from referrals import link_list, links
 from referrals.answers import brought_by
-from referrals.link_changes import change_link
-from referrals.link_figures import SPANS, figures_of
+from referrals.clicks.link_referrers import sources_of
 from referrals.link_figures_page import SpanQuery, charts_of
-from referrals.link_list import LinksQuery
-from referrals.link_referrers import sources_of
-from referrals.links import Link, LinkNotFound, address_of
-from referrals.links_input import StaffLinkChange, as_typed, last_day_of, terms_in
-from referrals.owners import owners_of
+from referrals.links import link_list, links
+from referrals.links.link_changes import change_link
+from referrals.links.link_figures import SPANS, figures_of
+from referrals.links.link_list import LinksQuery
+from referrals.links.links import Link, LinkNotFound, address_of
+from referrals.links.links_input import StaffLinkChange, as_typed, last_day_of, terms_in
+from referrals.links.owners import owners_of
 from referrals.qr_page import picture_of
 from web.forms import Form, read_form, read_query
 from web.requests import writes_on_get

@@ -5,7 +5,7 @@ from flask.typing import ResponseReturnValue
 from pydantic import Field
 
 from core.inputs import Input
-from referrals import yours
+from referrals.conversions import yours
 from web.forms import read_query
 from web.signing_in import advocate
 

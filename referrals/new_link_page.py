@@ -7,8 +7,8 @@ from flask_babel import gettext as _
 from core.access import authorize
 from core.inputs import Line
 from hub.programmes import get_programme, programmes_in
-from referrals.link_import import open_row
-from referrals.link_rows import LinkRow
+from referrals.links.link_import import open_row
+from referrals.links.link_rows import LinkRow
 from web.forms import Form, read_form
 from web.signing_in import staff
 

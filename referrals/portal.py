@@ -9,16 +9,17 @@ from core.clock import now
 from core.db import session
 from hub import policies
 from hub.programmes import get_programme
-from referrals import kit, link_dates, links, yours
 from referrals.answers import brought_by
-from referrals.link_changes import change_link
-from referrals.link_figures import SPANS, figures_of
+from referrals.clicks.link_referrers import sources_of
+from referrals.conversions import yours
+from referrals.conversions.rights import right_to_earn
 from referrals.link_figures_page import SpanQuery, charts_of
-from referrals.link_referrers import sources_of
-from referrals.links import Link, LinkNotFound, address_of
-from referrals.links_input import LinkChange, NewLink, as_typed, last_day_of, terms_in
+from referrals.links import kit, link_dates, links
+from referrals.links.link_changes import change_link
+from referrals.links.link_figures import SPANS, figures_of
+from referrals.links.links import Link, LinkNotFound, address_of
+from referrals.links.links_input import LinkChange, NewLink, as_typed, last_day_of, terms_in
 from referrals.qr_page import picture_of
-from referrals.rights import right_to_earn
 from web.forms import Form, read_form, read_query
 from web.signing_in import advocate, me
 

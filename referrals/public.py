@@ -2,7 +2,7 @@
 
 from flask import Blueprint, Response, render_template, request
 
-from referrals.snippet import KEPT_S, snippet
+from referrals.conversions.snippet import KEPT_S, snippet
 from web.requests import transacts_itself
 
 door = Blueprint("referrals_public", __name__)

@@ -2,8 +2,8 @@
 
 from flask import Response
 
-from referrals.links import Link, address_of
-from referrals.qr import Kind, qr_code
+from referrals.links.links import Link, address_of
+from referrals.links.qr import Kind, qr_code
 
 MEDIA_TYPES: dict[Kind, str] = {"svg": "image/svg+xml", "png": "image/png"}
 

@@ -7,8 +7,8 @@ from core.access import Actor
 from core.api_keys import POSTBACK
 from core.errors import Forbidden
 from hub.roles import key_actor
-from referrals import postback
-from referrals.postback import Postback
+from referrals.conversions import postback
+from referrals.conversions.postback import Postback
 from web.forms import read_form, read_query
 from web.machines import counted_key, machine, note_use, unit_of_caller
 from web.protection import csrf

@@ -8,9 +8,9 @@ from sqlmodel import col, select
 from core.answers import Answer, Listed
 from core.db import session
 from hub.programmes import Programme
-from referrals.conversions import Conversion
+from referrals.conversions.conversions import Conversion
+from rewards.payouts.runs import Payout, PayoutRun
 from rewards.reward import Reward
-from rewards.runs import Payout, PayoutRun
 
 
 class ShownReward(Answer):

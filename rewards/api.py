@@ -8,9 +8,9 @@ from core.access import Actor
 from core.paging import Listing, page_of
 from rewards import answers
 from rewards.answers import PayoutPage, RewardPage
+from rewards.payouts.runs import Payout
+from rewards.payouts.runs import State as PayoutState
 from rewards.reward import Reward, State
-from rewards.runs import Payout
-from rewards.runs import State as PayoutState
 from web.api_doors import by_query
 from web.machines import listed, note_use
 from web.protection import csrf

@@ -15,11 +15,12 @@ from core.files import get_file
 from core.inputs import Input, Line
 from core.people import get_person
 from core.settings import settings
-from rewards import bank_accounts, bank_files, payouts_page
-from rewards.bank_files import RIGHT, BankFile
-from rewards.payout_decisions import get_payout
+from rewards import payouts_page
+from rewards.payouts import bank_accounts, bank_files
+from rewards.payouts.bank_files import RIGHT, BankFile
+from rewards.payouts.payout_decisions import get_payout
+from rewards.payouts.runs import PayoutRun
 from rewards.payouts_page import get_run
-from rewards.runs import PayoutRun
 from rewards.statements_page import answer_file
 from web.forms import Form, read_form
 from web.proving import proves

@@ -9,10 +9,10 @@ from core.access import Actor
 from core.clock import now
 from core.db import session, update_one
 from hub import actions
-from rewards import ledger
-from rewards.asking import APPROVE, APPROVE_SECOND
-from rewards.ledger import Entry, Movement
-from rewards.lines import Line
+from rewards.approvals.asking import APPROVE, APPROVE_SECOND
+from rewards.approvals.lines import Line
+from rewards.ledger import ledger
+from rewards.ledger.ledger import Entry, Movement
 from rewards.reward import Reward, RewardDecided
 
 UNAPPROVED: dict[str, None] = dict.fromkeys(

@@ -11,17 +11,13 @@ from pydantic import Field, StringConstraints
 from core.access import Actor, authorize
 from core.inputs import Input
 from hub.programmes import programmes_in
-from rewards import (
-    approvals,
-    everything_page,
-    rewards_page,
-    second_looks,
-    write_offs,
-)
-from rewards.approvals import Approved, Seen
+from rewards import everything_page, rewards_page
+from rewards.approvals import approvals, second_looks
+from rewards.approvals.approvals import Approved, Seen
 from rewards.explanations import explain
 from rewards.reward import Reward, get_reward
 from rewards.rewards_page import RewardsQuery
+from rewards.taking_back import write_offs
 from web.formats import money
 from web.forms import Form, read_form, read_query
 from web.proving import proves

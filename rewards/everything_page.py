@@ -12,8 +12,8 @@ from advocates.membership import Membership
 from core.access import Actor, authorize_anywhere
 from core.db import session
 from core.money import Money
-from rewards.approving import MOST, Approved, RewardsChanged, Seen, approve
-from rewards.asking import APPROVE
+from rewards.approvals.approving import MOST, Approved, RewardsChanged, Seen, approve
+from rewards.approvals.asking import APPROVE
 from rewards.reward import Reward
 from rewards.rewards_page import RewardsQuery, fits, has_signals, takes_two
 

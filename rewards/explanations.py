@@ -12,15 +12,16 @@ from core.access import CLOCK, RULE
 from core.db import session
 from core.people import Person, get_person
 from hub.programmes import Programme, get_programme
-from referrals.conversions import AttributionCandidate, Conversion, candidates_of
-from referrals.fraud_cases import FraudCase, find_case
-from rewards import journal, rules
-from rewards.approvals import needs_second, waits_for_second
-from rewards.customer_rewards import CustomerReward, find_given
-from rewards.journal import Booked
+from referrals.conversions.conversions import AttributionCandidate, Conversion, candidates_of
+from referrals.fraud.fraud_cases import FraudCase, find_case
+from rewards.approvals.approvals import needs_second, waits_for_second
+from rewards.ledger import journal
+from rewards.ledger.journal import Booked
+from rewards.payouts.runs import Payout, PayoutRun
 from rewards.reward import Reward, RewardReversal
-from rewards.rules import RewardRule
-from rewards.runs import Payout, PayoutRun
+from rewards.rules import rules
+from rewards.rules.customer_rewards import CustomerReward, find_given
+from rewards.rules.rules import RewardRule
 
 
 @dataclass(frozen=True)

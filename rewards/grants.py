@@ -17,19 +17,14 @@ from core.db import session, transaction, update_one
 from core.ids import new_ids
 from core.money import POINTS, Money
 from core.reading import Reading, among
-from referrals.conversion_rows import Conversion
-from referrals.customers import first_of
-from referrals.split import WHOLE, parts
-from referrals.split import percent as share_percent
-from referrals.won import Share, Won, won_of
-from rewards import reviews
-from rewards.arithmetic import Computed, Fact, aged, reward_for, rules_for
-from rewards.asking import ask_first
-from rewards.caps import within_caps
-from rewards.customer_rewards import Referred, give
-from rewards.milestones import Step, key_of, reached_in, steps_of
+from referrals.conversions.conversion_rows import Conversion
+from referrals.conversions.customers import first_of
+from referrals.conversions.split import WHOLE, parts
+from referrals.conversions.split import percent as share_percent
+from referrals.conversions.won import Share, Won, won_of
+from rewards.approvals import reviews
+from rewards.approvals.asking import ask_first
 from rewards.one_by_one import one_by_one
-from rewards.reversals import reverse_for_refund
 from rewards.reward import (
     NewReward,
     Reward,
@@ -40,8 +35,13 @@ from rewards.reward import (
     rewards_of_activity,
     rewards_of_conversion,
 )
-from rewards.rules import Version, versions_of
-from rewards.who import NOBODY, Who, who_were
+from rewards.rules.arithmetic import Computed, Fact, aged, reward_for, rules_for
+from rewards.rules.caps import within_caps
+from rewards.rules.customer_rewards import Referred, give
+from rewards.rules.milestones import Step, key_of, reached_in, steps_of
+from rewards.rules.rules import Version, versions_of
+from rewards.rules.who import NOBODY, Who, who_were
+from rewards.taking_back.reversals import reverse_for_refund
 
 __all__ = [
     "Reward",

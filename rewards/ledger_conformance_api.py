@@ -17,8 +17,8 @@ from core.errors import Invalid, NotFound
 from core.inputs import Currency, Input, Key
 from core.money import require_currency
 from core.settings import settings
-from rewards import ledger
-from rewards.ledger import Entry, LedgerTransaction, Movement, Posting
+from rewards.ledger import ledger
+from rewards.ledger.ledger import Entry, LedgerTransaction, Movement, Posting
 from web.forms import read_query
 from web.json_in import read_json
 from web.protection import csrf

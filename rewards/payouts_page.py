@@ -19,8 +19,8 @@ from core.money import Money
 from core.paging import Page, page_of
 from core.people import Person
 from hub.programmes import Programme, programmes_in
-from rewards.periods import Period, next_closing
-from rewards.runs import GONE, Payout, PayoutRun, PayoutSkip
+from rewards.payouts.periods import Period, next_closing
+from rewards.payouts.runs import GONE, Payout, PayoutRun, PayoutSkip
 
 SEE = "payout.see"
 SHOWN = 1_000

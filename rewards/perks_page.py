@@ -19,10 +19,10 @@ from core.inputs import Input, Line, Paragraphs
 from core.money import Money, to_minor
 from core.paging import Page, page_of
 from hub.programmes import Programme, get_programme, programmes_in
-from rewards import perk_orders, perks
 from rewards.payouts_page import people_of
-from rewards.perk_orders import PerkOrder
-from rewards.perks import MANAGE, PAYS, Perk
+from rewards.perks import perk_orders, perks
+from rewards.perks.perk_orders import PerkOrder
+from rewards.perks.perks import MANAGE, PAYS, Perk
 from web.forms import Form, read_form, read_query
 from web.proving import proves
 from web.signing_in import staff

@@ -18,26 +18,20 @@ from core.people import get_person
 from core.settings import settings
 from hub.metrics import value_of
 from hub.programmes import get_programme
-from referrals.conversions import Conversion
-from rewards import (
-    accounts,
-    in_kind,
-    paid_to,
-    perks,
-    points,
-    second_looks,
-    statement_documents,
-    statements,
-    stripe_accounts,
-    tax_forms,
-)
-from rewards.accounts import PayoutAccount
+from referrals.conversions.conversions import Conversion
+from rewards.approvals import second_looks
 from rewards.explanations import explain
-from rewards.invoices import invoices_of
-from rewards.periods import next_closing
+from rewards.payouts import accounts, in_kind, paid_to
+from rewards.payouts.accounts import PayoutAccount
+from rewards.payouts.periods import next_closing
+from rewards.perks import perks, points
 from rewards.reward import Reward
-from rewards.stripe_gateway import Refused, StripeBusy, StripeError
-from rewards.years import years_of
+from rewards.statements import statement_documents, statements
+from rewards.statements.years import years_of
+from rewards.stripe import stripe_accounts
+from rewards.stripe.stripe_gateway import Refused, StripeBusy, StripeError
+from rewards.tax import tax_forms
+from rewards.tax.invoices import invoices_of
 from web import country_names
 from web.forms import Form, read_form, read_query
 from web.proving import proves

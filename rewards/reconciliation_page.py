@@ -10,8 +10,14 @@ from sqlmodel import col, select
 from core.access import Actor
 from core.db import session
 from hub.units import all_units
-from rewards import payouts_page, reconciliation
-from rewards.reconciliation import ReconciledBalance, ReconciledSum, Reconciliation, ReconciliationDifference
+from rewards import payouts_page
+from rewards.payouts import reconciliation
+from rewards.payouts.reconciliation import (
+    ReconciledBalance,
+    ReconciledSum,
+    Reconciliation,
+    ReconciliationDifference,
+)
 from web.forms import Form
 from web.signing_in import staff
 

@@ -17,8 +17,9 @@ from core.db import session
 from core.errors import NotFound
 from core.money import POINTS, Money
 from hub import metrics
-from rewards import ledger, runs
-from rewards.ledger import Entry, Movement
+from rewards.ledger import ledger
+from rewards.ledger.ledger import Entry, Movement
+from rewards.payouts import runs
 
 Kind = Literal["earned", "points", "clawback", "restored", "carry"]
 State = Literal[

@@ -17,10 +17,10 @@ from core.money import Money
 from core.paging import Page, page_of
 from core.people import Person
 from hub.programmes import Programme
-from referrals.conversions import Conversion
-from referrals.fraud_cases import FraudCase, cases_of
-from referrals.links import Link
-from rewards.approvals import needs_second
+from referrals.conversions.conversions import Conversion
+from referrals.fraud.fraud_cases import FraudCase, cases_of
+from referrals.links.links import Link
+from rewards.approvals.approvals import needs_second
 from rewards.reward import Reward, State
 
 SEE = "reward.see"

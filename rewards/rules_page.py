@@ -16,12 +16,13 @@ from core.errors import Invalid
 from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
-from rewards import rewards_page, rules
-from rewards.conditions import MOST_MONTHS, CapPeriod, Conditions, Counted, ForWhom, Part, ProductRate
+from rewards import rewards_page
 from rewards.explanations import name_of
-from rewards.rule_effect import effect_of
-from rewards.rules import RewardRule, Terms, Trigger
-from rewards.statements import first_day
+from rewards.rules import rules
+from rewards.rules.conditions import MOST_MONTHS, CapPeriod, Conditions, Counted, ForWhom, Part, ProductRate
+from rewards.rules.rule_effect import effect_of
+from rewards.rules.rules import RewardRule, Terms, Trigger
+from rewards.statements.statements import first_day
 from web import country_names
 from web.forms import Form, read_form, read_query
 from web.proving import proves

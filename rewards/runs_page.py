@@ -13,17 +13,11 @@ from core.clock import now
 from core.db import session
 from core.inputs import Input
 from hub.programmes import get_programme
-from rewards import (
-    bank_files,
-    payout_calendar,
-    payout_decisions,
-    payout_preview,
-    payouts,
-    payouts_page,
-)
+from rewards import payouts_page
+from rewards.payouts import bank_files, payout_calendar, payout_decisions, payout_preview, payouts
+from rewards.payouts.runs import PayoutAttempt
 from rewards.payouts_page import get_run
 from rewards.reward import Reward
-from rewards.runs import PayoutAttempt
 from web.forms import Form, read_form, read_query
 from web.proving import proves
 from web.signing_in import staff

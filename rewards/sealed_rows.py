@@ -7,9 +7,9 @@ from sqlmodel import select
 
 from core.db import session
 from core.sealed import CannotOpen, resealed, unseal
-from rewards.bank_accounts import BankAccount
-from rewards.invoices import Invoice
-from rewards.tax_forms import EarlierTaxForm, TaxForm
+from rewards.payouts.bank_accounts import BankAccount
+from rewards.tax.invoices import Invoice
+from rewards.tax.tax_forms import EarlierTaxForm, TaxForm
 
 SEALED = (
     (BankAccount, "iban", "the bank account"),

@@ -14,11 +14,12 @@ from core.inputs import Input, Line
 from core.paging import page_of
 from core.spreadsheets import CSV
 from hub import units
-from rewards import invoice_files, payouts_page, self_billing
-from rewards.invoices import Invoice
+from rewards import payouts_page
 from rewards.payouts_page import people_of
-from rewards.self_billing import RIGHT
 from rewards.statements_page import answer_file
+from rewards.tax import invoice_files, self_billing
+from rewards.tax.invoices import Invoice
+from rewards.tax.self_billing import RIGHT
 from web.country_names import Country, named
 from web.forms import Form, read_form, read_query
 from web.proving import proves

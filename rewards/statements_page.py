@@ -13,8 +13,9 @@ from core.inputs import Input
 from core.people import get_person
 from core.spreadsheets import CSV
 from hub.programmes import get_programme
-from rewards import payouts_page, statement_documents, statement_files, statements
-from rewards.years import years_of
+from rewards import payouts_page
+from rewards.statements import statement_documents, statement_files, statements
+from rewards.statements.years import years_of
 from web.forms import read_form
 from web.signing_in import advocate, staff
 

@@ -11,8 +11,8 @@ from core.ids import new_id
 from core.inputs import Input
 from hub.metrics import value_of
 from hub.programmes import get_programme
-from rewards import perk_orders, perks, points
-from rewards.perk_orders import PerkOrder
+from rewards.perks import perk_orders, perks, points
+from rewards.perks.perk_orders import PerkOrder
 from web.forms import Form, read_form
 from web.signing_in import advocate
 

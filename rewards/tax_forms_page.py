@@ -18,8 +18,8 @@ from core.errors import Forbidden
 from core.inputs import Input, Line
 from core.people import get_person
 from hub.programmes import Programme, get_programme
-from rewards import self_billing, tax_forms
-from rewards.tax_forms import RIGHT, Details, Kind, State, TaxForm, Version, get_form
+from rewards.tax import self_billing, tax_forms
+from rewards.tax.tax_forms import RIGHT, Details, Kind, State, TaxForm, Version, get_form
 from web.country_names import Country, named
 from web.forms import Form, read_form, read_query
 from web.proving import proves

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from core.access import Actor
 from core.db import again_after_deadlock, transaction
 from core.errors import SpokesError
-from referrals.conversion_input import NewConversion
+from referrals.conversions.conversion_input import NewConversion
 from rewards.told import Told, take_all
 
 MOST = 100

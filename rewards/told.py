@@ -15,14 +15,15 @@ from core.answers import Answer, Refusal
 from core.errors import SpokesError
 from core.reading import Columns, Reading, among
 from hub.units import reach
-from referrals import answers, conversions
+from referrals import answers
 from referrals.answers import ShownConversion
-from referrals.conversion_input import NewConversion
-from referrals.conversions import Conversion, get_conversion
-from referrals.known import Before
-from referrals.recording import Arrival, ConversionDiffers, NewRow
-from rewards.customer_rewards import CustomerReward
+from referrals.conversions import conversions
+from referrals.conversions.conversion_input import NewConversion
+from referrals.conversions.conversions import Conversion, get_conversion
+from referrals.conversions.known import Before
+from referrals.conversions.recording import Arrival, ConversionDiffers, NewRow
 from rewards.reward import Reward
+from rewards.rules.customer_rewards import CustomerReward
 
 Told = tuple[str, int] | SpokesError
 """the answer as JSON with its status (201 new, 200 known), or why there is none"""

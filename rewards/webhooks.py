@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from core.settings import settings
-from rewards import stripe_events, stripe_gateway
+from rewards.stripe import stripe_events, stripe_gateway
 from web.protection import csrf
 
 door = Blueprint("rewards_webhooks", __name__)

@@ -11,10 +11,12 @@ from core.clock import now
 from core.errors import NotFound
 from core.spreadsheets import CSV
 from hub.programmes import get_programme
-from rewards import payouts_page, statement_documents, year_files, year_reports, years
-from rewards.statements import first_day
+from rewards import payouts_page
+from rewards.statements import statement_documents, year_files, years
+from rewards.statements.statements import first_day
 from rewards.statements_page import answer_file, answer_printed
-from rewards.tax_thresholds import THRESHOLDS
+from rewards.tax import year_reports
+from rewards.tax.tax_thresholds import THRESHOLDS
 from web.forms import Form
 from web.proving import proves
 from web.requests import writes_on_get

@@ -20,9 +20,9 @@ from core.clock import at, now
 from core.db import engine, session, transaction
 from curriculum.certification import revoke
 from hub import announcing
-from referrals import reassignment, refunds
-from referrals.conversions import get_conversion
-from rewards import approvals
+from referrals.conversions import reassignment, refunds
+from referrals.conversions.conversions import get_conversion
+from rewards.approvals import approvals
 from rewards.grants import get_reward
 from tests.advocates.stories import make_application
 from tests.factories import Cast, acting, make_advocate

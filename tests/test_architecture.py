@@ -10,7 +10,11 @@ RIGHT_OF |= {"community": {"advocates", "hub", "core"}, "presence": {"hub", "cor
 RIGHT_OF |= {"web": {"core", "hub", "advocates"}, "sandbox": set()}
 ROOT_MODULES = {path.stem for path in ROOT.glob("*.py")}
 DOORS = {"public", "portal", "console", "api", "webhooks", "operators"}
-ONE_IMPORTER = {"stripe": "rewards.stripe_gateway", "weasyprint": "core.pdf", "apscheduler": "scheduler"}
+ONE_IMPORTER = {
+    "stripe": "rewards.stripe.stripe_gateway",
+    "weasyprint": "core.pdf",
+    "apscheduler": "scheduler",
+}
 
 PATHS = [*ROOT.glob("*.py"), *(path for package in RIGHT_OF for path in (ROOT / package).rglob("*.py"))]
 TREES = {

@@ -13,7 +13,7 @@ from core.money import Money
 
 LOCALES = ("en",)
 _WRITTEN = re.compile(r"\b[0-9]{1,2} [A-Z][a-z]{2} [0-9]{4}, [0-9]{2}:[0-9]{2} UTC\b")
-"""as referrals/attribution.py writes a moment"""
+"""as referrals/conversions/attribution.py writes a moment"""
 
 
 def register_formats(app: Flask) -> None:

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser as Chromium
 from playwright.sync_api import BrowserContext, Page
 
-from referrals.snippet import snippet
+from referrals.conversions.snippet import snippet
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 PAGE = """<!doctype html><html lang="en"><title>Shop</title><script src="{script}" defer></script>

@@ -10,7 +10,7 @@ from core.clock import now
 from core.jobs import JobTrace
 from core.outbox import OutboxMessage
 from core.settings import Settings, configure
-from referrals.lost_clicks import LostClicks
+from referrals.clicks.lost_clicks import LostClicks
 from tests.factories import Cast, acting, make_advocate, sign_in
 
 PAGES = ["/console/audit", "/console/mail", "/console/jobs"]

@@ -8,9 +8,9 @@ from core import clock
 from core.clock import now
 from core.jobs import Job, run_once
 from core.settings import Settings
-from referrals.clicks import ingest
-from referrals.journal import Journal, segments
-from referrals.link_table import milliseconds
+from referrals.clicks.clicks import ingest
+from referrals.clicks.journal import Journal, segments
+from referrals.clicks.link_table import milliseconds
 
 BEAT = Job("heartbeat", 5, lambda: 1, "beats")
 

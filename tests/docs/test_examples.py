@@ -18,7 +18,7 @@ from core.api_keys import SCOPES, create_api_key
 from core.clock import now
 from core.people import get_person
 from core.settings import Settings, configure
-from referrals.examples import A_LINK, A_LINK_CHANGE, A_REFUND, A_SALE
+from referrals.conversions.examples import A_LINK, A_LINK_CHANGE, A_REFUND, A_SALE
 from tests.factories import Cast
 from tests.referrals.stories import make_earner, make_link, order
 from tests.rewards.stories import percent_rule

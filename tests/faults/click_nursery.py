@@ -17,9 +17,9 @@ import structlog
 
 from core import db
 from core.settings import Settings, configure
-from referrals import clicks
-from referrals.link_table import LinkTable
-from referrals.redirect import ClickPath
+from referrals.clicks import clicks
+from referrals.clicks.link_table import LinkTable
+from referrals.clicks.redirect import ClickPath
 from tests.databases import hurry
 
 DESKTOP = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from core import db
 from core.settings import Settings, configure
-from rewards import payout_outcomes, payout_sender, payouts
+from rewards.payouts import payout_outcomes, payout_sender, payouts
 
 
 def main() -> None:

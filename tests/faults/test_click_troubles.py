@@ -20,10 +20,10 @@ from core import db
 from core.access import COMMAND
 from core.settings import Settings
 from hub import metrics
-from referrals import clicks
-from referrals.clicks import Click
-from referrals.links import end_link, get_link, programme_changed
-from referrals.lost_clicks import losses
+from referrals.clicks import clicks
+from referrals.clicks.clicks import Click
+from referrals.clicks.lost_clicks import losses
+from referrals.links.links import end_link, get_link, programme_changed
 from tests.factories import Cast
 from tests.referrals.conftest import visitors
 from tests.referrals.stories import Visitors, make_earner, make_link

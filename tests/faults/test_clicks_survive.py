@@ -18,8 +18,8 @@ from sqlmodel import select
 
 from core import db
 from core.settings import Settings
-from referrals import clicks, journal
-from referrals.clicks import Click
+from referrals.clicks import clicks, journal
+from referrals.clicks.clicks import Click
 from tests.factories import Cast
 from tests.referrals.stories import BROWSER, make_earner, make_link
 
@@ -30,7 +30,7 @@ READY_S = 30
 JUST_THE_CLICK_PATH = """
 from core import db
 from core.settings import configure
-from referrals.redirect import ClickPath
+from referrals.clicks.redirect import ClickPath
 
 settings = configure()
 db.connect(settings.database)

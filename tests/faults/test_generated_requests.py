@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from core.api_keys import SCOPES, create_api_key
 from core.db import transaction
 from core.settings import Settings, configure
-from referrals.clicks import ingest
+from referrals.clicks.clicks import ingest
 from tests.factories import Cast
 from tests.referrals.stories import Visitors, bring, make_earner, make_link
 from tests.rewards.stories import percent_rule

@@ -21,9 +21,10 @@ from curriculum import attempts
 from curriculum.releases import content_of
 from hub import endpoints
 from hub.policies import publish_policy
-from referrals import appeals
-from referrals.fraud_addresses import digest
-from rewards import approvals, payouts
+from referrals.conversions import appeals
+from referrals.fraud.fraud_addresses import digest
+from rewards.approvals import approvals
+from rewards.payouts import payouts
 from rewards.reward import get_reward
 from tests.advocates.stories import make_application
 from tests.conftest import ON_POSTGRESQL

@@ -9,8 +9,9 @@ import pytest
 
 from core.clock import at, now
 from core.db import session, transaction
-from rewards import payouts, proof
-from rewards.runs import Payout
+from rewards.ledger import proof
+from rewards.payouts import payouts
+from rewards.payouts.runs import Payout
 from tests.conftest import ON_POSTGRESQL
 from tests.factories import Cast, make_advocate
 from tests.faults.kills import killed_at

@@ -28,8 +28,10 @@ from core.clock import at, now
 from core.db import dialect, engine, session, transaction
 from core.errors import SpokesError
 from core.settings import Settings, configure
-from rewards import accounts, ledger, payout_decisions, payout_sender, payouts, stripe_gateway
-from rewards.runs import GONE, OWED, Payout
+from rewards.ledger import ledger
+from rewards.payouts import accounts, payout_decisions, payout_sender, payouts
+from rewards.payouts.runs import GONE, OWED, Payout
+from rewards.stripe import stripe_gateway
 from sandbox.stripe import faults
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account

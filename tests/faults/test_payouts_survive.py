@@ -21,8 +21,9 @@ from sqlmodel import select
 from core.clock import travel
 from core.db import session, transaction
 from core.settings import CLOCK_FILE, Settings
-from rewards import ledger, payout_sender, proof
-from rewards.runs import Payout
+from rewards.ledger import ledger, proof
+from rewards.payouts import payout_sender
+from rewards.payouts.runs import Payout
 from supervisor import children
 from tests.factories import Cast, make_advocate
 from tests.rewards.conftest import stripe, stripe_process

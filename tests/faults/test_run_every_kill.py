@@ -7,8 +7,9 @@ from sqlmodel import select
 
 from core.clock import at, now
 from core.db import session, transaction
-from rewards import payouts, proof, run_steps
-from rewards.runs import Payout
+from rewards.ledger import proof
+from rewards.payouts import payouts, run_steps
+from rewards.payouts.runs import Payout
 from tests.conftest import ON_POSTGRESQL
 from tests.factories import Cast, make_advocate
 from tests.faults.kills import killed_at

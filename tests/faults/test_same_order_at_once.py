@@ -7,9 +7,9 @@ from sqlalchemy import func, select
 
 from core import db
 from core.access import Actor
-from referrals.conversion_input import NewConversion
-from referrals.conversion_rows import Conversion
-from rewards import proof
+from referrals.conversions.conversion_input import NewConversion
+from referrals.conversions.conversion_rows import Conversion
+from rewards.ledger import proof
 from rewards.reward import Reward
 from rewards.told import take_all
 from tests.factories import Cast

@@ -18,8 +18,8 @@ from sqlmodel import func, select
 from core import db
 from core.settings import Settings
 from hub import metrics
-from referrals import clicks, journal
-from referrals.clicks import Click, LinkTally
+from referrals.clicks import clicks, journal
+from referrals.clicks.clicks import Click, LinkTally
 from tests.factories import Cast
 from tests.referrals.stories import make_earner, make_link
 

@@ -13,8 +13,8 @@ PACKAGES = ("hub", "advocates", "curriculum", "referrals", "rewards")
 def asked_kinds() -> set[str]:
     """The kinds in every `actions.ask(…)`, as written or by the constant that holds them."""
     found: set[str] = set()
-    for path in (each for name in PACKAGES for each in (ROOT / name).glob("*.py")):
-        module = f"{path.parent.name}.{path.stem}"
+    for path in (each for name in PACKAGES for each in (ROOT / name).rglob("*.py")):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "actions.ask":
                 found |= _kind(call.args[0], module)
@@ -22,7 +22,7 @@ def asked_kinds() -> set[str]:
 
 
 def _kind(given: ast.expr, module: str) -> set[str]:
-    """A constant's value; a parameter, as of rewards/asking.py, says nothing here."""
+    """A constant's value; a parameter, as of rewards/approvals/asking.py, says nothing here."""
     if isinstance(given, ast.Constant):
         return {str(given.value)}
     value = getattr(import_module(module), ast.unparse(given), None)

@@ -15,7 +15,7 @@ from hub.home_figures_page import last_months, month_firsts, rank_of
 from hub.home_page import home_of, part_of_day
 from hub.metrics import Gain
 from hub.next_step import Learning, NextStep, Situation, milestones, next_step
-from referrals.links import end_link, links_of
+from referrals.links.links import end_link, links_of
 from rewards import grants
 from tests.curriculum.stories import certify, make_enrolment, make_release
 from tests.factories import Cast, acting, make_advocate

@@ -11,7 +11,7 @@ from core.people import get_person
 from hub import actions, policies
 from hub.policies import Acknowledgement, PolicyVersion
 from hub.roles import give_role
-from referrals.links import links_of
+from referrals.links.links import links_of
 from rewards import grants
 from tests.curriculum.stories import certify, make_enrolment, make_release
 from tests.factories import Cast, acting, make_advocate, sign_in

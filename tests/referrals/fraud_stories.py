@@ -6,10 +6,10 @@ from core.access import COMMAND
 from core.db import session, transaction
 from core.people import Person
 from hub.units import Unit
-from referrals import fraud_work
-from referrals.conversions import Conversion
-from referrals.fraud_addresses import digest
-from referrals.fraud_cases import FraudCase, find_case
+from referrals.conversions.conversions import Conversion
+from referrals.fraud import fraud_work
+from referrals.fraud.fraud_addresses import digest
+from referrals.fraud.fraud_cases import FraudCase, find_case
 from tests.referrals.stories import bring
 
 

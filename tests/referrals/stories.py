@@ -16,11 +16,12 @@ from curriculum.certification import Award
 from curriculum.releases import publish
 from hub.programmes import Programme
 from hub.units import find_hub
-from referrals import conversions, links
-from referrals.conversion_input import NewConversion, NewRefund
-from referrals.conversions import Conversion, Refund
-from referrals.links import Link
-from referrals.redirect import ClickPath
+from referrals.clicks.redirect import ClickPath
+from referrals.conversions import conversions
+from referrals.conversions.conversion_input import NewConversion, NewRefund
+from referrals.conversions.conversions import Conversion, Refund
+from referrals.links import links
+from referrals.links.links import Link
 from tests.curriculum import stories as curriculum_stories
 from tests.curriculum.stories import make_curriculum
 from tests.factories import make_advocate

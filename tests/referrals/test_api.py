@@ -9,9 +9,9 @@ from werkzeug.test import TestResponse
 
 from core import db
 from hub.units import Unit
-from referrals import clicks
-from referrals.conversions import Conversion
-from referrals.links import Link
+from referrals.clicks import clicks
+from referrals.conversions.conversions import Conversion
+from referrals.links.links import Link
 from tests.factories import Cast
 from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link, order
 

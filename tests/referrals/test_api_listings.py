@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 
 from core import db
 from core.clock import at, now
-from referrals import clicks
-from referrals.links import Link
+from referrals.clicks import clicks
+from referrals.links.links import Link
 from tests.factories import Cast
 from tests.queries import counted
 from tests.referrals.stories import Visitors, bring, make_earner, make_link

@@ -9,10 +9,10 @@ from sqlmodel import select
 from core.access import COMMAND
 from core.db import session, transaction
 from core.money import Money
-from rewards import rules
-from rewards.conditions import Conditions
-from rewards.customer_rewards import CustomerReward
-from rewards.rules import ConditionsDoNotFit, Terms
+from rewards.rules import rules
+from rewards.rules.conditions import Conditions
+from rewards.rules.customer_rewards import CustomerReward
+from rewards.rules.rules import ConditionsDoNotFit, Terms
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import make_earner, make_link, order
 from tests.rewards.stories import LONG_AGO

@@ -10,12 +10,12 @@ from sqlmodel import col, select
 from advocates.membership import get_membership
 from core import db
 from core.people import Person, get_person
-from referrals.appeals import Appeal
-from referrals.clicks import ingest
-from referrals.conversion_rows import Conversion
-from referrals.fraud_cases import FraudCase
-from referrals.fraud_thresholds import FraudThreshold
-from referrals.links import Link
+from referrals.clicks.clicks import ingest
+from referrals.conversions.appeals import Appeal
+from referrals.conversions.conversion_rows import Conversion
+from referrals.fraud.fraud_cases import FraudCase
+from referrals.fraud.fraud_thresholds import FraudThreshold
+from referrals.links.links import Link
 from rewards.reward import Reward
 from tests.factories import Cast, sign_in
 from tests.referrals.fraud_stories import case_of, odd, told

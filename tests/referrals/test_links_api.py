@@ -14,9 +14,9 @@ from core.access import COMMAND
 from core.audit import AuditEntry
 from core.clock import now
 from core.people import get_person
-from referrals.examples import A_LINK
-from referrals.links import Link
-from referrals.rights import right_to_earn
+from referrals.conversions.examples import A_LINK
+from referrals.conversions.rights import right_to_earn
+from referrals.links.links import Link
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate
 from tests.referrals.stories import Visitors, make_earner

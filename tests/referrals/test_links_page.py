@@ -15,8 +15,8 @@ from core.audit import AuditEntry
 from core.clock import now
 from core.people import Person, get_person
 from hub.programmes import get_programme
-from referrals import kit
-from referrals.links import Link, find_link, links_of
+from referrals.links import kit
+from referrals.links.links import Link, find_link, links_of
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import bring, make_earner, make_link
 

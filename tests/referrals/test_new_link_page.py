@@ -11,8 +11,8 @@ from advocates.membership import Membership
 from core import db
 from core.audit import AuditEntry
 from core.clock import now
-from referrals.link_import import dry_run
-from referrals.links import Link, find_link
+from referrals.links.link_import import dry_run
+from referrals.links.links import Link, find_link
 from tests.factories import Cast, make_advocate, sign_in
 from tests.referrals.stories import make_earner, make_link
 

@@ -6,8 +6,8 @@ from flask.testing import FlaskClient
 from advocates.membership import Membership, get_membership
 from core import db
 from core.people import Person, get_person
-from referrals import refunds
-from referrals.links import Link, find_link, links_of
+from referrals.conversions import refunds
+from referrals.links.links import Link, find_link, links_of
 from tests.factories import Cast, make_advocate, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 

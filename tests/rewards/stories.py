@@ -13,13 +13,18 @@ from core.db import session, transaction
 from core.money import POINTS, Money
 from core.people import Person
 from hub.programmes import Programme, get_programme
-from referrals.conversions import Conversion, Refund
-from rewards import accounts, approvals, grants, ledger, payouts, rules, stripe_accounts
-from rewards.approvals import Seen
+from referrals.conversions.conversions import Conversion, Refund
+from rewards import grants
+from rewards.approvals import approvals
+from rewards.approvals.approvals import Seen
 from rewards.grants import Reward
-from rewards.rules import RewardRule, Terms
-from rewards.runs import Payout
-from rewards.stripe_accounts import AccountFacts
+from rewards.ledger import ledger
+from rewards.payouts import accounts, payouts
+from rewards.payouts.runs import Payout
+from rewards.rules import rules
+from rewards.rules.rules import RewardRule, Terms
+from rewards.stripe import stripe_accounts
+from rewards.stripe.stripe_accounts import AccountFacts
 from tests.factories import acting
 
 

@@ -16,10 +16,13 @@ from core.db import session, transaction
 from core.money import POINTS, Money
 from core.people import get_person
 from hub import metrics
-from rewards import approvals, grants, ledger, proof, rules
+from rewards import grants
+from rewards.approvals import approvals
 from rewards.explanations import explain
+from rewards.ledger import ledger, proof
 from rewards.reward import Reward, rewards_of_activity
-from rewards.rules import PercentOfNothing, Terms
+from rewards.rules import rules
+from rewards.rules.rules import PercentOfNothing, Terms
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import LONG_AGO, points_rule, seen
 

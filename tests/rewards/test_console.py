@@ -5,11 +5,14 @@ from sqlmodel import select
 from advocates.membership import Membership
 from core.db import session, transaction
 from core.settings import Settings
-from referrals.conversions import Conversion
-from referrals.fraud_cases import FraudCase
-from rewards import approvals, everything_page, grants, payout_preview, payouts_page, proof
+from referrals.conversions.conversions import Conversion
+from referrals.fraud.fraud_cases import FraudCase
+from rewards import everything_page, grants, payouts_page
+from rewards.approvals import approvals
 from rewards.grants import Reward
-from rewards.runs import Payout, PayoutRun
+from rewards.ledger import proof
+from rewards.payouts import payout_preview
+from rewards.payouts.runs import Payout, PayoutRun
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.stories import approvable, approved, percent_rule, ready_account, refund, reserved_payouts
 

@@ -6,9 +6,10 @@ from core.clock import at, now
 from core.db import session, transaction
 from core.money import POINTS, Money
 from hub import actions, metrics
-from referrals.conversions import Conversion
-from rewards import grants, ledger, proof
+from referrals.conversions.conversions import Conversion
+from rewards import grants
 from rewards.grants import Reward
+from rewards.ledger import ledger, proof
 from rewards.reward import RewardNotFound
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.stories import approvable, approved, earn, percent_rule, points_rule, refund, sale
@@ -177,7 +178,7 @@ def test_a_parked_refund_waits_for_its_sale(cast: Cast) -> None:
 
 
 def test_a_denied_reward_is_not_taken_back_again(cast: Cast) -> None:
-    from rewards import approvals
+    from rewards.approvals import approvals
 
     with transaction():
         percent_rule(cast.programme)

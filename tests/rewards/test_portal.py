@@ -10,9 +10,12 @@ from core.clock import at, now
 from core.db import session, transaction
 from core.people import get_person
 from hub.programmes import get_programme
-from referrals.conversions import Conversion
-from rewards import accounts, approvals, grants, payouts, statements
+from referrals.conversions.conversions import Conversion
+from rewards import grants
+from rewards.approvals import approvals
+from rewards.payouts import accounts, payouts
 from rewards.reward import get_reward
+from rewards.statements import statements
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import (

@@ -14,8 +14,8 @@ from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
 from hub.programmes import Programme
-from rewards import rules
-from rewards.rules import Terms
+from rewards.rules import rules
+from rewards.rules.rules import Terms
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate, sign_in
 from tests.rewards.stories import percent_rule, sale

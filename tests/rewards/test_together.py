@@ -6,9 +6,10 @@ from sqlmodel import Session
 from core import db
 from core.access import Actor
 from core.errors import SpokesError
-from referrals.conversion_input import NewConversion
-from referrals.conversions import ConversionDiffers
-from rewards import proof, together
+from referrals.conversions.conversion_input import NewConversion
+from referrals.conversions.conversions import ConversionDiffers
+from rewards import together
+from rewards.ledger import proof
 from rewards.together import take_with_others
 from rewards.told import Told, take_all
 from tests.at_once import at_once

@@ -13,11 +13,13 @@ from core.db import session, transaction
 from core.errors import Forbidden
 from core.settings import Settings
 from hub import actions
-from rewards import accounts, ledger, payout_decisions, payouts, proof, stripe_events
-from rewards.payout_decisions import NoPartBack, NotReversed, ReasonMissing
+from rewards.ledger import ledger, proof
+from rewards.payouts import accounts, payout_decisions, payouts
+from rewards.payouts.payout_decisions import NoPartBack, NotReversed, ReasonMissing
+from rewards.payouts.runs import Payout
 from rewards.reward import Reward
-from rewards.runs import Payout
-from rewards.stripe_events import StripeEvent
+from rewards.stripe import stripe_events
+from rewards.stripe.stripe_events import StripeEvent
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe

@@ -1,0 +1,1 @@
+"""The click path, its journal, and clicks in the database with what is added up of them."""

@@ -1,0 +1,1 @@
+"""Conversions and refunds: how they arrive, whose they are and why, and who asks again."""

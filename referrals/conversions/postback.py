@@ -1,0 +1,95 @@
+"""What affiliate systems post back, read into conversions: `order`, `click`, `code`, `coupon`, `amount` in the main unit …"""
+
+import re
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, ValidationError
+from pydantic.types import StringConstraints
+
+from core.access import Actor
+from core.clock import now
+from core.inputs import Currency, Input, InvalidInput, Key, refuse
+from core.money import to_minor
+from referrals.conversions import conversions
+from referrals.conversions.conversions import Conversion, ConversionDiffers, NewConversion
+from referrals.conversions.same_order import one_at_a_time
+
+Short = Annotated[str, StringConstraints(max_length=300)]
+WORDS = {
+    "external_id": "order",
+    "occurred_at": "at",
+    "amount_minor": "amount",
+    "customer.external_id": "customer",
+}
+"""the API's words in those of a postback, for sentences"""
+_AMOUNT = re.compile(r"[0-9]{1,12}([.][0-9]{1,4})?")
+
+
+def _plain(written: object) -> object:
+    if isinstance(written, str) and _AMOUNT.fullmatch(written.strip()) is None:
+        raise ValueError("an amount is written like 129.00, without thousands separators")
+    return written
+
+
+class Postback(Input):
+    """One order, as the words of an address or a form; a sale when it has an amount, else a lead."""
+
+    each_once: ClassVar[bool] = True
+    order: Key
+    click: Short | None = None
+    code: Short | None = None
+    coupon: Short | None = None
+    customer: Key | None = None
+    kind: Literal["lead", "sale"] | None = None
+    amount: Annotated[Decimal, BeforeValidator(_plain)] | None = None
+    currency: Currency | None = None
+    at: datetime | None = None
+
+
+def take(told: Postback, *, by: Actor, unit_id: str) -> tuple[Conversion, bool]:
+    """Record the order, and whether it is new.
+
+    One that is known with the same kind and amount is simply known, whatever else is told of it: systems repeat
+    themselves with another moment. Raises ConversionDiffers, InvalidInput, UnknownCurrency, TooManyDecimals.
+    """
+    said = _said(told)
+    one_at_a_time(told.order)
+    known = conversions.find_conversion(unit_id, told.order)
+    if known is None:
+        return conversions.record(said, by=by, unit_id=unit_id)
+    if (known.kind, known.amount_minor, known.currency) != (
+        said.kind,
+        said.amount_minor or 0,
+        said.currency or "",
+    ):
+        raise ConversionDiffers
+    return known, False
+
+
+def _said(told: Postback) -> NewConversion:
+    minor = None
+    if told.amount is not None and told.currency is not None:
+        minor = to_minor(told.amount, told.currency)
+    elif told.amount is not None or told.currency is not None:
+        missing = "amount" if told.amount is None else "currency"
+        raise InvalidInput(
+            {missing: "An amount and its currency belong together: amount=129.00&currency=EUR."}
+        )
+    said: dict[str, Any] = {
+        "external_id": told.order,
+        "kind": told.kind or ("lead" if minor is None else "sale"),
+        "occurred_at": (told.at or now()).isoformat(),
+        "click": told.click,
+        "code": told.code,
+        "coupon": told.coupon,
+        "customer": {"external_id": told.customer} if told.customer else None,
+        "amount_minor": minor,
+        "currency": told.currency,
+    }
+    try:
+        return NewConversion.model_validate(said)
+    except ValidationError as error:
+        problems = refuse(error).problems
+        raise InvalidInput({WORDS.get(name, name): each for name, each in problems.items()}) from error

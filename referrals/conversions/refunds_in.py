@@ -1,0 +1,57 @@
+"""Refunds as they are told: of which sale, and whether they can be one of it; what can is stored.
+
+A refund may say its currency. It never converts: one in another currency than its sale's is refused, also when it
+waited for that sale.
+"""
+
+from collections.abc import Sequence
+
+from core.access import Actor
+from core.errors import Conflict, Invalid
+from referrals.conversions import refunds
+from referrals.conversions.conversion_input import NewRefund, content_hash
+from referrals.conversions.conversion_rows import Conversion, Refund
+from referrals.conversions.refunds import RefundDiffers
+from referrals.conversions.same_order import conversions_meant, find_refund, one_at_a_time, refund_told_before
+
+
+class RefundOfLead(Invalid):
+    """This is a lead, not a sale: nothing was paid for it, so nothing can be given back."""
+
+
+class RefundOfSeveral(Conflict):
+    """Several units sold under this number: the refund has to be told with the key of the one that sold it."""
+
+
+class RefundInOtherCurrency(Invalid):
+    """The refund's currency is not the sale's."""
+
+
+def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
+    """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
+
+    The same again is answered as it was. Raises RefundOfSeveral, RefundOfLead, RefundInOtherCurrency, and what
+    refunds.refund does.
+    """
+    one_at_a_time(new.conversion_external_id)
+    before = _told_before(new, unit_id)
+    if before is None:
+        _refuse_unfit(new, conversions_meant(unit_id, new.conversion_external_id))
+    elif new.currency and before.currency not in {"", new.currency}:
+        raise RefundDiffers
+    return refunds.refund(new, by=by, unit_id=unit_id)
+
+
+def _told_before(new: NewRefund, unit_id: str) -> Refund | None:
+    own = find_refund(unit_id, new.external_id)
+    return own or refund_told_before(unit_id, new.external_id, content_hash(new))
+
+
+def _refuse_unfit(new: NewRefund, meant: Sequence[Conversion]) -> None:
+    if len(meant) > 1:
+        raise RefundOfSeveral
+    for sale in meant:
+        if sale.kind == "lead":
+            raise RefundOfLead
+        if new.currency and new.currency != sale.currency:
+            raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")

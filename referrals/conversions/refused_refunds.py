@@ -1,0 +1,50 @@
+"""Refunds that waited for their sale and could not be one of it: people are asked to settle it with the shop."""
+
+from sqlmodel import col, select
+
+from core import audit
+from core.access import Actor, authorize
+from core.db import session
+from core.money import Money
+from hub import actions
+from hub.actions import Action
+from referrals.conversions.conversion_rows import Conversion, Refund
+
+LOOK, SETTLE = "refund.look", "conversion.import"
+LOOK_WITHIN_DAYS = 5
+
+
+def ask_to_look(refund: Refund, conversion: Conversion) -> None:
+    """Put the sale on the list of its unit; several refunds of one are looked at together."""
+    money = Money(refund.amount_minor, refund.currency or conversion.currency).format()
+    fits = refund.currency in {"", conversion.currency}
+    wrong = "more than was left of" if fits else "in another currency than"
+    why = f"Refund {refund.external_id} of {money} is {wrong} {conversion.external_id}"
+    actions.ask(
+        LOOK,
+        conversion.id,
+        _where(conversion),
+        right=SETTLE,
+        summary=f"{why}: nothing was taken off",
+        due_at=actions.due_in(LOOK_WITHIN_DAYS),
+    )
+
+
+def wait_for(conversion: Conversion, actor: Actor) -> bool:
+    """Whether refused refunds of a sale wait for somebody who may do what the actor may."""
+    asked = select(Action.id).where(
+        Action.kind == LOOK, Action.subject_id == conversion.id, col(Action.done_at).is_(None)
+    )
+    return actor.may(SETTLE, _where(conversion)) and session().exec(asked).first() is not None
+
+
+def settle(conversion: Conversion, *, by: Actor) -> None:
+    """It was settled with the shop; again: nothing. Raises NotFound or Forbidden by unit."""
+    authorize(by, SETTLE, _where(conversion))
+    if wait_for(conversion, by):
+        actions.done(LOOK, conversion.id, by=by)
+        audit.record(by, "refund.looked_at", "conversion", conversion.id, unit_id=_where(conversion))
+
+
+def _where(conversion: Conversion) -> str:
+    return conversion.earning_unit_id or conversion.unit_id

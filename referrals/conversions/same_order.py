@@ -1,0 +1,88 @@
+"""One order told by several keys: of a unit, of units below it, of units above it."""
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from core.db import dialect, session
+from hub.units import Place, Unit, places, reach
+from referrals.conversions.conversion_rows import Conversion, Refund
+
+STRIPE = "stripe"
+"""who brought a sale that was told by Stripe's webhooks, not by a shop's key"""
+
+
+def related(unit_id: str, units: Sequence[Unit | Place] | None = None) -> frozenset[str]:
+    """The units below a unit and those above it, without itself; `units` spares a query."""
+    units = places() if units is None else units
+    parents = {each.id: each.parent_id for each in units}
+    above: set[str] = set()
+    parent = parents.get(unit_id)
+    while parent is not None and parent not in above:
+        above.add(parent)
+        parent = parents.get(parent)
+    return (reach(unit_id, units) | above) - {unit_id}
+
+
+def one_at_a_time(*external_ids: str) -> None:
+    """Until the commit nobody else stores orders of these ids or refunds of them, whatever their unit.
+
+    SQLite has one writer at a time anyway.
+    """
+    if dialect() == "postgresql":
+        # Sorted: two batches with the same orders take them in the same order.
+        locks = sorted({_lock(each) for each in external_ids})
+        session().execute(
+            text("SELECT pg_advisory_xact_lock(each) FROM unnest(:locks) AS each"), {"locks": locks}
+        )
+
+
+def _lock(external_id: str) -> int:
+    return int.from_bytes(hashlib.sha256(external_id.encode()).digest()[:8], signed=True)
+
+
+def find_conversion(unit_id: str, external_id: str) -> Conversion | None:
+    """The conversion that a unit's shop knows by this id."""
+    known = select(Conversion).where(Conversion.unit_id == unit_id, Conversion.external_id == external_id)
+    return session().exec(known).first()
+
+
+def find_refund(unit_id: str, external_id: str) -> Refund | None:
+    """The refund that a unit's shop knows by this id."""
+    known = select(Refund).where(Refund.unit_id == unit_id, Refund.external_id == external_id)
+    return session().exec(known).first()
+
+
+def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
+    """The conversion that a unit's shop means: its own, or the only one of this id in the units below and above."""
+    found = conversions_meant(unit_id, external_id)
+    return found[0] if len(found) == 1 else None
+
+
+def conversions_meant(unit_id: str, external_id: str) -> list[Conversion]:
+    """Those that a unit's shop may mean: its own alone, or all of this id in the units below and above.
+
+    Of what a unit above told, only what was won in this unit or below it: nobody touches what a neighbour won.
+    """
+    own = find_conversion(unit_id, external_id)
+    if own is not None:
+        return [own]
+    known = select(Conversion).where(
+        col(Conversion.unit_id).in_(related(unit_id)), Conversion.external_id == external_id
+    )
+    reached = reach(unit_id)
+    return [
+        each for each in session().exec(known) if each.unit_id in reached or each.earning_unit_id in reached
+    ]
+
+
+def refund_told_before(unit_id: str, external_id: str, content_hash: str) -> Refund | None:
+    """The same refund, told by a key of a unit below or above."""
+    same = select(Refund).where(
+        col(Refund.unit_id).in_(related(unit_id)),
+        Refund.external_id == external_id,
+        Refund.content_hash == content_hash,
+    )
+    return session().exec(same.order_by(col(Refund.id)).limit(1)).first()

@@ -1,0 +1,39 @@
+"""What somebody's units may see of conversions: those their shops brought, and those their programmes won."""
+
+from sqlalchemy import ColumnElement, or_
+from sqlmodel import col, select
+
+from core.access import Actor, authorize
+from core.errors import NotFound
+from hub.programmes import Programme
+from referrals.conversions.conversions import Conversion, get_conversion
+from referrals.links.links import Link, LinkNotFound, get_link
+
+
+def conversions_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
+    """The condition under which a conversion is one of these units'."""
+    programmes = select(Programme.id).where(col(Programme.unit_id).in_(unit_ids))
+    return or_(col(Conversion.unit_id).in_(unit_ids), col(Conversion.programme_id).in_(programmes))
+
+
+def seen_conversion(conversion_id: str, actor: Actor, action: str) -> Conversion:
+    """The conversion, for somebody who may do `action` where it came from or where it was won.
+
+    Raises NotFound outside what they see, Forbidden within.
+    """
+    conversion = get_conversion(conversion_id)
+    units = [each for each in (conversion.earning_unit_id, conversion.unit_id) if each]
+    may = [each for each in units if actor.may(action, each)]
+    seen = [each for each in units if each in actor.sees]
+    authorize(actor, action, (may or seen or units)[0])
+    return conversion
+
+
+def seen_link(code: str, actor: Actor, scope: str) -> Link:
+    """The link with this code, for a key with the scope in its unit; raises LinkNotFound also for another unit's."""
+    link = get_link(code)
+    try:
+        authorize(actor, scope, link.unit_id)
+    except NotFound:
+        raise LinkNotFound from None
+    return link

@@ -1,0 +1,63 @@
+"""What of conversions was an advocate's, or might have been, with the reason; the newest first, page by page."""
+
+import hashlib
+from dataclasses import dataclass
+
+from sqlmodel import col, select
+
+from core.db import session
+from core.inputs import Input
+from core.money import Money
+from core.paging import page_of
+from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+
+SHOWN = 20
+Row = tuple[Conversion, AttributionCandidate]
+
+
+class YoursQuery(Input):
+    """Which page of them to show."""
+
+    after: str | None = None
+
+
+@dataclass(frozen=True)
+class Yours:
+    """Some of them, with the cursor of the page that this is and of the one after it."""
+
+    rows: list[Row]
+    after: str | None
+    next: str | None
+
+    @property
+    def stamp(self) -> str:
+        """Changes whenever what is shown of these rows does."""
+        said = [(each.id, each.refunded_minor, one.won, one.verdict) for each, one in self.rows]
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:16]
+
+
+def yours(membership_id: str, after: str | None = None) -> Yours:
+    """The newest, or those after a cursor, each once with what won or might have; raises WrongCursor."""
+    mine = AttributionCandidate.membership_id == membership_id
+    named = select(AttributionCandidate.conversion_id).where(mine)
+    wanted = select(Conversion).where(col(Conversion.id).in_(named))
+    page = page_of(wanted, (col(Conversion.id), "id"), after=after, limit=SHOWN)
+    theirs = select(AttributionCandidate).where(
+        mine, col(AttributionCandidate.conversion_id).in_([each.id for each in page.items])
+    )
+    found: dict[str, AttributionCandidate] = {}
+    for each in session().exec(
+        theirs.order_by(col(AttributionCandidate.won).desc(), col(AttributionCandidate.position))
+    ):
+        found.setdefault(each.conversion_id, each)
+    return Yours([(each, found[each.id]) for each in page.items], after, page.next)
+
+
+def amount_of(conversion: Conversion) -> Money | None:
+    """What a conversion is about; None for a lead without an amount."""
+    return Money(conversion.amount_minor, conversion.currency) if conversion.currency else None
+
+
+def share_of(conversion: Conversion, mine: AttributionCandidate) -> Money:
+    """What of a shared sale counts as the advocate's."""
+    return Money(mine.share_minor, conversion.currency)

@@ -1,0 +1,262 @@
+"""What is known about conversions when they are assessed: a few indexed queries for many of them at once.
+
+From a conversion's metadata (docs/integrators.md): `card_fingerprint`, `device_hash`, `email_domain`,
+`email_normalized_sha256`.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import case, func, tuple_
+from sqlalchemy import select as select_columns
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.clock import day_number, now
+from core.db import session
+from core.people import Person
+from hub.metrics import LadderStep, periods_of
+from hub.roles import staff_of
+from referrals.clicks.clicks import Click
+from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+from referrals.conversions.won import Holder, holders_of
+from referrals.fraud import fraud_addresses, fraud_traces
+from referrals.fraud.fraud import Evidence
+from referrals.fraud.fraud_traces import Alike, Kind, Trace
+
+HOUR, MONTH, QUARTER = timedelta(hours=1), timedelta(days=30), timedelta(days=90)
+LONGEST_WORD = 200
+Fingerprints = Callable[[Sequence[str]], Mapping[str, frozenset[str]]]
+_paid_to: list[Fingerprints] = []
+
+
+def fingerprints_from(known: Fingerprints) -> None:
+    """Say who knows the fingerprints (person → cards and accounts) that people are paid to; the last one counts."""
+    _paid_to[:] = [known]
+
+
+@dataclass
+class Sources:
+    """Everything that was read for a set of conversions."""
+
+    emails: dict[str, str] = field(default_factory=dict)
+    """membership → the advocate's address"""
+    units: dict[str, str] = field(default_factory=dict)
+    """membership → its unit"""
+    paid_to: dict[str, frozenset[str]] = field(default_factory=dict)
+    alike: dict[tuple[str, str, Kind], Alike] = field(default_factory=dict)
+    moments: dict[str, list[datetime]] = field(default_factory=dict)
+    """membership → when its conversions around these happened, in order"""
+    fastest: dict[str, list[int]] = field(default_factory=dict)
+    """membership → for each of these how many there are in the hour that begins with it"""
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    """membership → thirty, sales, given_back, by_click, clicks"""
+    accounts: dict[tuple[str, str], set[str]] = field(default_factory=dict)
+    """(unit, customer) → hashes of the addresses with which they ordered"""
+    staff: dict[str, frozenset[str]] = field(default_factory=dict)
+    """unit → hashes of the addresses of its staff"""
+
+
+def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidence]]:
+    """Everybody who has a part of these, with the evidence about it; traces are kept, and those of own purchases."""
+    candidates = _candidates(conversions)
+    holders = holders_of(conversions, candidates)
+    traces = _traces(conversions, candidates, holders, _hashes(holders))
+    fraud_traces.keep(traces)
+    members = sorted({each.membership_id for each in holders})
+    sources = Sources(alike=fraud_traces.alike(each for each in traces if not each.is_own))
+    _read_people(sources, members)
+    held = [each.conversion for each in holders if each.was_last]
+    _read_counts(sources, members, held)
+    sources.accounts = _accounts(held)
+    sources.staff = {each: _staff(each) for each in {sources.units[member] for member in members}}
+    return [(each, _evidence(each, sources)) for each in holders]
+
+
+def _evidence(holder: Holder, sources: Sources) -> Evidence:
+    """About the buyer alone (a colleague, a throw-away address) only with the last touch: one look at them is enough."""
+    conversion, member, touch = holder.conversion, holder.membership_id, holder.touch
+    own = fraud_addresses.forms_of(sources.emails[member])
+    told = {conversion.email_sha256, word(conversion, "email_normalized_sha256").lower()} - {""}
+    card = word(conversion, "card_fingerprint")
+    nothing = Alike(0, 0, own_purchase=False)
+    device = sources.alike.get((*holder.place, "device"), nothing)
+    counts = sources.counts.get(member, {})
+    place = (conversion.unit_id, conversion.customer_id)
+    by_click = touch is not None and touch.source == "click"
+    return Evidence(
+        own_email=bool(told & own),
+        own_account=bool(sources.accounts.get(place, set()) & own) and not told & own,
+        own_card=sources.alike.get((*holder.place, "card"), nothing).own_purchase,
+        own_payout=bool(card) and card in sources.paid_to.get(member, frozenset()),
+        own_staff=holder.was_last and bool(told & sources.staff[sources.units[member]]) and not told & own,
+        disposable_domain=holder.was_last and fraud_addresses.is_disposable(word(conversion, "email_domain")),
+        after_click=conversion.occurred_at - touch.at if touch and by_click else None,
+        in_an_hour=_in_an_hour(conversion.occurred_at, sources, member),
+        in_thirty_days=counts.get("thirty", 0),
+        clicks=counts.get("clicks", 0),
+        by_click=counts.get("by_click", 0) if by_click else 0,
+        sales=counts.get("sales", 0),
+        given_back=counts.get("given_back", 0),
+        device_repeats=device.mine,
+        device_advocates=device.advocates,
+    )
+
+
+def word(conversion: Conversion, name: str) -> str:
+    """A word of a conversion's metadata; empty where it says none."""
+    said = conversion.details.get(name)
+    return said.strip()[:LONGEST_WORD] if isinstance(said, str) else ""
+
+
+def _fastest(moments: Sequence[datetime]) -> list[int]:
+    """For each moment how many there are in the hour that begins with it."""
+    return [bisect_left(moments, each + HOUR) - place for place, each in enumerate(moments)]
+
+
+def _in_an_hour(moment: datetime, sources: Sources, member: str) -> int:
+    """How many happened in the fullest hour that a moment is in."""
+    moments, fastest = sources.moments.get(member, []), sources.fastest.get(member, [])
+    hours = fastest[bisect_right(moments, moment - HOUR) : bisect_right(moments, moment)]
+    return max(hours, default=0)
+
+
+def _candidates(conversions: Sequence[Conversion]) -> list[AttributionCandidate]:
+    ids = [each.id for each in conversions]
+    wanted = select(AttributionCandidate).where(col(AttributionCandidate.conversion_id).in_(ids))
+    return list(session().exec(wanted).all())
+
+
+def _hashes(holders: Iterable[Holder]) -> dict[str, str]:
+    """Click → the hash of its visitor, of the clicks that won and are in the database already."""
+    wanted = select(Click.id, Click.visitor_hash).where(
+        col(Click.id).in_([click for each in holders if (click := _click_of(each))])
+    )
+    return dict(session().exec(wanted).all())
+
+
+def _click_of(holder: Holder) -> str:
+    """The click that won it for them; empty when it was none."""
+    return holder.touch.given if holder.touch and holder.touch.source == "click" else ""
+
+
+def _traces(
+    conversions: Sequence[Conversion],
+    candidates: Sequence[AttributionCandidate],
+    holders: Sequence[Holder],
+    hashes: Mapping[str, str],
+) -> list[Trace]:
+    """The card and device of each conversion with who has it, and the card of an own purchase with its advocate."""
+    found = []
+    for each in holders:
+        order = each.conversion
+        device = word(order, "device_hash") or hashes.get(_click_of(each), "")
+        words: dict[Kind, str] = {
+            "card": word(order, "card_fingerprint"),
+            "device": f"{order.day} {device}" if device else "",
+        }
+        found += [_trace(order, each.membership_id, kind, value) for kind, value in words.items() if value]
+    orders = {each.id: each for each in conversions}
+    own = {(each.conversion_id, each.membership_id) for each in candidates if each.verdict == "own purchase"}
+    for conversion_id, member in sorted(own - {each.place for each in holders}, key=str):
+        card = word(orders[conversion_id], "card_fingerprint")
+        if card and member:
+            found.append(_trace(orders[conversion_id], member, "card", card, is_own=True))
+    return found
+
+
+def _trace(
+    conversion: Conversion, membership_id: str, kind: Kind, value: str, *, is_own: bool = False
+) -> Trace:
+    return Trace(conversion.id, membership_id, kind, value, is_own, conversion.occurred_at)
+
+
+def _read_people(sources: Sources, members: Sequence[str]) -> None:
+    wanted = (
+        select_columns(col(Membership.id), col(Membership.unit_id), col(Person.id), col(Person.email))
+        .join(Person, col(Person.id) == col(Membership.person_id))
+        .where(col(Membership.id).in_(members))
+    )
+    rows = session().execute(wanted).all()
+    known = _paid_to[0]([person for _member, _unit, person, _email in rows]) if _paid_to else {}
+    for member, unit, person, email in rows:
+        sources.units[member], sources.emails[member] = unit, email
+        sources.paid_to[member] = known.get(person, frozenset())
+
+
+def _read_counts(sources: Sources, members: Sequence[str], conversions: Sequence[Conversion]) -> None:
+    if not members:
+        return
+    first = min(each.occurred_at for each in conversions) - HOUR
+    last = max(each.occurred_at for each in conversions) + HOUR
+    mine = col(Conversion.membership_id).in_(members)
+    around = select_columns(col(Conversion.membership_id), col(Conversion.occurred_at)).where(
+        mine, col(Conversion.occurred_at).between(first, last)
+    )
+    for member, moment in session().execute(around.order_by(col(Conversion.occurred_at))):
+        sources.moments.setdefault(member, []).append(moment)
+    sources.fastest = {member: _fastest(moments) for member, moments in sources.moments.items()}
+    for member, *numbers in session().execute(_sums(mine)):
+        names = ("thirty", "sales", "given_back")
+        sources.counts[member] = {n: int(each or 0) for n, each in zip(names, numbers, strict=True)}
+    for name, found in (("by_click", _by_click(members)), ("clicks", _clicks(members))):
+        for member, number in found.items():
+            sources.counts.setdefault(member, {})[name] = number
+
+
+def _sums(mine: Any) -> Any:  # noqa: ANN401 - a condition in, a SELECT out
+    recent = case((col(Conversion.occurred_at) > now() - MONTH, 1), else_=0)
+    sale = case((col(Conversion.kind) == "sale", 1), else_=0)
+    back = case((col(Conversion.refunded_minor) > 0, 1), else_=0)
+    summed = select_columns(col(Conversion.membership_id), func.sum(recent), func.sum(sale), func.sum(back))
+    since = col(Conversion.occurred_at) > now() - QUARTER
+    return summed.where(mine, since).group_by(col(Conversion.membership_id))
+
+
+def _by_click(members: Sequence[str]) -> dict[str, int]:
+    clicked = (
+        select_columns(col(Conversion.membership_id), func.count())
+        .join(AttributionCandidate, col(AttributionCandidate.conversion_id) == col(Conversion.id))
+        .where(
+            col(Conversion.membership_id).in_(members),
+            col(Conversion.occurred_at) > now() - MONTH,
+            col(AttributionCandidate.won).is_(True),
+            col(AttributionCandidate.source) == "click",
+        )
+    )
+    return _numbers(clicked.group_by(col(Conversion.membership_id)))
+
+
+def _clicks(members: Sequence[str]) -> dict[str, int]:
+    """Counted clicks of this and the last month, from the scoreboard."""
+    months = {periods_of(day_number(moment))[-1] for moment in (now(), now() - MONTH)}
+    counted = select_columns(col(LadderStep.member_id), func.sum(col(LadderStep.value))).where(
+        col(LadderStep.metric) == "clicks",
+        col(LadderStep.period).in_(sorted(months)),
+        col(LadderStep.member_id).in_(members),
+    )
+    return _numbers(counted.group_by(col(LadderStep.member_id)))
+
+
+def _numbers(statement: Any) -> dict[str, int]:  # noqa: ANN401 - a SELECT of (membership, number)
+    return {member: int(number) for member, number in session().execute(statement)}
+
+
+def _accounts(conversions: Sequence[Conversion]) -> dict[tuple[str, str], set[str]]:
+    """(unit, customer) → hashes of the addresses with which that customer ordered."""
+    places = sorted({(each.unit_id, each.customer_id) for each in conversions if each.customer_id})
+    same: Any = tuple_(col(Conversion.unit_id), col(Conversion.customer_id)).in_(places)
+    named = select_columns(
+        col(Conversion.unit_id), col(Conversion.customer_id), col(Conversion.email_sha256)
+    ).where(same, col(Conversion.email_sha256) != "")
+    found: dict[tuple[str, str], set[str]] = {}
+    for unit, customer, digest in session().execute(named.distinct()):
+        found.setdefault((unit, customer), set()).add(digest)
+    return found
+
+
+def _staff(unit_id: str) -> frozenset[str]:
+    return frozenset(fraud_addresses.digest(each.email) for each in staff_of(unit_id))

@@ -1,0 +1,1 @@
+"""Who decides about a reward, what they saw, and what is asked about a second time."""

@@ -1,0 +1,1 @@
+"""Perks for points or instead of money, with their stock and orders."""

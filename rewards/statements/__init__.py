@@ -1,0 +1,1 @@
+"""Statements and years, on screen, as files and on paper, straight from the ledger."""

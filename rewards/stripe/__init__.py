@@ -1,0 +1,1 @@
+"""Stripe: its accounts, transfers, events, sales and balance."""

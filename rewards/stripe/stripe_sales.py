@@ -1,0 +1,299 @@
+"""Sales that Stripe tells: Checkout, invoices of subscriptions, refunds and disputes become conversions and refunds.
+
+What is believed is what is read from Stripe when the event is applied, so events may come late, twice and in any order:
+each of them ends in the same two steps, the sale is there, and what went back of it is taken off.
+  - An order is known by the shop's `order_id` in the metadata, else by Stripe's id. One that the API has told already is
+    that order; the first to tell it stands.
+  - Sales are the hub's; a subscription's later invoices belong where its customer's first sale belongs.
+  - A sale that names nobody, and is of no known customer, is none of ours and is not kept.
+  - A dispute holds what is undecided; lost, it is a refund; won, nothing has to be restored.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+from sqlmodel import col, func, select
+
+from core.access import Actor
+from core.clock import now
+from core.db import session, transaction
+from core.errors import SpokesError
+from core.inputs import refuse
+from hub.units import find_hub
+from referrals.conversions import conversions, refunds, same_order, touches
+from referrals.conversions.conversions import Conversion, NewConversion, NewRefund, Refund
+from referrals.conversions.refunds import RefundDiffers
+from referrals.links import links
+from rewards.stripe import stripe_facts, stripe_gateway
+from rewards.stripe.stripe_facts import Charged, Paid, id_of
+from rewards.stripe.stripe_gateway import Refused, TryLater, Unsure
+from rewards.stripe.stripe_sale_rows import StripeSale
+from rewards.taking_back import disputed
+
+log = structlog.get_logger()
+STRIPE = Actor("system", same_order.STRIPE, "Stripe")
+PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
+INVOICE_PAID = "invoice.paid"
+WENT_BACK = frozenset(
+    {
+        "charge.refunded",
+        "charge.refund.updated",
+        "refund.failed",
+        "refund.updated",
+        "charge.dispute.created",
+        "charge.dispute.closed",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+    }
+)
+KINDS = PAID | {INVOICE_PAID} | WENT_BACK
+MOST_WORDS = 200
+WAITS = timedelta(minutes=50)
+NOBODYS = "names no advocate of ours"
+UNKNOWN = "of no sale that we know"
+
+
+def apply(kind: str, about: dict[str, Any], at: datetime) -> str:
+    """Apply an event of one of KINDS about this object, told at this moment; what became of it, as a sentence.
+
+    Raises StripeError when Stripe cannot be asked now.
+    """
+    try:
+        if kind in WENT_BACK:
+            return _went_back(about, at)
+        object_id = id_of(about)
+        return _invoice(object_id, at) if kind == INVOICE_PAID else _checkout(object_id, at)
+    except Refused as error:
+        if error.code != "resource_missing":
+            raise
+        return "Stripe does not know it (any more)"
+    except ValidationError as error:
+        return f"not recorded: {refuse(error).problems}"
+    except SpokesError as error:
+        return f"not recorded: {error.sentence}"
+
+
+def _checkout(session_id: str, at: datetime) -> str:
+    session_ = stripe_gateway.read_checkout(session_id)
+    if session_["payment_status"] != "paid":
+        return "not paid (yet)"
+    payment = id_of(session_.get("payment_intent"))
+    if invoice_id := id_of(session_.get("invoice")):
+        payment = payment or stripe_facts.payment_of(stripe_gateway.read_invoice(invoice_id))
+    return _settle(stripe_facts.of_checkout(session_, payment), at)
+
+
+def _invoice(invoice_id: str, at: datetime) -> str:
+    """A subscription's first invoice is the order of the Checkout session that began it, when one did."""
+    invoice = stripe_gateway.read_invoice(invoice_id)
+    if invoice["status"] != "paid":
+        return "not paid (any more)"
+    if begun := stripe_facts.subscription_begun_by(invoice):
+        for each in stripe_gateway.checkouts_of(subscription=begun):
+            return _checkout(each["id"], at)
+    return _settle(stripe_facts.of_invoice(invoice), at)
+
+
+def _went_back(about: dict[str, Any], at: datetime) -> str:
+    payment = id_of(about.get("payment_intent"))
+    if not payment:
+        return UNKNOWN
+    with transaction(read_only=True):
+        known = _sale_of(payment)
+    charged = _charged(payment)
+    if charged is None:
+        return UNKNOWN
+    if known is None:
+        for each in stripe_gateway.checkouts_of(payment_intent=payment):
+            said = _checkout(each["id"], at)
+            return _unless_told_soon(charged, at) if said == NOBODYS else said
+    with transaction():
+        sale = known and session().get_one(Conversion, known.conversion_id)
+        sale = sale or _told_by_api(charged.order_id)
+        if sale is not None:
+            return _take_off(sale, charged, at)
+    return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
+
+
+def _unless_told_soon(charged: Charged, at: datetime) -> str:
+    """The API may be about to tell the order: so long the event waits."""
+    if charged.order_id and now() - at < WAITS:
+        raise TryLater("its order is not known yet")
+    return UNKNOWN
+
+
+def _settle(paid: Paid, at: datetime) -> str:
+    """Record the sale, and take off what has gone back of it."""
+    if paid.amount_minor == 0:
+        return "nothing was paid"
+    charged = _charged(paid.payment_intent) if paid.payment_intent else None
+    with transaction():
+        sale = _record(paid, charged)
+        if sale is None:
+            return NOBODYS
+        said = "recorded" if sale.brought_by == STRIPE.id else "known, told by the API"
+        return f"{said}; {_take_off(sale, charged, at)}" if charged else said
+
+
+def _charged(payment_intent: str) -> Charged | None:
+    charges = stripe_gateway.charges_of(payment_intent)
+    found = stripe_facts.of_charge(charges, ())
+    if found is None:
+        return None
+    refunded = stripe_gateway.refunds_of(found.charge_id) if found.refunded else ()
+    return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id), refunded)
+
+
+def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
+    same_order.one_at_a_time(paid.object_id)
+    known = session().exec(select(StripeSale).where(StripeSale.object_id == paid.object_id)).first()
+    if known is not None:
+        return session().get_one(Conversion, known.conversion_id)
+    sale = _told_by_api(paid.told.order_id or (charged.order_id if charged else "")) or _new(paid, charged)
+    if sale is not None:
+        session().add(
+            StripeSale(
+                object_id=paid.object_id,
+                payment_intent=paid.payment_intent,
+                customer=paid.customer,
+                conversion_id=sale.id,
+                made_at=now(),
+            )
+        )
+        session().flush()
+    return sale
+
+
+def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
+    hub, earlier = find_hub(), _earlier_of(paid.customer)
+    if hub is None:
+        return None
+    coupon = next((each for each in paid.coupons if links.find_coupon(each)), None)
+    if not (paid.told.tokens or paid.told.code or coupon or earlier):
+        return None
+    said = NewConversion.model_validate(
+        {
+            "external_id": paid.told.order_id or paid.object_id,
+            "kind": "sale",
+            "occurred_at": (charged.at if charged else paid.at).isoformat(),
+            "click": next(iter(paid.told.tokens), None),
+            "clicks": list(paid.told.tokens[1:]),
+            "code": paid.told.code or None,
+            "coupon": coupon,
+            "amount_minor": paid.amount_minor,
+            "currency": paid.currency,
+            "discount_minor": paid.discount_minor or None,
+            "customer": _customer(paid, earlier),
+            "lines": list(paid.lines),
+            "metadata": _evidence(paid, charged),
+        }
+    )
+    return conversions.record(said, by=STRIPE, unit_id=earlier.unit_id if earlier else hub.id)[0]
+
+
+def _evidence(paid: Paid, charged: Charged | None) -> dict[str, str]:
+    """Where it comes from, and what tells advocates from fraud, in the words that shops use for it."""
+    words = {
+        "stripe": paid.object_id,
+        "card_fingerprint": charged.card if charged else "",
+        "email_domain": paid.email.rpartition("@")[2].lower(),
+    }
+    return {name: word[:MOST_WORDS] for name, word in words.items() if word}
+
+
+def _customer(paid: Paid, earlier: Conversion | None) -> dict[str, str] | None:
+    known_as = (earlier and earlier.customer_id) or paid.told.customer_id or paid.customer
+    digest = touches.email_hash(paid.email) if paid.email else ""
+    said = {"external_id": known_as, "email_sha256": digest}
+    return {name: value for name, value in said.items() if value} or None
+
+
+def _earlier_of(customer: str) -> Conversion | None:
+    """The latest sale of one of Stripe's customers that was somebody's."""
+    if not customer:
+        return None
+    theirs = (
+        select(Conversion)
+        .join(StripeSale, col(StripeSale.conversion_id) == col(Conversion.id))
+        .where(StripeSale.customer == customer, col(Conversion.membership_id).is_not(None))
+    )
+    return session().exec(theirs.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
+
+
+def _sale_of(payment_intent: str) -> StripeSale | None:
+    wanted = select(StripeSale).where(StripeSale.payment_intent == payment_intent)
+    return session().exec(wanted.order_by(col(StripeSale.id)).limit(1)).first()
+
+
+def _told_by_api(order_id: str) -> Conversion | None:
+    """The sale that a shop knows by this number, whichever of our units heard of it."""
+    hub = find_hub()
+    if hub is None or not order_id:
+        return None
+    same_order.one_at_a_time(order_id)
+    told = same_order.conversion_meant(hub.id, order_id)
+    return told if told is not None and told.kind == "sale" else None
+
+
+def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
+    """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
+    disputed.review(sale.id, charged.disputed)
+    same_order.one_at_a_time(sale.external_id)
+    session().refresh(sale)
+    gone = charged.gone_of(sale.amount_minor)
+    missing = gone - sale.refunded_minor
+    if missing > 0:
+        _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)
+        return f"{missing} {sale.currency} taken off"
+    surplus = _taken_by_us(sale) - gone
+    if surplus > 0:
+        _give_again(sale, charged, surplus, at)
+        return f"{surplus} {sale.currency} given again"
+    return "nothing to take off"
+
+
+def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:
+    """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again.
+
+    Raises Unsure when somebody else's refund has that name: the event is not settled.
+    """
+    said = NewRefund(
+        external_id=f"{charged.charge_id}#{_told_by_us(sale) + 1}",
+        conversion_external_id=sale.external_id,
+        amount_minor=amount_minor,
+        reason=reason,
+        occurred_at=min(at, now()).astimezone(UTC).isoformat(),
+    )
+    try:
+        conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
+    except RefundDiffers as error:
+        raise Unsure(error.sentence) from error
+
+
+def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) -> None:
+    """Undo the newest of what we took off, as a refund that failed or a dispute that was won late does; the rest is taken anew."""
+    ours = select(Refund).where(
+        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+    )
+    rows = session().exec(ours.order_by(col(Refund.received_at).desc(), col(Refund.id).desc())).all()
+    for row_id, amount in [(each.id, each.amount_minor) for each in rows]:
+        if surplus <= 0:
+            return
+        refunds.undo(session().get_one(Refund, row_id))
+        if amount > surplus:
+            _take(sale, charged, amount - surplus, "what stands of a refund at Stripe", at)
+        surplus -= amount
+
+
+def _told_by_us(sale: Conversion) -> int:
+    told = select(func.count()).where(Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id)
+    return session().exec(told).one()
+
+
+def _taken_by_us(sale: Conversion) -> int:
+    told = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
+        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+    )
+    return int(session().exec(told).one())

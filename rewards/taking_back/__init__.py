@@ -1,0 +1,1 @@
+"""What goes back, comes again, or is written off: always by opposite lines."""

@@ -1,0 +1,1 @@
+"""Tax forms, invoices in the advocate's name, VAT, and what authorities are told."""

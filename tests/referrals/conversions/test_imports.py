@@ -1,0 +1,333 @@
+"""Files of conversions: tried first, confirmed as shown, recorded in the background, twice without effect."""
+
+import io
+import re
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import col, select
+from werkzeug.test import TestResponse
+
+from core.clock import at, now
+from core.db import session, transaction
+from core.people import Person
+from referrals.conversions import imports
+from referrals.conversions.conversions import Conversion, Refund
+from referrals.conversions.import_reading import MOST_ROWS, NothingInFile, read_file
+from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow
+from referrals.conversions.touches import email_hash
+from rewards.reward import Reward
+from tests.factories import Cast, acting, sign_in
+from tests.referrals.stories import make_earner, make_link
+from tests.rewards.stories import percent_rule
+
+MOMENT = "2026-11-02T10:15:00Z"
+HEAD = "order;at;amount;currency;code"
+
+
+@pytest.fixture
+def ana(cast: Cast) -> str:
+    with transaction():
+        percent_rule(cast.programme)
+        member = make_earner(cast.programme)
+        make_link(member, "ana")
+    return member.id
+
+
+def moment() -> str:
+    return now().isoformat()
+
+
+def lines(*rows: str, head: str = HEAD) -> bytes:
+    return ("\ufeff" + "\r\n".join([head, *rows]) + "\r\n").encode()
+
+
+def brought(
+    raw: bytes, cast: Cast, kind: ImportKind = "conversions", by: Person | None = None
+) -> ConversionImport:
+    with transaction():
+        made = imports.bring(
+            raw, kind, name="november.csv", unit_id=cast.north.id, by=acting(by or cast.manager)
+        )
+    imports.work()
+    return made
+
+
+def confirmed(made: ConversionImport, cast: Cast) -> None:
+    with transaction():
+        found = imports.get_import(made.id)
+        imports.confirm(found, imports.fingerprint(found, imports.counts(found.id)), by=acting(cast.manager))
+    imports.work()
+
+
+def rows(made: ConversionImport) -> list[tuple[int, str, str]]:
+    with transaction():
+        found = session().exec(
+            select(ImportRow).where(ImportRow.import_id == made.id).order_by(col(ImportRow.line))
+        )
+        return [(row.line, row.outcome or row.foretold, row.why) for row in found]
+
+
+def stored() -> list[Conversion]:
+    with transaction():
+        return list(session().exec(select(Conversion).order_by(Conversion.external_id)).all())
+
+
+def test_a_file_is_tried_and_nothing_of_it_stays(ana: str, cast: Cast) -> None:
+    made = brought(
+        lines(
+            f"A-1;{moment()};129,00;EUR;ana", f"A-2;{moment()};1;EUR;nobodys", f"A-3;{moment()};1,005;EUR;ana"
+        ),
+        cast,
+    )
+    assert rows(made) == [
+        (2, "new", "won: code ana"),
+        (3, "new", "nobody's: no link with this code"),
+        (4, "refused", "This sum has more decimals than its currency."),
+    ]
+    with transaction():
+        assert imports.get_import(made.id).state == "checked"
+        assert session().exec(select(Reward)).all() == []
+    assert stored() == []
+
+
+def test_what_was_confirmed_is_recorded_once_and_the_same_file_again_is_known(ana: str, cast: Cast) -> None:
+    raw = lines(f"A-1;{moment()};129,00;EUR;ana", f"A-2;{moment()};2900;JPY;ana")
+    made = brought(raw, cast)
+    confirmed(made, cast)
+    assert [(each.external_id, each.amount_minor, each.membership_id) for each in stored()] == [
+        ("A-1", 12_900, ana),
+        ("A-2", 2_900, ana),
+    ]
+    again = brought(raw, cast)
+    assert [outcome for _, outcome, _ in rows(again)] == ["known", "known"]
+    confirmed(again, cast)
+    assert len(stored()) == 2
+    with transaction():
+        assert [each.said for each in session().exec(select(ImportRow))] == [None] * 4
+        assert len(session().exec(select(Reward)).all()) == 2
+
+
+def test_only_what_was_shown_can_be_confirmed_and_only_once(ana: str, cast: Cast) -> None:
+    made = brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast)
+    with pytest.raises(imports.ImportChanged), transaction():
+        imports.confirm(imports.get_import(made.id), "0" * 64, by=acting(cast.manager))
+    confirmed(made, cast)
+    with pytest.raises(imports.ImportChanged):
+        confirmed(made, cast)
+
+
+def test_lines_say_in_the_files_own_words_what_is_wrong_with_them() -> None:
+    raw = lines(
+        "A-1;2026-11-02;1;EUR;ana",
+        f"A-1;{MOMENT};1;EUR;ana",
+        f"A-2;{MOMENT};1.234,50;EUR;ana",
+        f"A-3;{MOMENT};12;;ana",
+        f"A-4;{MOMENT};12;EUR;",
+        f"A-5;{MOMENT};-12;EUR;ana",
+        f"A-6;{MOMENT};1e9;EUR;ana",
+        f";{MOMENT};1;EUR;ana",
+        f"A-7;{MOMENT};12;XXQ;ana",
+        f"A-8;{MOMENT};12,345;KWD;ana",
+    )
+    read = read_file(raw, "conversions")
+    assert [line.number for line in read] == list(range(2, 12))
+    said = {line.number: line.problem for line in read}
+    assert said[2].startswith("A moment is written with its zone")
+    assert said[3] == "This is in the file twice: first on line 2."
+    assert said[4] == said[8] == "An amount is written like 129.00 or 129,00, without thousands separators."
+    assert said[5] == "An amount needs its currency, like EUR."
+    assert "at least one of click, code, coupon and customer" in said[6].lower()
+    assert said[7].startswith("amount: ")
+    assert said[9].startswith("order: ")
+    assert said[10] == "This currency is not known."
+    assert (said[11], read[-1].said and read[-1].said["amount_minor"]) == ("", 12_345)
+
+
+def test_of_an_e_mail_address_only_its_hash_is_kept() -> None:
+    (line,) = read_file(lines(f"A-1;{MOMENT};Mia@Example.org", head="order;at;email"), "conversions")
+    assert line.said is not None
+    assert line.said["customer"] == {"external_id": None, "email_sha256": email_hash("mia@example.org")}
+    assert "Mia" not in str(line)
+
+
+def test_an_empty_file_is_refused() -> None:
+    with pytest.raises(NothingInFile):
+        read_file(lines(), "conversions")
+
+
+def test_refunds_come_as_a_file_too_and_wait_for_their_sale(ana: str, cast: Cast) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    head = "refund,order,at,amount,currency"
+    raw = lines(
+        *(f"R-{order},A-{order},{moment()},29.00,EUR" for order in (1, 2)),
+        f"R-3,A-1,{moment()},200,EUR",
+        head=head,
+    )
+    made = brought(raw, cast, kind="refunds")
+    assert rows(made) == [
+        (2, "new", "applied"),
+        (3, "new", "waits for its sale, which is not known yet"),
+        (4, "refused", "All refunds of a sale together cannot be more than the sale."),
+    ]
+    confirmed(made, cast)
+    with transaction():
+        assert sorted(each.state for each in session().exec(select(Refund))) == ["applied", "parked"]
+
+
+def test_a_line_that_refunds_a_sale_in_another_currency_is_refused(ana: str, cast: Cast) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    raw = lines(
+        f"R-1,A-1,{moment()},1,USD", f"R-2,A-1,{moment()},1,eur", head="refund,order,at,amount,currency"
+    )
+    made = brought(raw, cast, kind="refunds")
+    expected = [(2, "refused", "The sale is in EUR, this refund in USD."), (3, "new", "applied")]
+    assert rows(made) == expected
+    confirmed(made, cast)
+    assert rows(made) == expected
+    assert [each.refunded_minor for each in stored()] == [100]
+
+
+def test_a_killed_clock_leaves_lines_that_the_next_goes_on_with(
+    ana: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "LINES_PER_STEP", 2)
+    made = brought(lines(*(f"A-{place};{moment()};1;EUR;ana" for place in range(5))), cast)
+    with transaction():
+        found = imports.get_import(made.id)
+        imports.confirm(found, imports.fingerprint(found, imports.counts(found.id)), by=acting(cast.manager))
+    record, steps = imports._record, []  # noqa: SLF001 - killed in its middle
+
+    def killed(one: ConversionImport) -> int:
+        steps.append(1)
+        if len(steps) == 2:
+            raise KeyboardInterrupt
+        return record(one)
+
+    monkeypatch.setattr(imports, "_record", killed)
+    with pytest.raises(KeyboardInterrupt):
+        imports.work()
+    assert len(stored()) == 2
+    assert imports.work() == 0  # the other clock still holds it
+    with at(now() + timedelta(hours=2)), transaction():
+        assert len(imports.stuck_imports()) == 1
+    with at(now() + timedelta(minutes=3)):
+        assert imports.work() == 3
+    assert [outcome for _, outcome, _ in rows(made)] == ["new"] * 5
+    assert len(stored()) == 5
+
+
+def upload(
+    client: FlaskClient, cast: Cast, raw: bytes, name: str = "november.csv", **form: str
+) -> TestResponse:
+    data = {"kind": "conversions", "unit_id": cast.north.id, "file": (io.BytesIO(raw), name), **form}
+    return client.post("/console/conversions/import", data=data, content_type="multipart/form-data")
+
+
+def test_a_manager_brings_a_file_sees_every_line_and_confirms(
+    ana: str, cast: Cast, client: FlaskClient
+) -> None:
+    sign_in(client, cast.manager)
+    sent = upload(client, cast, lines(f"=A-1;{moment()};129,00;EUR;ana", f"=A-2;{moment()};x;EUR;ana"))
+    assert sent.status_code == 303
+    address = sent.headers["Location"]
+    assert 'hx-trigger="every 2s"' in client.get(address).text
+    imports.work()
+    page = client.get(address).text
+    assert "won: code ana" in page
+    assert "Ana Advocate" in page
+    assert "hx-trigger" not in page
+    refused = client.get(f"{address}/refused.csv")
+    assert "'=A-2" in refused.text
+    seen = re.findall(r'name="seen" value="([0-9a-f]{64})"', page)
+    assert client.post(f"{address}/confirm", data={"seen": "0" * 64}).status_code == 409
+    assert client.post(f"{address}/confirm", data={"seen": seen[0]}).status_code == 303
+    imports.work()
+    assert [each.external_id for each in stored()] == ["=A-1"]
+    assert "november.csv" in client.get("/console/conversions/import").text
+    assert "outcome=new" not in client.get(f"{address}?outcome=refused").text
+
+
+def test_the_refused_lines_can_be_mended_and_sent_again(ana: str, cast: Cast, client: FlaskClient) -> None:
+    head = "order;at;amount;currency;code;customer;email"
+    raw = lines(
+        f"=A-1;{moment()};12x;EUR;ana;-7;Mia@Example.org",
+        f"A-2;{moment()};1;EUR;ana;c-2;",
+        f"A-3;{moment()};1,005;EUR;ana;;",
+        head=head,
+    )
+    made = brought(raw, cast)
+    confirmed(made, cast)
+    sign_in(client, cast.manager)
+    refused = client.get(f"/console/conversions/import/{made.id}/refused.csv").text
+    assert refused.count("\n") == 3
+    assert ("12x" in refused, "Mia" in refused, "A-2" in refused) == (True, False, False)
+    with transaction():
+        kept = {each.external_id: each.cells for each in session().exec(select(ImportRow))}
+    assert (kept["A-2"], kept["A-3"] and kept["A-3"]["amount"]) == (None, "1,005")
+    again = brought(refused.replace("12x", "12").replace("1,005", "1").encode(), cast)
+    assert [(outcome, why) for _, outcome, why in rows(again)] == [("new", "won: code ana")] * 2
+    confirmed(again, cast)
+    mended = {each.external_id: each for each in stored()}
+    assert (mended["=A-1"].amount_minor, mended["=A-1"].customer_id) == (1_200, "-7")
+    assert mended["=A-1"].email_sha256 == email_hash("mia@example.org")
+    assert set(mended) == {"=A-1", "A-2", "A-3"}
+
+
+def test_refused_refunds_come_with_their_columns(ana: str, cast: Cast, client: FlaskClient) -> None:
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast), cast)
+    told = moment()
+    raw = lines(f"R-1,A-1,{told},1,USD,broken", head="refund,order,at,amount,currency,reason")
+    made = brought(raw, cast, kind="refunds")
+    sign_in(client, cast.manager)
+    refused = client.get(f"/console/conversions/import/{made.id}/refused.csv").text.splitlines()
+    assert refused[0].lstrip("\ufeff") == "refund,order,at,amount,currency,reason,line,why"
+    assert refused[1].startswith(f"R-1,A-1,{told},1,USD,broken,2,")
+
+
+def test_a_file_that_is_none_comes_back_with_a_sentence(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, cast.manager)
+    wrong = upload(client, cast, b"a,b\n1,2\n")
+    assert (wrong.status_code, "“order”, “at” is missing" in wrong.text) == (422, True)
+    assert upload(client, cast, b"order,at\n\xff\n").status_code == 422
+    assert upload(client, cast, b"").status_code == 422
+    assert upload(client, cast, lines("1"), kind="poems").status_code == 422
+    kind = "multipart/form-data; boundary=b"
+    assert (
+        client.post("/console/conversions/import", data=b"x" * 5_000_000, content_type=kind).status_code
+        == 413
+    )
+    assert upload(client, cast, lines(*["1"] * (MOST_ROWS + 1))).status_code == 413
+    assert client.post("/console/conversions/import", data={"kind": "conversions"}).status_code == 422
+
+
+def test_a_file_of_two_megabytes_is_taken(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, cast.manager)
+    raw = lines(*[f"A;{MOMENT};1;EUR;{'x' * 2_000}"] * 1_000)
+    part = '--b\r\nContent-Disposition: form-data; name="{}"{}\r\n\r\n'
+    fields = "".join(
+        f"{part.format(*each, '')}{value}\r\n"
+        for *each, value in (("kind", "conversions"), ("unit_id", cast.north.id))
+    )
+    body = (fields + part.format("file", '; filename="a.csv"')).encode() + raw + b"\r\n--b--\r\n"
+    sent = client.post(
+        "/console/conversions/import", data=body, content_type="multipart/form-data; boundary=b"
+    )
+    assert (len(body) > 2_000_000, sent.status_code) == (True, 303)
+
+
+def test_strangers_and_other_units_get_nothing(ana: str, cast: Cast, client: FlaskClient) -> None:
+    made = brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast)
+    address = f"/console/conversions/import/{made.id}"
+    for person, statuses in ((cast.stranger, {403}), (cast.marketing, {403}), (cast.other_manager, {404})):
+        sign_in(client, person)
+        answers = [
+            client.get(address),
+            client.get(f"{address}/refused.csv"),
+            client.post(f"{address}/confirm", data={"seen": "x"}),
+        ]
+        assert {each.status_code for each in answers} == statuses, person.name
+        assert upload(client, cast, lines("1")).status_code == (404 if person is cast.other_manager else 403)
+        client.post("/logout")
+    assert client.get(address).status_code == 302

@@ -1,0 +1,262 @@
+"""The clock looks at what arrived: each signal from real conversions, once, also with two clocks and after late news."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import event
+from sqlmodel import col, func, select
+
+from advocates.membership import get_membership
+from core import db
+from core.clock import at, now
+from core.people import get_person
+from hub import actions
+from hub.programmes import get_programme
+from referrals.clicks import clicks
+from referrals.conversions.conversions import Conversion
+from referrals.fraud import fraud_work
+from referrals.fraud.fraud_addresses import digest
+from referrals.fraud.fraud_cases import FraudCase
+from referrals.fraud.fraud_traces import FraudTrace, forget_traces
+from referrals.links.links import Link
+from rewards.payouts import accounts
+from tests.at_once import at_once, while_open
+from tests.factories import Cast
+from tests.referrals.fraud_stories import case_of, odd, signals_of, told
+from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link
+
+
+@pytest.fixture
+def link(cast: Cast) -> Link:
+    with db.transaction():
+        member = make_earner(cast.programme)
+        get_person(member.person_id).email = "ana.moreno@gmail.com"
+        return make_link(member, "ana", coupon="ANA10")
+
+
+def fraud_stored() -> tuple[int, int, int]:
+    """How many cases, traces and waiting reviews there are."""
+    with db.transaction(read_only=True) as session:
+        counted = [
+            session.exec(select(func.count()).select_from(each)).one() for each in (FraudCase, FraudTrace)
+        ]
+        waiting = select(func.count()).where(actions.Action.kind == "fraud.review")
+        return counted[0], counted[1], session.exec(waiting).one()
+
+
+def test_an_ordinary_order_leaves_nothing_but_that_it_was_looked_at(cast: Cast, link: Link) -> None:
+    order = told(cast.north, customer={"email_sha256": digest("somebody@example.net")})
+    with db.transaction(read_only=True) as session:
+        assert session.get_one(Conversion, order).assessed_at is not None
+    assert fraud_stored() == (0, 0, 0)
+    assert fraud_work.assess_due() == 0
+
+
+def test_another_form_of_the_advocates_address_is_seen(cast: Cast, link: Link) -> None:
+    order = told(cast.north, customer={"email_sha256": digest("anamoreno+shop@googlemail.com")})
+    assert signals_of(order) == {"own_email"}
+    case = case_of(order)
+    assert (case.state, case.score) == ("open", 100)
+
+
+def test_a_shop_that_normalises_addresses_itself_may_say_so(cast: Cast, link: Link) -> None:
+    order = told(cast.north, metadata={"email_normalized_sha256": digest("anamoreno@gmail.com").upper()})
+    assert signals_of(order) == {"own_email"}
+
+
+def test_a_customer_who_once_ordered_as_the_advocate_is_known(cast: Cast, link: Link) -> None:
+    own = {"external_id": "c-7", "email_sha256": digest("ana.moreno@gmail.com")}
+    told(cast.north, customer=own)  # nobody's: own purchase
+    order = told(cast.north, customer={"external_id": "c-7", "email_sha256": digest("other@example.net")})
+    assert signals_of(order) == {"own_account"}
+
+
+def test_a_card_that_paid_for_an_own_purchase_is_known(cast: Cast, link: Link) -> None:
+    own = {"email_sha256": digest("ana.moreno@gmail.com")}
+    told(cast.north, customer=own, metadata={"card_fingerprint": "Xt5EWLLDS7FJjR1c"})
+    order = told(cast.north, metadata={"card_fingerprint": "Xt5EWLLDS7FJjR1c"})
+    other = told(cast.north, metadata={"card_fingerprint": "anotherCard"})
+    assert (signals_of(order), signals_of(other)) == ({"own_card"}, set())
+
+
+def test_the_account_that_the_advocate_is_paid_to_is_known(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        person = cast_person(link)
+        account = accounts.begin(person, "DE")
+        account.fingerprints = ["bankOfAna"]
+        db.session().add(account)
+    order = told(cast.north, metadata={"card_fingerprint": "bankOfAna"})
+    assert signals_of(order) == {"own_payout"}
+
+
+def cast_person(link: Link) -> str:
+    return get_membership(link.membership_id).person_id
+
+
+def test_a_colleague_is_known_by_the_hash_of_the_address(cast: Cast, link: Link) -> None:
+    order = odd(cast.north, cast.marketing)
+    assert signals_of(order) == {"own_staff"}
+    far = odd(cast.north, cast.other_manager)  # of a unit beside
+    assert signals_of(far) == set()
+
+
+def test_a_throw_away_address_alone_is_noted_and_holds_nothing(cast: Cast, link: Link) -> None:
+    order = told(cast.north, metadata={"email_domain": "mailinator.com"})
+    case = case_of(order)
+    assert (case.state, case.score, fraud_stored()[2]) == ("noted", 30, 0)
+
+
+def test_seconds_after_the_click_and_the_device_come_from_the_click(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    tokens = [visitors.click("ana").token for _ in range(3)]
+    visitors.leave()
+    clicks.ingest()
+    orders = [told(cast.north, code=None, click=token) for token in tokens]
+    assert signals_of(orders[0]) == {"seconds_after_click"}
+    assert signals_of(orders[2]) == {"seconds_after_click", "device_repeats"}
+    assert "3 conversions of this advocate came from one device" in str(case_of(orders[2]).signals)
+
+
+def test_a_conversion_that_is_quicker_than_the_journal_waits_for_its_click(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    tokens = [visitors.click("ana").token for _ in range(3)]
+    orders = [told(cast.north, code=None, click=token) for token in tokens]
+    with db.transaction(read_only=True) as session:
+        assert [session.get_one(Conversion, each).assessed_at for each in orders] == [None] * 3
+    other = told(cast.north)  # nothing waits behind them
+    visitors.leave()
+    clicks.ingest()
+    assert fraud_work.assess_due() == 3
+    assert [("device_repeats" in signals_of(each)) for each in (*orders, other)] == [True] * 3 + [False]
+
+
+def test_a_click_that_was_lost_is_waited_for_a_minute(cast: Cast, link: Link, visitors: Visitors) -> None:
+    order = told(cast.north, code=None, click=visitors.click("ana").token)
+    with at(now() + timedelta(minutes=1, seconds=1)):
+        assert fraud_work.assess_due() == 1
+    assert signals_of(order) == {"seconds_after_click"}
+
+
+def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.programme, "Bo Advocate"), "bob")
+    told(cast.north, metadata={"device_hash": "d-1"})
+    order = told(cast.north, code="bob", metadata={"device_hash": "d-1"})
+    assert signals_of(order) == {"device_advocates"}
+    assert case_of(order).state == "noted"
+    with at(now() + timedelta(days=1)):  # a visitor's hash means nothing the day after
+        assert signals_of(told(cast.north, metadata={"device_hash": "d-1"})) == set()
+
+
+def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        make_link(make_earner(cast.programme, "Bo Advocate"), "bob", coupon="BOB10")
+        make_link(make_earner(cast.programme, "Cleo Advocate"), "cleo")
+    shared = {"coupon": "BOB10", "metadata": {"device_hash": "d-1"}}
+    assert signals_of(told(cast.north, **shared)) == set()
+    assert signals_of(told(cast.north, **shared)) == set()
+    assert signals_of(told(cast.north, code="cleo", metadata={"device_hash": "d-1"})) == {"device_advocates"}
+
+
+def test_a_burst_reaches_the_conversions_before_it(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        first = bring(cast.north.id, code="ana").id
+    fraud_work.assess_due()
+    assert signals_of(first) == set()
+    with db.transaction():
+        for _ in range(5):
+            last = bring(cast.north.id, code="ana").id
+    fraud_work.assess_due()
+    assert signals_of(last) == {"burst"}
+    with db.transaction():
+        assert fraud_work.take_member(link.membership_id)  # what the job does that looks again
+        fraud_work.ask_again([first])
+    fraud_work.assess_due()
+    assert signals_of(first) == {"burst"}
+
+
+def test_every_conversion_of_a_burst_counts_the_fullest_hour_around_it(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        moments = [now() + timedelta(minutes=5 * n) for n in range(8)]
+        orders = [bring(cast.north.id, code="ana", occurred_at=each.isoformat()).id for each in moments]
+        lonely = bring(cast.north.id, code="ana", occurred_at=(now() + timedelta(hours=3)).isoformat()).id
+    fraud_work.assess_due()
+    said = {str(case_of(each).signals) for each in orders}
+    assert len(said) == 1, said
+    assert "8 conversions of this advocate within one hour" in said.pop()
+    assert signals_of(lonely) == set()
+
+
+def test_assessing_again_changes_nothing_and_does_not_ask_for_more(cast: Cast, link: Link) -> None:
+    order = odd(cast.north, cast.marketing)
+    before = fraud_stored()
+    for _ in range(2):
+        with db.transaction():
+            fraud_work.ask_again([order])
+        assert fraud_work.assess_due() == 1
+    assert (before, fraud_stored()) == ((1, 0, 1), (1, 0, 1))
+    with db.transaction(read_only=True) as session:
+        assert session.exec(select(fraud_work.FraudDue)).all() == []
+
+
+def test_two_clocks_assess_each_conversion_once(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        for _ in range(12):
+            bring(cast.north.id, code="ana")
+    did = at_once(*[fraud_work.assess_due] * 3)
+    assert sum(each for each in did if isinstance(each, int)) == 12, did
+
+
+def test_many_conversions_are_assessed_with_few_queries(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        for _ in range(20):
+            bring(cast.north.id, code="ana", metadata={"card_fingerprint": "c"})
+    asked: list[str] = []
+
+    def note(*said: object) -> None:
+        asked.append(str(said[2]))
+
+    for engine in db.engines():
+        event.listen(engine, "before_cursor_execute", note)
+    fraud_work.assess_due()
+    for engine in db.engines():
+        event.remove(engine, "before_cursor_execute", note)
+    reads = [each for each in asked if each.lstrip().startswith("SELECT")]
+    assert len(reads) < 30, len(reads)  # not some for each of the twenty
+
+
+def test_traces_are_forgotten_after_ninety_days(cast: Cast, link: Link) -> None:
+    told(cast.north, metadata={"card_fingerprint": "c"})
+    with at(now() + timedelta(days=89)), db.transaction():
+        assert forget_traces() == 0
+    with at(now() + timedelta(days=91)), db.transaction():
+        assert forget_traces() == 1
+
+
+def test_a_refund_has_the_advocate_looked_at_again(cast: Cast, link: Link) -> None:
+    told(cast.north, external_id="o-1")
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 100)
+    assert fraud_work.waiting_members() == [link.membership_id]
+    with db.transaction(read_only=True) as session:
+        assert session.exec(select(col(Conversion.refunded_minor))).one() == 100
+
+
+def test_a_clock_that_looks_again_sees_the_refund_that_asked_once_more(cast: Cast, link: Link) -> None:
+    order = told(cast.north, external_id="o-1")
+    with db.transaction():
+        fraud_work.look_again([link.membership_id])
+
+    def refund() -> None:
+        give_back(cast.north.id, "o-1", 100)
+
+    def look() -> int:
+        with db.transaction() as session:
+            assert fraud_work.take_member(link.membership_id)
+            return session.get_one(Conversion, order).refunded_minor
+
+    seen = while_open(refund, look)
+    assert seen == 100 or fraud_work.waiting_members() == [link.membership_id]
