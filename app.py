@@ -58,6 +58,7 @@ DOORS = (
     "rewards.portal",
     "rewards.console",
     "rewards.runs_page",
+    "rewards.schedule_page",
     "rewards.rules_page",
     "rewards.perks_page",
     "rewards.store_page",

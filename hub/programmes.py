@@ -64,6 +64,8 @@ class Programme(SQLModel, table=True):
     payout_schedule: Schedule = word("monthly")
     payout_day: int = 1
     """day of the month (29–31: its last), or ISO day of the week"""
+    payouts_changed_at: datetime | None = moment(optional=True)
+    """when that was changed last"""
     payout_minimum_minor: int = minor(0)
     four_eyes_above_minor: int = minor(100_000)
     """a single reward above this needs a second person, with finance"""
@@ -80,6 +82,11 @@ class Programme(SQLModel, table=True):
     def zone(self) -> ZoneInfo:
         """The programme's own time zone."""
         return ZoneInfo(self.time_zone)
+
+    @property
+    def payouts_close_since(self) -> datetime:
+        """Since when its payouts close as they do."""
+        return self.payouts_changed_at or self.created_at
 
 
 class ProgrammeNotFound(NotFound):
@@ -122,9 +129,7 @@ def create_programme(programme: Programme, *, by: Actor) -> Programme:
     _require_zone(programme.time_zone)
     if require_currency(programme.currency) == POINTS:
         raise UnknownCurrency
-    last_day = WEEK if programme.payout_schedule == "weekly" else LONGEST_MONTH
-    if not 1 <= programme.payout_day <= last_day:
-        raise WrongPayoutDay
+    require_payout_day(programme.payout_schedule, programme.payout_day)
     programme.home_url = _home(programme.home_url, programme.allowed_hosts)
     programme.utm_template = checked_template(programme.utm_template)
     session().add(programme)
@@ -159,6 +164,12 @@ def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> 
         by, "programme.changed", "programme", programme.id, unit_id=programme.unit_id, details=differs
     )
     publish(ProgrammeChanged(programme.id))
+
+
+def require_payout_day(schedule: Schedule, day: int) -> None:
+    """Raises WrongPayoutDay."""
+    if not 1 <= day <= (WEEK if schedule == "weekly" else LONGEST_MONTH):
+        raise WrongPayoutDay
 
 
 def _home(address: str, hosts: list[str]) -> str:

@@ -14,6 +14,7 @@ from rewards.payouts.payout_sender import send_due
 from rewards.payouts.periods import Period, last_closed
 from rewards.payouts.run_steps import take_step
 from rewards.payouts.runs import Payout, PayoutAttempt, PayoutRun, PayoutSkip
+from rewards.payouts.schedule import has_run
 
 __all__ = [
     "Payout",
@@ -66,16 +67,9 @@ def run_now(programme: Programme, *, by: Actor) -> PayoutRun | None:
 def _begin_due(programme_id: str) -> bool:
     programme = get_programme(programme_id)
     period = last_closed(programme, now())
-    if period is None or _has_run(programme_id, period.name):
+    if period is None or has_run(programme_id, period.name):
         return False
     return _begin(programme, period, by=CLOCK) is not None
-
-
-def _has_run(programme_id: str, period: str) -> bool:
-    known = select(col(PayoutRun.id)).where(
-        col(PayoutRun.programme_id) == programme_id, col(PayoutRun.period) == period
-    )
-    return session().execute(known).first() is not None
 
 
 def _begin(programme: Programme, period: Period, *, by: Actor) -> PayoutRun | None:

@@ -3,11 +3,32 @@
 from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
-from hub.programmes import Programme
+from hub.programmes import Schedule
 
 WEEK = 7
+
+
+class Clockwork(Protocol):
+    """When payouts close: a programme's, or what it could be."""
+
+    @property
+    def payout_schedule(self) -> Schedule:
+        """How often."""
+
+    @property
+    def payout_day(self) -> int:
+        """On which day of the month or week."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Where it is midnight."""
+
+    @property
+    def payouts_close_since(self) -> datetime:
+        """Since when it is so: what would have closed before is no closing of it."""
 
 
 @dataclass(frozen=True)
@@ -18,24 +39,24 @@ class Period:
     ends_at: datetime
 
 
-def last_closed(programme: Programme, at: datetime) -> Period | None:
-    """The newest period that has closed at a moment; None for manual schedules and before the programme began."""
-    if programme.payout_schedule == "manual":
+def last_closed(clockwork: Clockwork, at: datetime) -> Period | None:
+    """The newest period that has closed at a moment; None for manual schedules and before this clockwork began."""
+    if clockwork.payout_schedule == "manual":
         return None
-    today = at.astimezone(programme.zone).date()
-    day = _closing_on_or_before(programme, today)
-    period = _period(day, programme.zone)
-    return period if period.ends_at > programme.created_at else None
+    today = at.astimezone(clockwork.zone).date()
+    day = _closing_on_or_before(clockwork, today)
+    period = _period(day, clockwork.zone)
+    return period if period.ends_at > clockwork.payouts_close_since else None
 
 
-def next_closing(programme: Programme, at: datetime) -> Period | None:
+def next_closing(clockwork: Clockwork, at: datetime) -> Period | None:
     """The next period to close after a moment; None for manual schedules."""
-    if programme.payout_schedule == "manual":
+    if clockwork.payout_schedule == "manual":
         return None
-    today = at.astimezone(programme.zone).date()
-    day = _closing_on_or_before(programme, today)
-    while (period := _period(day, programme.zone)).ends_at <= at:
-        day = _following(programme, day)
+    today = at.astimezone(clockwork.zone).date()
+    day = _closing_on_or_before(clockwork, today)
+    while (period := _period(day, clockwork.zone)).ends_at <= at:
+        day = _following(clockwork, day)
     return period
 
 
@@ -45,21 +66,21 @@ def _period(day: date, zone: ZoneInfo) -> Period:
     return Period(day.isoformat(), midnight.astimezone(UTC))
 
 
-def _closing_on_or_before(programme: Programme, today: date) -> date:
-    if programme.payout_schedule == "weekly":
-        return today - timedelta(days=(today.isoweekday() - programme.payout_day) % WEEK)
-    this_month = _day_of_month(today.year, today.month, programme.payout_day)
+def _closing_on_or_before(clockwork: Clockwork, today: date) -> date:
+    if clockwork.payout_schedule == "weekly":
+        return today - timedelta(days=(today.isoweekday() - clockwork.payout_day) % WEEK)
+    this_month = _day_of_month(today.year, today.month, clockwork.payout_day)
     if this_month <= today:
         return this_month
     last = today.replace(day=1) - timedelta(days=1)
-    return _day_of_month(last.year, last.month, programme.payout_day)
+    return _day_of_month(last.year, last.month, clockwork.payout_day)
 
 
-def _following(programme: Programme, day: date) -> date:
-    if programme.payout_schedule == "weekly":
+def _following(clockwork: Clockwork, day: date) -> date:
+    if clockwork.payout_schedule == "weekly":
         return day + timedelta(days=WEEK)
     next_month = day.replace(day=1) + timedelta(days=monthrange(day.year, day.month)[1])
-    return _day_of_month(next_month.year, next_month.month, programme.payout_day)
+    return _day_of_month(next_month.year, next_month.month, clockwork.payout_day)
 
 
 def _day_of_month(year: int, month: int, day: int) -> date:

@@ -1,0 +1,168 @@
+"""When payouts close, changed: from the next closing on, never a line twice or left out."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from flask.testing import FlaskClient
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.audit import AuditEntry
+from core.clock import at
+from core.db import session, transaction
+from core.errors import Forbidden
+from core.people import Person
+from hub.programmes import Programme, Schedule, WrongPayoutDay, get_programme
+from rewards.ledger import proof
+from rewards.payouts import payouts, schedule
+from rewards.payouts.runs import Payout, PayoutRun
+from rewards.payouts.schedule import ClosingIsDue, NothingChanges, ScheduleMoved
+from tests.factories import Cast, acting, make_advocate, sign_in
+from tests.rewards.stories import approved, percent_rule, ready_account
+
+A_WEDNESDAY = datetime(2027, 10, 20, 12, tzinfo=UTC)
+NEXT_MONDAY = datetime(2027, 10, 25, 0, 0, 1, tzinfo=UTC)
+NEXT_MONTH = datetime(2027, 11, 1, 0, 0, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Membership:
+    with transaction():
+        percent_rule(cast.programme)
+        made = make_advocate(cast.programme)
+        ready_account(made)
+        session().get_one(Programme, cast.programme.id).time_zone = "UTC"
+        return made
+
+
+def settled() -> None:
+    """The clock has made every run of now."""
+    payouts.prepare()
+
+
+def close(
+    cast: Cast, how: Schedule, day: int = 1, *, seen: str = "monthly 1", by: Person | None = None
+) -> None:
+    with transaction():
+        programme = get_programme(cast.programme.id)
+        another = schedule.wanted(programme, how, day)
+        schedule.change_schedule(programme, another, seen=seen, by=acting(by or cast.finance))
+
+
+def runs(cast: Cast) -> list[str]:
+    with transaction(read_only=True):
+        wanted = select(PayoutRun.period).where(PayoutRun.programme_id == cast.programme.id)
+        return list(session().exec(wanted.order_by(col(PayoutRun.ends_at))).all())
+
+
+def paid() -> list[int]:
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        return list(session().exec(select(Payout.amount_minor).order_by(col(Payout.id))).all())
+
+
+def test_a_closing_that_would_have_been_before_the_change_is_none(cast: Cast, ana: Membership) -> None:
+    with at(A_WEDNESDAY):
+        settled()
+        before = runs(cast)
+        approved(ana, cast.manager)
+        close(cast, "weekly", 1)
+        settled()
+        assert runs(cast) == before
+    with at(NEXT_MONDAY):
+        settled()
+        settled()
+        assert runs(cast) == [*before, "2027-10-25"]
+        assert len(paid()) == 1
+
+
+def test_changed_there_and_back_nothing_is_paid_twice_or_left_out(cast: Cast, ana: Membership) -> None:
+    with at(A_WEDNESDAY):
+        settled()
+        approved(ana, cast.manager)
+        close(cast, "weekly", 3)
+        settled()
+        close(cast, "monthly", 20, seen="weekly 3")
+        settled()
+        close(cast, "monthly", 1, seen="monthly 20")
+        settled()
+        assert paid() == []
+    with at(NEXT_MONTH):
+        settled()
+        approved(ana, cast.manager)
+        close(cast, "weekly", 1)
+        settled()
+        assert len(paid()) == 1
+    with at(datetime(2027, 11, 8, 0, 0, 1, tzinfo=UTC)):
+        settled()
+        assert len(paid()) == 2
+
+
+def test_by_hand_means_that_the_clock_makes_no_run(cast: Cast, ana: Membership) -> None:
+    with at(A_WEDNESDAY):
+        settled()
+        before = runs(cast)
+        approved(ana, cast.manager)
+        close(cast, "manual")
+    with at(NEXT_MONTH):
+        settled()
+        assert runs(cast) == before
+        with transaction():
+            assert payouts.run_now(get_programme(cast.programme.id), by=acting(cast.finance))
+        assert len(paid()) == 1
+
+
+def test_a_closing_that_is_due_is_made_first(cast: Cast, ana: Membership) -> None:
+    with at(A_WEDNESDAY):
+        settled()
+        approved(ana, cast.manager)
+    with at(NEXT_MONTH):
+        with pytest.raises(ClosingIsDue):
+            close(cast, "weekly", 1)
+        settled()
+        assert len(paid()) == 1
+        close(cast, "weekly", 1)
+
+
+def test_what_was_not_seen_is_not_changed(cast: Cast, ana: Membership) -> None:
+    with at(A_WEDNESDAY):
+        settled()
+        with pytest.raises(ScheduleMoved):
+            close(cast, "weekly", 1, seen="weekly 2")
+        with pytest.raises(NothingChanges):
+            close(cast, "monthly", 1)
+        with pytest.raises(WrongPayoutDay):
+            close(cast, "weekly", 8)
+
+
+def test_only_finance_changes_it_and_the_page_shows_the_effect_before(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    page = f"/console/payouts/schedule/{cast.programme.id}"
+    with at(A_WEDNESDAY):
+        settled()
+        sign_in(client, cast.manager)
+        shown = client.get(f"{page}?payout_schedule=weekly&payout_day=5").text
+        assert "Close payouts like this" not in shown
+        wanted = {"payout_schedule": "weekly", "payout_day": "5", "seen": "monthly 1"}
+        assert client.post(page, data=wanted).status_code == 403
+        with pytest.raises(Forbidden):
+            close(cast, "weekly", 5, by=cast.manager)
+        sign_in(client, cast.finance)
+        shown = client.get(f"{page}?payout_schedule=weekly&payout_day=5").text
+        assert "weekly, on Friday" in shown
+        assert "22 Oct 2027" in shown
+        assert client.post(page, data=wanted | {"payout_day": "9"}).status_code == 422
+        assert client.post(page, data=wanted).status_code == 303
+        shown = client.get(page).text
+        assert "weekly, on Friday" in shown
+        assert client.post(page, data=wanted).status_code == 409
+    with transaction(read_only=True):
+        programme = get_programme(cast.programme.id)
+        assert (programme.payout_schedule, programme.payout_day) == ("weekly", 5)
+        assert programme.payouts_changed_at is not None
+        assert programme.payouts_changed_at.date() == date(2027, 10, 20)
+        entries = select(AuditEntry).where(AuditEntry.action == "programme.changed")
+        assert [each.details["payout_schedule"] for each in session().exec(entries)] == [
+            ["monthly", "weekly"]
+        ]
