@@ -1,5 +1,6 @@
 """Doors for staff: the settings, as pages: programmes with their policies, keys for machines."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from flask import Blueprint, flash, redirect, render_template
@@ -133,7 +134,7 @@ class ProgrammeChange(Input):
     four_eyes_above: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4)
     """left out by those who may not change it"""
     tax_forms: TaxForms | None = None
-    """left out: as it is"""
+    """left out by those who may not change it"""
     decide_within_days: int = Field(ge=1, le=90)
     open_to_applications: bool = False
 
@@ -148,7 +149,7 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
     wanted["allowed_hosts"] = wanted["allowed_hosts"].lower().split()
     for name in {"payout_minimum", "four_eyes_above"} & set(wanted):
         wanted[f"{name}_minor"] = to_minor(wanted.pop(name), programme.currency)
-    _keep_four_eyes(actor, programme, wanted.get("four_eyes_above_minor"))
+    _leave_to_finance(actor, programme, wanted)
     change(programme, wanted, by=actor)
     flash(_("Saved."), "good")
     return redirect(f"/console/settings/programmes/{programme_id}", 303)
@@ -157,29 +158,41 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
 FOUR_EYES = "programme.four_eyes"
 
 
-def _keep_four_eyes(actor: Actor, programme: Programme, minor: int | None) -> None:
-    """Who approves rewards does not move the sum above which a second person is asked."""
-    moved = minor is not None and minor != programme.four_eyes_above_minor
-    if moved and not actor.may(FOUR_EYES, programme.unit_id):
-        raise Forbidden(
-            "Only finance or a hub admin changes the sum above which a second person approves a reward."
-        )
+LEFT_TO_FINANCE = {
+    "four_eyes_above_minor": "Only finance or a hub admin changes the sum above which a second person approves a reward.",
+    "tax_forms": "Only finance or a hub admin changes when a payout waits for a tax form.",
+}
 
 
-class FourEyes(Input):
-    """From which sum on a second person approves."""
+def _leave_to_finance(actor: Actor, programme: Programme, wanted: Mapping[str, object]) -> None:
+    """Who approves rewards does not move what stands between them and a payout."""
+    for name, sentence in LEFT_TO_FINANCE.items():
+        moved = name in wanted and wanted[name] != getattr(programme, name)
+        if moved and not actor.may(FOUR_EYES, programme.unit_id):
+            raise Forbidden(sentence)
+
+
+class FinanceChange(Input):
+    """From which sum on a second person approves, and when a payout waits for a tax form."""
 
     four_eyes_above: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+    tax_forms: TaxForms | None = None
+    """left out: as it is"""
 
 
 @door.post("/console/settings/programmes/<id:programme_id>/four-eyes")
 def change_four_eyes(programme_id: str) -> ResponseReturnValue:
-    """Finance, who changes nothing else of a programme, moves this sum."""
+    """Finance, who changes nothing else of a programme, moves these."""
     actor = staff("programme.see")
     programme = get_programme(programme_id)
     authorize(actor, FOUR_EYES, programme.unit_id)
-    minor = to_minor(read_form(FourEyes).four_eyes_above, programme.currency)
-    change(programme, {"four_eyes_above_minor": minor}, by=actor)
+    wanted = read_form(FinanceChange)
+    values: dict[str, object] = {
+        "four_eyes_above_minor": to_minor(wanted.four_eyes_above, programme.currency)
+    }
+    if wanted.tax_forms is not None:
+        values["tax_forms"] = wanted.tax_forms
+    change(programme, values, by=actor)
     flash(_("Saved."), "good")
     return redirect(f"/console/settings/programmes/{programme_id}", 303)
 

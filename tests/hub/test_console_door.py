@@ -303,6 +303,20 @@ class TestProgrammes:
         assert manager.post(page, data=left_out).status_code == 303
         assert self.stored(cast.programme).four_eyes_above_minor == 100_000
 
+    def test_when_a_payout_waits_for_a_tax_form_is_left_to_finance(self, app: Flask, cast: Cast) -> None:
+        page = self.page(cast.programme)
+        manager, finance = (sign_in(app.test_client(), each) for each in (cast.manager, cast.finance))
+        answer = manager.post(page, data=CHANGE | {"tax_forms": "always"})
+        assert (answer.status_code, "Only finance or a hub admin" in answer.text) == (403, True)
+        assert manager.post(page, data=CHANGE | {"tax_forms": "never"}).status_code == 303  # as it is
+        assert 'name="tax_forms"' not in manager.get(page).text
+        wanted = {"four_eyes_above": "1000", "tax_forms": "always"}
+        assert finance.post(f"{page}/four-eyes", data=wanted).status_code == 303
+        assert manager.post(page, data=CHANGE | {"tax_forms": "never"}).status_code == 403
+        assert manager.post(page, data=CHANGE).status_code == 303
+        assert self.stored(cast.programme).tax_forms == "always"
+        assert 'value="always" selected' in finance.get(f"{page}/four-eyes").text
+
     def test_finance_and_hub_admins_move_the_sum_of_four_eyes(self, app: Flask, cast: Cast) -> None:
         page = f"{self.page(cast.programme)}/four-eyes"
         answers = {
