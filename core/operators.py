@@ -1,8 +1,9 @@
 """Doors for operators: is the process up, is the service ready, figures for Prometheus."""
 
 from datetime import timedelta
+from hmac import compare_digest
 
-from flask import Blueprint, Response, jsonify
+from flask import Blueprint, Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from sqlalchemy import func, text
@@ -13,6 +14,7 @@ from core.clock import now
 from core.db import session, transaction
 from core.jobs import JobTrace
 from core.outbox import OutboxMessage
+from core.settings import settings
 from referrals.clicks.clicks import folder, journal_lag
 from referrals.clicks.lost_clicks import losses
 from web.requests import transacts_itself
@@ -64,7 +66,15 @@ def _checks() -> tuple[dict[str, str], int | None]:
 
 @door.get("/metrics")
 def metrics() -> Response:
-    """Prometheus' figures, read from the database at each scrape, so they are right with any number of workers."""
+    """Prometheus' figures, read from the database at each scrape, so they are right with any number of workers.
+
+    With METRICS_TOKEN set only whoever brings it as a bearer token is told them.
+    """
+    token = settings().metrics_token
+    brought = request.headers.get("Authorization", "")
+    if token and not compare_digest(brought.encode(), f"Bearer {token}".encode()):
+        said = "These figures are for whoever brings METRICS_TOKEN as a bearer token.\n"
+        return Response(said, 401, {"WWW-Authenticate": "Bearer"}, content_type="text/plain; charset=utf-8")
     registry = CollectorRegistry()
     waiting = Gauge("spokes_outbox_messages", "Messages in the outbox", ["state"], registry=registry)
     for state, count in session().exec(

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core import clock
 
 MIN_SECRET_LENGTH = 32
+MIN_TOKEN_LENGTH = 16
 CLOCK_FILE = "clock-ahead-s"
 
 
@@ -55,6 +56,7 @@ class Settings(BaseSettings):
     api_reads_per_minute: int = Field(default=3_000, ge=0)
     api_writes_per_minute: int = Field(default=30_000, ge=0)
     api_batches_per_minute: int = Field(default=600, ge=0)
+    metrics_token: str = Field(default="", min_length=0, max_length=200)
     ledger_conformance: bool = False
     demo_password: str = "demo-spokes-2026"  # noqa: S105 - the demo's; production has none
 
@@ -63,6 +65,13 @@ class Settings(BaseSettings):
     def _long_keys(cls, value: str) -> str:
         if any(len(each.strip()) < MIN_SECRET_LENGTH for each in value.split(",")) and value:
             raise ValueError("must be keys of at least 32 characters, the newest first, with commas between")
+        return value
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long_token(cls, value: str) -> str:
+        if value and len(value) < MIN_TOKEN_LENGTH:
+            raise ValueError("must have at least 16 characters")
         return value
 
     @field_validator("base_url", "stripe_api_base")

@@ -7,7 +7,7 @@ from flask.testing import FlaskClient
 from core import clock
 from core.clock import now
 from core.jobs import Job, run_once
-from core.settings import Settings
+from core.settings import Settings, configure
 from referrals.clicks.clicks import ingest
 from referrals.clicks.journal import Journal, segments
 from referrals.clicks.link_table import milliseconds
@@ -41,6 +41,18 @@ def test_figures_are_in_prometheus_words(client: FlaskClient) -> None:
     text = client.get("/metrics").text
     assert 'spokes_job_age_seconds{job="heartbeat"}' in text
     assert "spokes_journal_bytes 0.0" in text
+
+
+def test_figures_are_only_for_whoever_brings_the_token_where_there_is_one(
+    client: FlaskClient, settings: Settings
+) -> None:
+    configure(settings.model_copy(update={"metrics_token": "a-token-of-20-letters"}))
+    for brought in ("", "Bearer", "Bearer a-token-of-20-lettersX", "a-token-of-20-letters", "Bearer \u00fc"):
+        refused = client.get("/metrics", headers={"Authorization": brought})
+        assert (refused.status_code, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+        assert "spokes_journal_bytes" not in refused.text
+    told = client.get("/metrics", headers={"Authorization": "Bearer a-token-of-20-letters"})
+    assert "spokes_journal_bytes" in told.text
 
 
 def test_clicks_that_did_not_get_on_file_are_told_while_and_after_it_happens(
