@@ -132,6 +132,10 @@ class ConversionPage(Listed[ShownConversion]):
     """Some conversions."""
 
 
+class RefundPage(Listed[ShownRefund]):
+    """Some refunds."""
+
+
 class Brought(BaseModel):
     """What a link brought: counted clicks, won leads, won sales that were not given back in full.
 

@@ -13,20 +13,24 @@ from referrals.answers import (
     ClickPage,
     ConversionPage,
     LinkPage,
+    RefundPage,
     ShownLink,
     ShownRefund,
 )
 from referrals.clicks.clicks import Click
 from referrals.conversions import conversions
 from referrals.conversions.batch import BATCH_BYTES, TooManyLines, answered_lines
+from referrals.conversions.conversion_rows import Refund
 from referrals.conversions.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund
 from referrals.conversions.examples import A_REFUND, A_SALE
 from referrals.conversions.listings import (
     ClickListing,
     ConversionListing,
     LinkListing,
+    RefundListing,
     narrow_clicks,
     narrow_conversions,
+    narrow_refunds,
     programme_in,
 )
 from referrals.conversions.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
@@ -111,6 +115,16 @@ def list_conversions(actor: Actor, query: ConversionListing) -> Response:
     page = page_of(wanted, (col(Conversion.id), "id"), after=query.after, limit=query.limit)
     shown = answers.show_conversions(page.items, units)
     return listed(page, lambda conversion: shown[conversion.id])
+
+
+@door.get("/api/v1/refunds")
+@by_query(RefundListing, scope="conversions:read", answers={200: RefundPage})
+def list_refunds(actor: Actor, query: RefundListing) -> Response:
+    """The refunds that the shops of the key's units told, Stripe's too, with what became of each, the newest first."""
+    told = col(Refund.unit_id).in_(actor.units_for("conversions:read"))
+    wanted = narrow_refunds(select(Refund).where(told), query)
+    page = page_of(wanted, (col(Refund.id), "id"), after=query.after, limit=query.limit)
+    return listed(page, answers.show_refund)
 
 
 @door.get("/api/v1/links")

@@ -79,10 +79,8 @@ def client_address(peer: str, forwarded: str, hops: int) -> str:
 
 @lru_cache(maxsize=KEPT_AGENTS)
 def device_of(agent: str) -> str:
-    """`bot` (a known crawler, unfurler or script), `tablet`, `mobile`, `desktop`, or nothing for an empty agent."""
-    if not agent:
-        return ""
-    if is_crawler(agent, case_sensitive=False):
+    """`bot` (a known crawler, unfurler or script, and whatever does not say what it is), `tablet`, `mobile`, `desktop`."""
+    if not agent.strip() or is_crawler(agent, case_sensitive=False):
         return "bot"
     if "iPad" in agent or "Tablet" in agent or ("Android" in agent and "Mobi" not in agent):
         return "tablet"

@@ -10,6 +10,7 @@ from core.paging import Listing
 from hub.programmes import Programme, ProgrammeNotFound
 from referrals.clicks.click_ids import first_click_id
 from referrals.clicks.clicks import Click
+from referrals.conversions.conversion_rows import Refund, RefundState
 from referrals.conversions.conversions import Conversion, Kind
 from referrals.links.link_input import When
 
@@ -21,6 +22,16 @@ class ConversionListing(Listing):
     until: When | None = Field(default=None, description="occurred before this moment")
     external_id: Key | None = Field(default=None, description="the shop's own id of the order")
     kind: Kind | None = Field(default=None, description="leads only, or sales only")
+
+
+class RefundListing(Listing):
+    """The query of refunds."""
+
+    since: When | None = Field(default=None, description="occurred at this moment or later")
+    until: When | None = Field(default=None, description="occurred before this moment")
+    external_id: Key | None = Field(default=None, description="the shop's own id of the refund")
+    conversion_external_id: Key | None = Field(default=None, description="the shop's own id of the order")
+    state: RefundState | None = Field(default=None, description="what became of it")
 
 
 class ClickListing(Listing):
@@ -46,6 +57,18 @@ def narrow_conversions(
     if query.external_id is not None:
         wanted = wanted.where(Conversion.external_id == query.external_id)
     return wanted if query.kind is None else wanted.where(Conversion.kind == query.kind)
+
+
+def narrow_refunds(wanted: SelectOfScalar[Refund], query: RefundListing) -> SelectOfScalar[Refund]:
+    """The refunds that the query asks for."""
+    if query.since is not None:
+        wanted = wanted.where(Refund.occurred_at >= query.since)
+    if query.until is not None:
+        wanted = wanted.where(Refund.occurred_at < query.until)
+    for name in ("external_id", "conversion_external_id", "state"):
+        if (value := getattr(query, name)) is not None:
+            wanted = wanted.where(getattr(Refund, name) == value)
+    return wanted
 
 
 def narrow_clicks(wanted: SelectOfScalar[Click], query: ClickListing) -> SelectOfScalar[Click]:

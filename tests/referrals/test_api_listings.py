@@ -13,7 +13,7 @@ from referrals.clicks import clicks
 from referrals.links.links import Link
 from tests.factories import Cast
 from tests.queries import counted
-from tests.referrals.stories import Visitors, bring, make_earner, make_link
+from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link
 
 Machine = Callable[..., FlaskClient]
 
@@ -50,6 +50,30 @@ def test_conversions_by_time_order_and_kind(machine: Machine, cast: Cast, link: 
     assert ids(kind="lead") == ["lead-1"]
     assert ids(external_id="order-h1") == ["order-h1"]
     assert ids(external_id="order-h1", kind="lead") == []
+
+
+def test_refunds_by_time_order_and_what_became_of_them(machine: Machine, cast: Cast, link: Link) -> None:
+    start = now()
+    with db.transaction():
+        bring(cast.north.id, external_id="order-1", code="ana", amount_minor=5_000)
+        for hour, sale in enumerate(("order-1", "order-1", "order-2")):
+            when = (start + timedelta(hours=hour + 1)).isoformat()
+            give_back(cast.north.id, sale, 100 + hour, external_id=f"r-{hour}", occurred_at=when)
+        give_back(cast.south.id, "order-1", 100, external_id="r-0")
+    shop = machine(cast.north, "conversions:read")
+
+    def ids(**query: object) -> list[str]:
+        return [each["external_id"] for each in listed(shop, "refunds", **query)]
+
+    second = (start + timedelta(hours=2)).isoformat()
+    assert ids() == ["r-2", "r-1", "r-0"]
+    assert (ids(since=second), ids(until=second)) == (["r-2", "r-1"], ["r-0"])
+    assert ids(state="parked") == ids(conversion_external_id="order-2") == ["r-2"]
+    assert ids(external_id="r-0", state="applied") == ["r-0"]
+    assert ids(limit=1) == ["r-2"]
+    assert len(listed(machine(cast.hub, "conversions:read"), "refunds")) == 4
+    assert shop.get("/api/v1/refunds?state=lost").status_code == 422
+    assert machine(cast.north, "links:read").get("/api/v1/refunds").status_code == 403
 
 
 @pytest.mark.parametrize(

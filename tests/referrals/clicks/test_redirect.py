@@ -400,7 +400,7 @@ def test_devices_and_referrers() -> None:
     assert device_of(phone) == "mobile"
     assert device_of(phone.replace(" Mobile", "")) == "tablet"
     assert device_of(BROWSER) == "desktop"
-    assert device_of("") == ""
+    assert device_of("") == device_of(" ") == "bot"
     assert referrer_host("https://user@Blog.Example:8080/x") == "blog.example"
     assert referrer_host("https://[bad") == ""
     assert referrer_host("https://exa\tmple.org") in {"", "example.org"}
