@@ -25,7 +25,7 @@ from core.statistics import keep_statistics
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
 from referrals.clicks import clicks, visitor
-from referrals.conversions import imports, refunds
+from referrals.conversions import imports, looking_again, refunds
 from referrals.fraud import fraud_traces, fraud_work
 from rewards import grants, sealed_rows
 from rewards.approvals import reviews
@@ -101,6 +101,12 @@ SCHEDULE: tuple[Job, ...] = (
         30,
         refunds.apply_parked_refunds,
         "applies refunds that met their sale too early",
+    ),
+    Job(
+        "look-for-codes",
+        20,
+        looking_again.look_again,
+        "looks again for codes and coupons that nobody knew yet",
     ),
     Job(
         "forget-salts",

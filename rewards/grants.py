@@ -16,6 +16,7 @@ from core.clock import day_number, now
 from core.db import session, transaction, update_one
 from core.ids import new_ids
 from core.money import POINTS, Money
+from core.one_by_one import one_by_one
 from core.reading import Reading, among
 from referrals.conversions.conversion_rows import Conversion
 from referrals.conversions.customers import first_of
@@ -24,7 +25,6 @@ from referrals.conversions.split import percent as share_percent
 from referrals.conversions.won import Share, Won, won_of
 from rewards.approvals import reviews
 from rewards.approvals.asking import ask_first
-from rewards.one_by_one import one_by_one
 from rewards.reward import (
     NewReward,
     Reward,

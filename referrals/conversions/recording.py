@@ -12,7 +12,7 @@ from core.ids import new_ids
 from hub import metrics
 from hub.metrics import Gain, metric_name
 from referrals.clicks.tokens import ClickFacts
-from referrals.conversions import same_order, split, touches
+from referrals.conversions import same_order, split, touches, waiting
 from referrals.conversions.attribution import Attribution, Happened, Judged, Source, decide
 from referrals.conversions.conversion_input import NewConversion, content_hash
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, Kind
@@ -135,6 +135,7 @@ def store_all(rows: Sequence[NewRow]) -> None:
     for each, key in zip(candidates, new_ids(len(candidates)), strict=True):
         each.id = key
     bulk.store(AttributionCandidate, candidates)
+    waiting.wait_for([row.id for row in rows if _names_unknown(row)], now())
     won = [row for row in rows if row.membership_id is not None]
     if not won:
         return
@@ -142,6 +143,14 @@ def store_all(rows: Sequence[NewRow]) -> None:
     events.publish(ConversionsWon(tuple(_won(row) for row in won)))
     for row in won:
         events.publish(ConversionRecorded(row.id, row.occurred_at))
+
+
+def _names_unknown(row: NewRow) -> bool:
+    """Whether it is nobody's, and named a code or coupon that may become known."""
+    return row.membership_id is None and any(
+        each.verdict.startswith(touches.UNKNOWN) and each.source in {"code", "coupon"}
+        for each in row.candidates
+    )
 
 
 def _decide(arrival: Arrival, key: str, received_at: datetime, known: Known) -> Decided:

@@ -10,6 +10,7 @@ from referrals.conversions.attribution import Source, Touch
 from referrals.conversions.conversion_input import NewConversion
 from referrals.conversions.known import Known, KnownLink
 
+UNKNOWN = "no link with this"
 SHOWN_TOKEN = 26
 """of a token that is not ours only so much is kept"""
 
@@ -45,6 +46,14 @@ def of(new: NewConversion, clicks: dict[str, ClickFacts | None], unit_id: str, k
     return touches
 
 
+def again(source: Source, given: str, at: datetime, unit_id: str, known: Known) -> Touch:
+    """The touch by a code or a coupon as it is known now; anything else that named no link then names none now."""
+    if source not in {"code", "coupon"}:
+        return Touch(source, given, at, problem="token not ours")
+    link = known.of_code(given) if source == "code" else known.of_coupon(given)
+    return _touch(source, given, at, link, known.seen[unit_id])
+
+
 @lru_cache(maxsize=10_000)
 def email_hash(email: str) -> str:
     """The form in which shops tell us an address: SHA-256 of it in lower case."""
@@ -61,7 +70,7 @@ def _touch(
     must_run: bool = True,
 ) -> Touch:
     if link is None:
-        return Touch(source, given, at, problem=f"no link with this {source}")
+        return Touch(source, given, at, problem=f"{UNKNOWN} {source}")
     if link.unit_id not in seen:  # nothing of another unit is told, not even whose it is
         return Touch(source, given, at, problem="link of another unit")
     return Touch(

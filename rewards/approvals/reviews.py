@@ -7,10 +7,10 @@ from core.access import RULE, Actor
 from core.audit import AuditEntry
 from core.db import session
 from core.errors import Conflict
+from core.one_by_one import one_by_one
 from referrals.conversions.conversions import Conversion
 from referrals.fraud import fraud_work
 from rewards.approvals import holds
-from rewards.one_by_one import one_by_one
 from rewards.reward import Reward, rewards_of_conversion
 
 FAIR_WORDS = (

@@ -11,11 +11,11 @@ from core import events
 from core.access import CLOCK
 from core.clock import now
 from core.db import run, session, transaction, update_one
+from core.one_by_one import one_by_one
 from core.people import get_person
 from hub import actions
 from rewards.ledger import ledger
 from rewards.ledger.ledger import Entry, Movement
-from rewards.one_by_one import one_by_one
 from rewards.payouts import came_back
 from rewards.payouts.payout_decisions import give_back
 from rewards.payouts.payout_outcomes import LOOK, LOOK_WITHIN_DAYS, tell_sent

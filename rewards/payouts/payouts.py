@@ -8,8 +8,8 @@ from sqlmodel import col
 from core.access import CLOCK, Actor, authorize
 from core.clock import now
 from core.db import dialect, session, transaction
+from core.one_by_one import one_by_one
 from hub.programmes import Programme, get_programme
-from rewards.one_by_one import one_by_one
 from rewards.payouts.payout_sender import send_due
 from rewards.payouts.periods import Period, last_closed
 from rewards.payouts.run_steps import take_step

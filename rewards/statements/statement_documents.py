@@ -15,11 +15,11 @@ from core.columns import key, moment
 from core.db import dialect, run, session, transaction
 from core.errors import Conflict
 from core.ids import new_id
+from core.one_by_one import one_by_one
 from core.people import get_person
 from core.printing import Printed, print_wanted
 from hub.programmes import Programme, get_programme
 from rewards.ledger.ledger import CachedBalance, LedgerTransaction, Posting, member_of
-from rewards.one_by_one import one_by_one
 from rewards.statements import statement_files, year_files
 from rewards.statements.statements import last_ended, month_before, require_month, span_of, statement
 from rewards.statements.years import require_year

@@ -35,10 +35,19 @@ from tests.rewards.stories import percent_rule, points_rule
 
 TABLES: tuple[type[SQLModel], ...] = (
     *(Conversion, AttributionCandidate, Refund, RefundShare, Reward, RewardReversal),
-    *(LedgerTransaction, Posting, CachedBalance, metrics.LadderStep, metrics.SeriesPoint),
+    *(LedgerTransaction, Posting, CachedBalance, metrics.LadderStep, metrics.SeriesPoint, WaitingConversion),
 )
 FRESH = {"id", "received_at", "made_at", "posted_at", "content_hash", "conversion_id", "subject", "key", "at"}
-FRESH |= {"transaction_id", "reward_id", "candidate_id", "grant_key", "version", "arithmetic", "answer"}
+FRESH |= {
+    "transaction_id",
+    "reward_id",
+    "candidate_id",
+    "grant_key",
+    "version",
+    "arithmetic",
+    "answer",
+    "next_at",
+}
 """what is another in every run: ids and what is made of them, moments of storing"""
 
 
@@ -149,7 +158,7 @@ def undo() -> None:
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             for table in ("posting", "ledger_transaction"):
                 connection.execute(text(f"DROP TRIGGER {table}_no_delete"))
-        for left in (*TABLES[:2], *TABLES[3:9]):
+        for left in (*TABLES[:2], *TABLES[3:9], WaitingConversion):
             connection.execute(delete(left))
         for board in (metrics.LadderStep, metrics.SeriesPoint):
             connection.execute(delete(board).where(col(board.metric) != "certifications"))

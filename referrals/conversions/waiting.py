@@ -1,0 +1,41 @@
+"""Conversions that named a code or coupon which nobody knew yet: looked at again for two days, and then let go.
+
+A shop makes a coupon in the morning and tells us in the evening: the orders in between are not lost. What is found is decided
+by the ordinary rules for the moment of the sale. Clicks need no waiting: their token says all of them, and was signed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Text
+from sqlmodel import Field, SQLModel
+
+from core import bulk
+from core.columns import moment
+
+LOOKS = tuple(timedelta(minutes=each) for each in (1, 10, 60, 6 * 60, 24 * 60, 48 * 60))
+"""after its arrival"""
+
+
+class WaitingConversion(SQLModel, table=True):
+    """A conversion that is nobody's because what it named is not known, and when it is looked at again."""
+
+    __tablename__ = "waiting_conversion"
+
+    conversion_id: str = Field(primary_key=True, foreign_key="conversion.id", sa_type=Text)
+    looks: int = 0
+    """how often it was looked at"""
+    next_at: datetime = moment(index=True)
+
+
+@dataclass(frozen=True)
+class _NewWaiting:
+    conversion_id: str
+    next_at: datetime
+    looks: int = 0
+
+
+def wait_for(conversion_ids: Sequence[str], received_at: datetime) -> None:
+    """Have these looked at again; call it in the transaction that stores them."""
+    bulk.store(WaitingConversion, [_NewWaiting(each, received_at + LOOKS[0]) for each in conversion_ids])
