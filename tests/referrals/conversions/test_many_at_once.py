@@ -23,6 +23,7 @@ from referrals.conversions import conversions
 from referrals.conversions.batch import answered_lines
 from referrals.conversions.conversion_input import NewConversion
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare
+from referrals.conversions.waiting import WaitingConversion
 from referrals.links import links
 from rewards.ledger import proof
 from rewards.ledger.ledger import CachedBalance, LedgerTransaction, Posting
