@@ -60,6 +60,7 @@ DOORS = (
     "rewards.runs_page",
     "rewards.schedule_page",
     "rewards.rules_page",
+    "rewards.rates_page",
     "rewards.perks_page",
     "rewards.store_page",
     "rewards.reconciliation_page",

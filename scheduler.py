@@ -27,7 +27,7 @@ from hub import deliveries, endpoints, webhook_sender
 from referrals.clicks import clicks, visitor
 from referrals.conversions import imports, looking_again, refunds
 from referrals.fraud import fraud_traces, fraud_work
-from rewards import grants, sealed_rows
+from rewards import grants, late_grants, sealed_rows
 from rewards.approvals import reviews
 from rewards.payouts import in_kind, landings, payout_sender, payouts, reconciliation
 from rewards.statements import statement_documents
@@ -68,6 +68,7 @@ SCHEDULE: tuple[Job, ...] = (
         grants.open_after_hold,
         "puts rewards whose hold has passed on the approvers' list",
     ),
+    Job("grant-late", 20, late_grants.grant_waiting, "grants rewards whose exchange rate is there by now"),
     Job("close-periods", 20, payouts.prepare, "makes the payout run of every period that has closed"),
     Job(
         "close-months",

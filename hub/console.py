@@ -40,6 +40,7 @@ ACTION_ADDRESSES = {
     "reward_appeal.decide": "/console/rewards/{}",
     "write_off.confirm": "/console/rewards/{}",
     "perk.send": "/console/rewards/perks",
+    "rate.enter": "/console/rewards/rates#{}",
     "tax_form.decide": "/console/payouts/tax-forms/{}",
     "webhook.look": "/console/settings/webhooks/{}",
 }

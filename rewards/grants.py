@@ -35,9 +35,11 @@ from rewards.reward import (
     rewards_of_activity,
     rewards_of_conversion,
 )
-from rewards.rules.arithmetic import Computed, Fact, aged, reward_for, rules_for
+from rewards.rules import rate_waits
+from rewards.rules.arithmetic import Computed, Exchanging, Fact, aged, reward_for, rules_for
 from rewards.rules.caps import within_caps
 from rewards.rules.customer_rewards import Referred, give
+from rewards.rules.exchange_rates import NoRate, Rates, rates_of
 from rewards.rules.milestones import Step, key_of, reached_in, steps_of
 from rewards.rules.rules import Version, versions_of
 from rewards.rules.who import NOBODY, Who, who_were
@@ -153,13 +155,17 @@ def _grant(dues: Sequence[_Due]) -> None:
         for due in (*_aged(dues, ruled), *_reached(dues, ruled))
         for rule in rules_for(ruled[due.programme_id], due.fact, due.at)
     ]
-    people = _people(ruling)
-    rewards = [
-        reward
-        for due, rule in ruling
-        for reward in _rewards(due, rule, made_at, people)
-        if reward.amount_minor > 0
-    ]
+    people, rates = _people(ruling), _rates(ruling)
+    rewards: list[NewReward] = []
+    unknown: list[rate_waits.NewWait] = []
+    for due, rule in ruling:
+        try:
+            found = list(_rewards(due, rule, made_at, people, rates))
+        except NoRate as missing:  # it is granted as soon as the rate is there: late_grants.py
+            unknown.append(rate_waits.of(due.key, str(due.conversion_id), due.unit_id, missing))
+            continue
+        rewards += [each for each in found if each.amount_minor > 0]
+    rate_waits.wait(unknown)
     known = {key for (key,) in _KNOWN.rows(each.grant_key for each in rewards)}
     new = [each for each in rewards if each.grant_key not in known]
     rules = {each.id: each for versions in ruled.values() for each in versions}
@@ -179,6 +185,15 @@ def _people(ruling: Sequence[tuple[_Due, Version]]) -> Mapping[tuple[str, dateti
     asking = [(due, rule) for due, rule in ruling if rule.conditions.for_whom]
     places = {(share.membership_id, due.at) for due, _rule in asking for share in due.shares}
     return who_were(places, [rule.conditions for _due, rule in asking]) if asking else {}
+
+
+def _rates(ruling: Sequence[tuple[_Due, Version]]) -> Rates:
+    """The exchange rates that rules need which pay in another currency than a sale's; asked only where there are such."""
+    return rates_of(
+        due.at.astimezone(rule.zone).date()
+        for due, rule in ruling
+        if rule.conditions.pays_in and due.fact.amount and due.fact.amount.currency != rule.conditions.pays_in
+    )
 
 
 def _aged(dues: Sequence[_Due], ruled: Mapping[str, Sequence[Version]]) -> Sequence[_Due]:
@@ -214,12 +229,14 @@ _KNOWN = Reading(lambda: select_columns(col(Reward.grant_key)).where(among(Rewar
 
 
 def _rewards(
-    due: _Due, rule: Version, made_at: datetime, people: Mapping[tuple[str, datetime], Who]
+    due: _Due, rule: Version, made_at: datetime, people: Mapping[tuple[str, datetime], Who], rates: Rates
 ) -> Iterator[NewReward]:
     """One reward for each who shares; together they are what one advocate alone would get, each by their own tier's rate."""
+    exchanging = Exchanging(rates, due.unit_id, due.at)
     when = (due.at + timedelta(days=rule.hold_days), made_at)
     wholes = [
-        reward_for(due.fact, rule, people.get((each.membership_id, due.at), NOBODY)) for each in due.shares
+        reward_for(due.fact, rule, people.get((each.membership_id, due.at), NOBODY), exchanging)
+        for each in due.shares
     ]
     if len(due.shares) == 1:
         yield _reward(due, rule, when, due.shares[0], wholes[0], f"{due.key}:{rule.pays}")
@@ -232,7 +249,7 @@ def _rewards(
             f"{whole.arithmetic}; a share of {share_percent(share.weight_basis_points)} = {amount.format()}"
         )
         key = f"{due.key}:{rule.pays}:{share.membership_id}"
-        computed = Computed(amount, says, base, whole.rate_basis_points)
+        computed = Computed(amount, says, base, whole.rate_basis_points, whole.exchange)
         yield _reward(due, rule, when, share, computed, key)
 
 
@@ -257,6 +274,7 @@ def _reward(
         granted_minor=computed.amount.amount_minor,
         amount_minor=computed.amount.amount_minor,
         arithmetic=computed.arithmetic,
+        exchange=computed.exchange,
         state="credited" if in_points else "pending",
         hold_until=None if in_points else when[0],
         occurred_at=due.at,

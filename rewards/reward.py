@@ -58,6 +58,8 @@ class Reward(SQLModel, table=True):
     rule_version: int = 0
     base_minor: int = minor(0)
     rate_basis_points: int = 0
+    exchange: str = Field(default="", sa_column_kwargs={"server_default": ""}, sa_type=Text)
+    """the rates by which it was exchanged, with their days and sources; empty: base and reward are of one currency"""
     currency: str = Field(sa_type=Text)
     granted_minor: int = minor()
     """as computed at first; never changes"""
@@ -213,6 +215,7 @@ class NewReward:
     state_reason: str = ""
     content_hash: str = ""
     round: int = 0
+    exchange: str = ""
 
 
 def book(reward: Reward) -> Reward:

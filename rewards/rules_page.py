@@ -76,6 +76,8 @@ class NewVersion(Input):
     """a line for each: the name of a tier, and what it gets instead"""
     countries: Paragraphs = ""
     """a line for each: two letters, and what advocates there get instead"""
+    exchanged: bool = False
+    """a percentage is paid in the programme's currency, whatever the sale's was"""
     without: list[Part] = Field(default_factory=list, max_length=3)
     first_months: int = Field(default=0, ge=0, le=MOST_MONTHS)
     cap: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
@@ -133,6 +135,7 @@ def _terms(wanted: NewVersion, programme: Programme) -> Terms:
             *(_country(what, value) for what, value in _lines(wanted.countries, wanted, currency)),
         ),
         without=tuple(wanted.without),
+        pays_in=programme.currency if wanted.exchanged else "",
         first_months=wanted.first_months,
         cap_minor=to_minor(wanted.cap, currency),
         cap_period=wanted.cap_period,

@@ -23,6 +23,7 @@ from rewards.rules.conditions import (
     reached_words,
     whom,
 )
+from rewards.rules.exchange_rates import Rates
 from rewards.rules.rules import Trigger, Version, called, in_force, name
 
 NOTHING = Bought()
@@ -59,6 +60,17 @@ class Computed:
     base_minor: int = 0
     rate_basis_points: int = 0
     """the rule's, or that of the advocate's tier or country"""
+    exchange: str = ""
+    """the rates by which it became another currency's, with their days and sources"""
+
+
+@dataclass(frozen=True)
+class Exchanging:
+    """What a reward is exchanged by: the rates that there are, for a unit, at the moment of what happened."""
+
+    rates: Rates
+    unit_id: str
+    at: datetime
 
 
 def rules_for(versions: Sequence[Version], fact: Fact, at: datetime) -> list[Version]:
@@ -91,8 +103,25 @@ def _is_early_enough(rule: Version, fact: Fact) -> bool:
     return not months or fact.customer_month <= months
 
 
-def reward_for(fact: Fact, rule: Version, who: Who = NOBODY) -> Computed:
-    """The reward of a fact under a rule for somebody: percentages rounded half to even, once (money.md, Reward rules)."""
+def reward_for(
+    fact: Fact, rule: Version, who: Who = NOBODY, exchanging: Exchanging | None = None
+) -> Computed:
+    """The reward of a fact under a rule for somebody: percentages rounded half to even, once (money.md, Reward rules).
+
+    A rule that pays in another currency than the sale's exchanges it by the rate of the day. Raises NoRate.
+    """
+    computed = _in_its_currency(fact, rule, who)
+    earned, pays_in = computed.amount, rule.conditions.pays_in
+    if exchanging is None or not pays_in or earned.currency == pays_in or not earned.amount_minor:
+        return computed
+    day = exchanging.at.astimezone(rule.zone).date()
+    exchange = exchanging.rates.between(earned.currency, pays_in, day, exchanging.unit_id)
+    paid = exchange.of(earned, pays_in)
+    says = f"{computed.arithmetic}; by {exchange.says} = {paid.format()}"
+    return replace(computed, amount=paid, arithmetic=says, exchange=exchange.says)
+
+
+def _in_its_currency(fact: Fact, rule: Version, who: Who) -> Computed:
     whole = fact.amount or Money(0, POINTS)
     meant = rule.conditions.given_to(who)
     says = f"({_version(fact, rule, meant)})"

@@ -91,6 +91,8 @@ class Conditions:
     """of a sum"""
     for_whom: tuple[ForWhom, ...] = ()
     """the first that fits an advocate counts; whom none fits has the rule's own; what products earn stays"""
+    pays_in: str = ""
+    """the currency that a percentage is paid in, by the exchange rate of the sale's day; empty: the sale's own"""
 
     def __post_init__(self) -> None:
         """Refuse what means nothing; raises WrongConditions."""
@@ -180,6 +182,8 @@ def sentences(conditions: Conditions, says_cap: str, says: Callable[[int], str])
     said += [f"without {each}" if each != "discount" else "before discount" for each in conditions.without]
     if conditions.first_months:
         said.append(f"in a customer's first {conditions.first_months} months")
+    if conditions.pays_in:
+        said.append(f"paid in {conditions.pays_in}")
     if conditions.cap_minor:
         said.append(f"at most {says_cap} a {conditions.cap_period}")
     if conditions.customer_coupon:

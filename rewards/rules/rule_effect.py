@@ -9,7 +9,8 @@ from core.clock import now
 from core.money import Money
 from hub.programmes import Programme
 from rewards.rules import caps
-from rewards.rules.arithmetic import reward_for, rules_for
+from rewards.rules.arithmetic import Exchanging, reward_for, rules_for
+from rewards.rules.exchange_rates import NoRate, Rates, rates_of
 from rewards.rules.happened import AT_ONCE, Happened, happened_in
 from rewards.rules.rules import Terms, Trigger, Version, cap_currency, check_terms, versions_of
 from rewards.statements.statements import last_ended, span_of
@@ -39,6 +40,8 @@ class Effect:
     month: str
     facts: int = 0
     changed: int = 0
+    without_rate: int = 0
+    """of which nobody has entered what their currency was worth"""
     sums: list[Change] = field(default_factory=list)
     biggest: list[Change] = field(default_factory=list)
 
@@ -49,20 +52,35 @@ def effect_of(programme: Programme, trigger: Trigger, terms: Terms) -> Effect:
     month = last_ended(programme, now())
     ruled = [each for each in versions_of([programme.id])[programme.id] if each.pays == terms.pays]
     new, span = _version(programme, trigger, terms), span_of(programme, month)
-    return compare(month, happened_in(programme, new, [*ruled, new], span), ruled, new)
+    rates = (
+        rates_of(each.date() for each in span)
+        if any(each.conditions.pays_in for each in (*ruled, new))
+        else None
+    )
+    return compare(
+        month, happened_in(programme, new, [*ruled, new], span), ruled, new, rates, programme.unit_id
+    )
 
 
-def compare(month: str, happened: Iterable[Happened], ruled: Sequence[Version], new: Version) -> Effect:
+def compare(
+    month: str,
+    happened: Iterable[Happened],
+    ruled: Sequence[Version],
+    new: Version,
+    rates: Rates | None = None,
+    unit_id: str = "",
+) -> Effect:
     """The rules in force at each fact beside the same with the new version from the beginning; purely.
 
     Facts come in the order in which they happened, so that caps are used up as they would have been.
     """
     found = Effect(month)
+    rates = rates or Rates()
     sums: dict[str, Change] = {}
     changes: list[Change] = []
     as_it_was, as_it_would_be = (
-        _Side(ruled),
-        _Side([*(each for each in ruled if each.trigger != new.trigger), new]),
+        _Side(ruled, rates, unit_id),
+        _Side([*(each for each in ruled if each.trigger != new.trigger), new], rates, unit_id),
     )
     for each in happened:
         found.facts += 1
@@ -76,6 +94,7 @@ def compare(month: str, happened: Iterable[Happened], ruled: Sequence[Version], 
                 changes.append(change)
         if len(changes) >= AT_ONCE:
             changes = _biggest(changes)
+    found.without_rate = as_it_would_be.without_rate
     found.sums, found.biggest = [sums[each] for each in sorted(sums)], _biggest(changes)
     return found
 
@@ -83,17 +102,24 @@ def compare(month: str, happened: Iterable[Happened], ruled: Sequence[Version], 
 class _Side:
     """What rules give, with what is used of their caps."""
 
-    def __init__(self, rules: Sequence[Version]) -> None:
-        self._rules = rules
+    def __init__(self, rules: Sequence[Version], rates: Rates, unit_id: str) -> None:
+        self._rules, self._rates, self._unit_id = rules, rates, unit_id
+        self.without_rate = 0
         self._used: dict[tuple[str, ...], int] = {}
 
     def given(self, happened: Happened) -> list[Money]:
         """What a fact earns under them."""
         rules = rules_for(self._rules, happened.fact, happened.at)
-        return [
-            self._capped(reward_for(happened.fact, each, happened.who).amount, each, happened)
-            for each in rules
-        ]
+        return [self._capped(self._earned(happened, each), each, happened) for each in rules]
+
+    def _earned(self, happened: Happened, rule: Version) -> Money:
+        """What is earned by the rates that there are; without one it waits, and stands here as nothing."""
+        try:
+            exchanging = Exchanging(self._rates, self._unit_id, happened.at)
+            return reward_for(happened.fact, rule, happened.who, exchanging).amount
+        except NoRate:
+            self.without_rate += 1
+            return Money(0, rule.conditions.pays_in)
 
     def _capped(self, amount: Money, rule: Version, happened: Happened) -> Money:
         scope = caps.scope_of(happened.member_id, amount.currency, happened.at, rule)

@@ -100,7 +100,7 @@ class PercentOfNothing(Invalid):
 
 
 class ConditionsDoNotFit(Invalid):
-    """Products need a lead or a sale, and as the rule a percentage or a sum; what is left out needs a percentage, months a recurring sale, a gift a lead or a sale, milestones numbers."""
+    """Products need a lead or a sale, and as the rule a percentage or a sum; what is left out, and another currency, need a percentage, months a recurring sale, a gift a lead or a sale, milestones numbers."""
 
 
 class RuleOverlaps(Conflict):
@@ -203,7 +203,7 @@ def check_terms(programme: Programme, trigger: Trigger, terms: Terms) -> None:
 def _values_fit(terms: Terms, trigger: Trigger) -> bool:
     """Whether products and those meant have rates in a percentage, and sums in a sum."""
     asked, in_sums = terms.conditions, terms.kind == "flat"
-    if in_sums and (asked.without or (asked.products and trigger not in SOLD)):
+    if in_sums and (asked.pays_in or asked.without or (asked.products and trigger not in SOLD)):
         return False
     if any(bool(each.rate_basis_points if in_sums else each.flat_minor) for each in asked.products):
         return False

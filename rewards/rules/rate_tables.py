@@ -1,0 +1,83 @@
+"""Exchange rates as a table, in the shape in which the European Central Bank publishes its own.
+
+`Date, USD, JPY` in the first line, a line for each day below: `2026-11-26, 1.0850, 163.20`, or `26 November 2026, …`. What
+the bank does not say (N/A, or nothing) is left out.
+"""
+
+import csv
+import io
+import re
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+
+from core.errors import Invalid
+from core.money import require_currency
+from rewards.rules.exchange_rates import NewRate, check
+
+MOST_LINES, MOST_RATES = 400, 5_000
+_NONE = {"", "N/A", "-"}
+_NUMBER = re.compile(r"\d{1,10}(\.\d{1,12})?")
+
+
+class WrongTable(Invalid):
+    """Write the currencies in the first line, Date, USD, JPY, and a line for each day below: 2026-11-26, 1.0850, 163.20."""
+
+
+def read(text: str, base: str) -> list[NewRate]:
+    """The rates of a table, each from `base`; raises WrongTable, WrongRate and UnknownCurrency with the line they are in."""
+    lines = [
+        [cell.strip() for cell in line]
+        for line in csv.reader(io.StringIO(text.strip()), delimiter=_delimiter(text))
+    ]
+    lines = [line for line in lines if any(line)]
+    if len(lines) < 2 or len(lines) > MOST_LINES or lines[0][0].lower() != "date":  # noqa: PLR2004 - a head and a day
+        raise WrongTable
+    currencies = [each.upper() for each in lines[0][1:] if each]
+    if not currencies or len(set(currencies)) != len(currencies):
+        raise WrongTable
+    for each in currencies:
+        require_currency(each)
+    found = [
+        rate for number, line in enumerate(lines[1:], 2) for rate in _line(line, number, currencies, base)
+    ]
+    if not found or len(found) > MOST_RATES:
+        raise WrongTable
+    return found
+
+
+def _delimiter(text: str) -> str:
+    first = text.strip().partition("\n")[0]
+    return next((each for each in (";", "\t") if each in first), ",")
+
+
+def _line(line: list[str], number: int, currencies: list[str], base: str) -> list[NewRate]:
+    day = _day(line[0], number)
+    if any(line[len(currencies) + 1 :]):
+        raise WrongTable(f"Line {number} has more values than there are currencies.")
+    said = [
+        (currency, cell)
+        for currency, cell in zip(currencies, line[1:], strict=False)
+        if cell.upper() not in _NONE
+    ]
+    rates = [NewRate(base, currency, _number(cell, number), day) for currency, cell in said]
+    for each in rates:
+        check(each, f"Line {number}: ")
+    return rates
+
+
+def _number(cell: str, number: int) -> Decimal:
+    if not _NUMBER.fullmatch(cell):
+        raise WrongTable(f"Line {number}: {cell[:40]} is no rate. Write it with a point, like 1.0850.")
+    try:
+        return Decimal(cell)
+    except InvalidOperation as error:
+        raise WrongTable from error
+
+
+def _day(cell: str, number: int) -> date:
+    for form in ("%Y-%m-%d", "%d %B %Y"):
+        try:
+            return datetime.strptime(cell, form).date()  # noqa: DTZ007 - a day has no zone
+        except ValueError:
+            continue
+    raise WrongTable(f"Line {number}: {cell[:40]} is no day. Write it like 2026-11-26.")

@@ -1,0 +1,371 @@
+"""Rewards in another currency than the sale's: by the rate of its day, frozen, never invented, never lost."""
+
+import threading
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
+from sqlalchemy import delete
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import col, select
+
+from advocates.membership import Membership
+from core.access import COMMAND
+from core.clock import at, now
+from core.db import session, transaction
+from core.errors import Forbidden, NotFound, SpokesError
+from core.money import Money, UnknownCurrency
+from core.people import Person
+from hub import actions
+from hub.programmes import get_programme
+from hub.units import Unit
+from referrals.conversions.conversions import get_conversion
+from referrals.conversions.reassignment import reassign
+from rewards import grants, late_grants
+from rewards.grants import Reward
+from rewards.ledger import proof
+from rewards.rules import exchange_rates, rate_tables, rules
+from rewards.rules.conditions import Conditions
+from rewards.rules.exchange_rates import Exchange, ExchangeRate, NewRate, NoRate, Rates, WrongRate
+from rewards.rules.rate_tables import WrongTable
+from rewards.rules.rate_waits import ENTER
+from rewards.rules.rules import ConditionsDoNotFit, Terms
+from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.referrals.stories import bring, give_back, make_earner, make_link
+from tests.rewards.stories import LONG_AGO, sale
+
+PAGE = "/console/rewards/rates"
+DAY = date(2026, 11, 26)
+UNIT = "unit"
+
+
+def rule_in_euros(cast: Cast, rate_basis_points: int = 1_000, **more: object) -> None:
+    """A percentage, paid in the programme's euros."""
+    conditions = Conditions(pays_in="EUR", **more)  # type: ignore[arg-type]  # its fields
+    terms = Terms("percent", rate_basis_points=rate_basis_points, conditions=conditions)
+    rules.change_rule(cast.programme, "sale", terms, by=COMMAND, valid_from=LONG_AGO)
+
+
+def enter(
+    cast: Cast,
+    *rates: tuple[str, str, str],
+    day: date | None = None,
+    source: str = "ECB",
+    unit: Unit | None = None,
+    by: Person | None = None,
+) -> int:
+    on = day or now().date()
+    with transaction():
+        new = [NewRate(base, quote, Decimal(rate), on) for base, quote, rate in rates]
+        return exchange_rates.enter((unit or cast.north).id, new, source, by=acting(by or cast.finance))
+
+
+@pytest.fixture
+def ana(cast: Cast) -> Membership:
+    with transaction():
+        rule_in_euros(cast)
+        get_programme(cast.programme.id).time_zone = "UTC"
+        return make_advocate(cast.programme)
+
+
+def sold(member: Membership, amount_minor: int = 10_850, currency: str = "USD") -> tuple[str, list[Reward]]:
+    with transaction():
+        conversion = sale(member, amount_minor, currency)
+        return conversion.id, grants.grant_for_conversion(conversion.id)
+
+
+def rewards_of(conversion_id: str) -> list[Reward]:
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        wanted = select(Reward).where(Reward.conversion_id == conversion_id)
+        return list(session().exec(wanted.order_by(col(Reward.id))).all())
+
+
+def asked_for(cast: Cast) -> list[str]:
+    with transaction(read_only=True):
+        return sorted(each.summary for each in actions.waiting_for(acting(cast.finance), kind=ENTER).items)
+
+
+def row(base: str, quote: str, rate: str, day: int = 20261126, key: str = "a") -> ExchangeRate:
+    return ExchangeRate(
+        id=key, unit_id=UNIT, base=base, quote=quote, rate=rate, day=day, source="ECB", entered_by=""
+    )
+
+
+@pytest.mark.parametrize(
+    ("sum_", "rows", "paid"),
+    [
+        (Money(1_085, "USD"), [row("EUR", "USD", "1.085")], Money(1_000, "EUR")),
+        (Money(1_000, "EUR"), [row("EUR", "USD", "1.085")], Money(1_085, "USD")),
+        (Money(1_000, "EUR"), [row("EUR", "JPY", "163.2")], Money(1_632, "JPY")),
+        (Money(1_632, "JPY"), [row("EUR", "JPY", "163.2")], Money(1_000, "EUR")),
+        (Money(1_000, "EUR"), [row("EUR", "KWD", "0.333")], Money(3_330, "KWD")),
+        (Money(5, "EUR"), [row("EUR", "JPY", "10")], Money(0, "JPY")),  # half to even: 0.5
+        (Money(15, "EUR"), [row("EUR", "JPY", "10")], Money(2, "JPY")),  # 1.5
+        (Money(25, "EUR"), [row("EUR", "JPY", "10")], Money(2, "JPY")),  # 2.5
+        (Money(1_085, "USD"), [row("EUR", "USD", "1.085"), row("EUR", "JPY", "163.2")], Money(1_632, "JPY")),
+        (Money(10**15, "USD"), [row("USD", "EUR", "0.999999999999")], Money(999_999_999_999_000, "EUR")),
+    ],
+)
+def test_sums_are_exchanged_exactly_and_rounded_once(
+    sum_: Money, rows: Sequence[ExchangeRate], paid: Money
+) -> None:
+    assert Rates(rows).between(sum_.currency, paid.currency, DAY, UNIT).of(sum_, paid.currency) == paid
+
+
+def test_a_day_without_a_rate_has_that_of_the_last_day_before_within_a_week() -> None:
+    rates = Rates([row("EUR", "USD", "1.1", 20261120), row("EUR", "USD", "1.2", 20261125)])
+    assert "1.2 USD on 25 Nov 2026 (ECB)" in rates.between("EUR", "USD", DAY, UNIT).says
+    assert "1.1 USD on 20 Nov 2026" in rates.between("EUR", "USD", date(2026, 11, 24), UNIT).says
+    assert rates.between("EUR", "USD", date(2026, 12, 2), UNIT).factor == Decimal("1.2")
+    for day in (date(2026, 12, 3), date(2026, 11, 19)):
+        with pytest.raises(NoRate):
+            rates.between("EUR", "USD", day, UNIT)
+
+
+@given(
+    parts=st.lists(st.integers(1, 10**6), min_size=1, max_size=6),
+    factor=st.fractions(min_value="0.001", max_value=1_000),
+)
+def test_what_is_exchanged_is_never_more_than_half_a_unit_off(parts: list[int], factor: Exchange) -> None:
+    exchange = Exchange(factor, "")  # type: ignore[arg-type]  # a Fraction
+    for each in parts:
+        paid = exchange.of(Money(each, "USD"), "EUR").amount_minor
+        assert abs(paid - each * factor) * 2 <= 1  # type: ignore[operator]  # as above
+
+
+def test_a_reward_freezes_the_rate_of_its_sales_day(cast: Cast, ana: Membership) -> None:
+    enter(cast, ("EUR", "USD", "1.0850"))
+    conversion, (reward,) = sold(ana)
+    today = f"{now():%-d %b %Y}"
+    assert (reward.amount_minor, reward.currency, reward.base_minor) == (1_000, "EUR", 10_850)
+    assert reward.exchange == f"1 EUR = 1.085 USD on {today} (ECB)"
+    assert reward.arithmetic == (
+        f"10 % of $108.50 = $10.85 (sale rule, version 1); by 1 EUR = 1.085 USD on {today} (ECB) = €10.00"
+    )
+    enter(cast, ("EUR", "USD", "2"))
+    assert [each.amount_minor for each in rewards_of(conversion)] == [1_000]
+    assert sold(ana)[1][0].amount_minor == 542  # 5.425: half to even
+
+
+def test_a_sale_in_the_programmes_currency_and_another_rule_ask_for_no_rate(
+    cast: Cast, ana: Membership
+) -> None:
+    assert sold(ana, 10_000, "EUR")[1][0].exchange == ""
+    with transaction():
+        terms = Terms("percent", rate_basis_points=1_000)
+        rules.change_rule(cast.programme, "sale", terms, by=COMMAND)
+    assert sold(ana)[1][0].currency == "USD"
+    assert asked_for(cast) == []
+
+
+def test_without_a_rate_a_reward_waits_for_it_and_is_then_what_it_would_have_been(
+    cast: Cast, ana: Membership
+) -> None:
+    conversion, granted = sold(ana)
+    other, _none = sold(ana, 20_000, "CHF")
+    assert granted == []
+    assert asked_for(cast) == [f"{each} in EUR, {now():%Y-%m-%d}" for each in ("CHF", "USD")]
+    assert late_grants.grant_waiting() == 0
+    enter(cast, ("EUR", "USD", "1.085"))
+    assert late_grants.grant_waiting() == 1
+    assert late_grants.grant_waiting() == 0
+    (reward,) = rewards_of(conversion)
+    assert (reward.amount_minor, reward.currency, reward.state) == (1_000, "EUR", "pending")
+    assert asked_for(cast) == [f"CHF in EUR, {now():%Y-%m-%d}"]
+    assert rewards_of(other) == []
+    with transaction():
+        grants.grant_for_conversion(conversion)
+    assert len(rewards_of(conversion)) == 1
+
+
+def test_two_clocks_grant_what_waited_once(cast: Cast, ana: Membership) -> None:
+    waiting = [sold(ana)[0] for _ in range(4)]
+    enter(cast, ("USD", "EUR", "0.9"))
+    found: list[int] = []
+    clocks = [threading.Thread(target=lambda: found.append(late_grants.grant_waiting())) for _ in range(2)]
+    for each in clocks:
+        each.start()
+    for each in clocks:
+        each.join()
+    assert sum(found) == 4
+    assert [len(rewards_of(each)) for each in waiting] == [1] * 4
+
+
+def test_refunds_before_the_rate_are_taken_off_and_after_it_by_the_rate_that_was(
+    cast: Cast, ana: Membership
+) -> None:
+    with transaction():
+        make_link(make_earner(cast.programme, "Bo"), "bob")
+        order = bring(cast.north.id, code="bob", amount_minor=10_850, currency="USD", external_id="usd-1").id
+        give_back(cast.north.id, "usd-1", 1_085)
+    assert rewards_of(order) == []
+    enter(cast, ("EUR", "USD", "1.085"))
+    assert late_grants.grant_waiting() == 1
+    (reward,) = rewards_of(order)
+    assert (reward.granted_minor, reward.amount_minor) == (1_000, 900)
+    enter(cast, ("EUR", "USD", "2"))
+    with transaction():
+        give_back(cast.north.id, "usd-1", 9_765, external_id="the-rest")
+    assert [each.amount_minor for each in rewards_of(order)] == [0]
+
+
+def test_whoever_lost_the_sale_meanwhile_is_granted_nothing(cast: Cast, ana: Membership) -> None:
+    conversion, _none = sold(ana)
+    with transaction():
+        reassign(get_conversion(conversion), None, link_id=None, why="a mistake", by=acting(cast.manager))
+    enter(cast, ("EUR", "USD", "1.085"))
+    assert late_grants.grant_waiting() == 0
+    assert rewards_of(conversion) == []
+
+
+def test_a_cap_holds_for_what_was_exchanged(cast: Cast) -> None:
+    with transaction():
+        rule_in_euros(cast, cap_minor=1_500, cap_period="year")
+        get_programme(cast.programme.id).time_zone = "UTC"
+        member = make_advocate(cast.programme)
+    enter(cast, ("EUR", "USD", "1.085"))
+    assert [sold(member)[1][0].amount_minor for _ in range(2)] == [1_000, 500]
+    assert sold(member)[1] == []
+
+
+def test_another_currency_needs_a_percentage(cast: Cast) -> None:
+    terms = Terms("flat", flat=Money(500, "EUR"), conditions=Conditions(pays_in="EUR"))
+    with transaction(), pytest.raises(ConditionsDoNotFit):
+        rules.change_rule(cast.programme, "sale", terms, by=COMMAND)
+
+
+def test_the_day_is_that_of_the_programmes_time_zone(cast: Cast, ana: Membership) -> None:
+    with transaction():
+        get_programme(cast.programme.id).time_zone = "Pacific/Auckland"
+    evening = datetime(2027, 11, 25, 20, tzinfo=UTC)
+    with at(evening + timedelta(days=1)):
+        enter(cast, ("EUR", "USD", "1"), day=date(2027, 11, 25))
+        enter(cast, ("EUR", "USD", "2"), day=date(2027, 11, 26))
+    with at(evening):
+        assert sold(ana, 10_000)[1][0].amount_minor == 500
+
+
+@pytest.mark.parametrize(
+    ("base", "quote", "rate", "days", "error"),
+    [
+        ("EUR", "EUR", "1", 0, WrongRate),
+        ("EUR", "USD", "0", 0, WrongRate),
+        ("EUR", "USD", "0.0000009", 0, WrongRate),
+        ("EUR", "USD", "1000000001", 0, WrongRate),
+        ("EUR", "USD", "1.2345678901234", 0, WrongRate),
+        ("EUR", "USD", "1", 1, WrongRate),
+        ("EUR", "XXX", "1", 0, UnknownCurrency),
+        ("PTS", "EUR", "1", 0, UnknownCurrency),
+    ],
+)
+def test_a_rate_that_cannot_be_is_refused(
+    cast: Cast, base: str, quote: str, rate: str, days: int, error: type[SpokesError]
+) -> None:
+    with pytest.raises(error):
+        enter(cast, ("EUR", "USD", "1.1"), (base, quote, rate), day=now().date() + timedelta(days=days))
+    with transaction(read_only=True):
+        assert exchange_rates.newest({cast.north.id}, 9) == []
+
+
+def test_rates_are_never_changed_and_the_same_again_is_none(cast: Cast) -> None:
+    assert enter(cast, ("EUR", "USD", "1.10")) == 1
+    assert enter(cast, ("EUR", "USD", "1.1")) == 0
+    assert enter(cast, ("EUR", "USD", "1.2")) == 1
+    with pytest.raises(DBAPIError), transaction():
+        session().execute(delete(ExchangeRate))
+
+
+def test_a_rate_is_of_a_unit_and_all_below_and_the_nearest_counts(cast: Cast, ana: Membership) -> None:
+    with transaction():
+        admin = make_staff("Hub Finance", "finance", cast.hub)
+    enter(cast, ("EUR", "USD", "2"), unit=cast.hub, by=admin)
+    assert sold(ana)[1][0].amount_minor == 542
+    enter(cast, ("EUR", "USD", "1.085"))
+    assert sold(ana)[1][0].amount_minor == 1_000
+    with pytest.raises(NotFound):
+        enter(cast, ("EUR", "USD", "3"), unit=cast.south)
+    enter(cast, ("EUR", "USD", "3"), unit=cast.south, by=admin)
+    assert sold(ana)[1][0].amount_minor == 1_000
+    with transaction(read_only=True):
+        seen = {each.rate for each in exchange_rates.newest({cast.north.id}, 9)}
+    assert seen == {"2", "1.085"}
+
+
+def test_only_finance_enters_rates(cast: Cast, client: FlaskClient) -> None:
+    rates = {
+        "unit_id": cast.north.id,
+        "base": "EUR",
+        "source": "ECB",
+        "table": f"Date, USD\n{now():%Y-%m-%d}, 1.085",
+    }
+    with transaction(), pytest.raises(Forbidden):
+        exchange_rates.enter(cast.north.id, [], "ECB", by=acting(cast.manager))
+    sign_in(client, cast.manager)
+    assert "Enter rates" not in client.get(PAGE).text
+    assert client.post(PAGE, data=rates | {"act": "enter"}).status_code == 403
+
+
+def test_a_table_is_shown_then_entered(cast: Cast, client: FlaskClient) -> None:
+    sign_in(client, cast.finance)
+    rates = {
+        "unit_id": cast.north.id,
+        "base": "EUR",
+        "source": "ECB",
+        "table": f"Date, USD, JPY,\n{now():%d %B %Y}, 1.0850, N/A,",
+    }
+    shown = client.post(PAGE, data=rates).text
+    assert "1 EUR = 1.0850 USD" in shown
+    assert "JPY" not in shown.split("<table")[1]
+    assert "No rates yet" in client.get(PAGE).text
+    assert client.post(PAGE, data=rates | {"act": "enter"}, follow_redirects=True).status_code == 200
+    page = client.get(PAGE).text
+    assert "1 EUR = 1.085 USD" in page
+    wrong = client.post(PAGE, data=rates | {"table": f"Date, USD\n{now():%Y-%m-%d}, 1,085"})
+    assert (wrong.status_code, "Line 2 has more values" in wrong.text) == (422, True)
+
+
+@pytest.mark.parametrize(
+    ("table", "says"),
+    [
+        ("", "first line"),
+        ("Date, USD", "first line"),
+        ("Day, USD\n2026-11-02, 1", "first line"),
+        ("Date, USD, USD\n2026-11-02, 1, 2", "first line"),
+        ("Date, USD\n02.11.2026, 1", "02.11.2026 is no day"),
+        ("Date, USD\n2026-11-02, one", "one is no rate"),
+        ("Date, USD\n2026-11-02, -1", "-1 is no rate"),
+        ("Date, USD\n2026-11-02, 0", "Line 2: A rate is of two"),
+        ("Date, ABC\n2026-11-02, 1", "not known"),
+        ("Date, USD\n2026-11-02, N/A", "first line"),
+    ],
+)
+def test_a_table_that_cannot_be_read_says_where(table: str, says: str) -> None:
+    with pytest.raises((WrongTable, WrongRate, UnknownCurrency)) as refused:
+        rate_tables.read(table, "EUR")
+    assert says in refused.value.sentence
+
+
+def test_a_rule_that_exchanges_is_written_on_its_page_and_its_effect_counts_what_has_no_rate(
+    cast: Cast, client: FlaskClient
+) -> None:
+    with transaction():
+        last_month = now().replace(day=1) - timedelta(days=3)
+        sale(make_advocate(cast.programme), 10_000, "USD", when=last_month)
+    sign_in(client, cast.manager)
+    asked = {
+        "programme_id": cast.programme.id,
+        "trigger": "sale",
+        "pays": "percent",
+        "value": "10",
+        "exchanged": "True",
+    }
+    shown = client.post("/console/rewards/rules", data=asked).text
+    assert "10 % of each sale; paid in EUR" in shown
+    assert "nobody has entered an exchange rate" in shown
+    enter(cast, ("EUR", "USD", "1.25"), day=last_month.date())
+    assert "€8.00" in client.post("/console/rewards/rules", data=asked).text
