@@ -100,7 +100,7 @@ class PercentOfNothing(Invalid):
 
 
 class ConditionsDoNotFit(Invalid):
-    """Products need a lead or a sale, and as the rule a percentage or a sum; what is left out, and another currency, need a percentage, months a recurring sale, a gift a lead or a sale, milestones numbers."""
+    """Products need a lead or a sale, and as the rule a percentage or a sum; what is left out needs a percentage, and so does another currency, months a recurring sale, a gift a lead or a sale, milestones numbers."""
 
 
 class RuleOverlaps(Conflict):
