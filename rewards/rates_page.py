@@ -4,6 +4,7 @@ from typing import Literal
 
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_babel import ngettext
 
 from core.access import Actor, authorize
@@ -63,7 +64,8 @@ def enter_rates() -> ResponseReturnValue:
             form=Form(),
         )
     new = exchange_rates.enter(wanted.unit_id, rates, wanted.source, by=actor)
-    flash(ngettext("One rate is entered.", "%(num)s rates are entered.", new), "good")
+    said = ngettext("One rate is entered.", "%(num)s rates are entered.", new)
+    flash(said if new else _("All of them are there already."), "good")
     return redirect("/console/rewards/rates", 303)
 
 
