@@ -138,6 +138,23 @@ def foreign(payout: Payout, attempt: PayoutAttempt, transfer: Transfer, why: str
         _ask_to_look(payout, why)
 
 
+def calls_again(payout: Payout, attempt: PayoutAttempt) -> datetime | None:
+    """The same request goes out once more, since the moment that is answered; None when another sender overtook us."""
+    if not _write(payout, fence=payout.fence):
+        return None
+    began = now()
+    run(update(PayoutAttempt).where(col(PayoutAttempt.id) == attempt.id).values(unheard_since=began))
+    return began
+
+
+def heard(attempt: PayoutAttempt, began: datetime | None, before: datetime | None) -> None:
+    """The call that began then is over, however it ended: what is left is the one `before` it, unless a later one began."""
+    ours = update(PayoutAttempt).where(
+        col(PayoutAttempt.id) == attempt.id, col(PayoutAttempt.unheard_since) == began
+    )
+    run(ours.values(unheard_since=before))
+
+
 def absent(payout: Payout, attempt: PayoutAttempt) -> bool:
     """Proven: this attempt never became a transfer, and its key is used no more. True when a new one may begin."""
     if not _write(payout, tries=0):

@@ -29,6 +29,9 @@ from rewards.stripe.stripe_units import stripe_amount
 LEASE = timedelta(seconds=60)
 RESEND_WITHIN = timedelta(hours=20)
 """a key may be forgotten after 24 h: until then the same one, afterwards never"""
+ASLEEP_AT_MOST = timedelta(hours=4)
+"""a call that began longer ago was made by now, or never will be: whoever began it is not merely asleep"""
+STILL_OUT = "An earlier call may still be on its way to Stripe."
 SENDERS = 8
 """at once: enough for the pace while an answer takes less than three quarters of a second"""
 BATCH = 200
@@ -47,6 +50,17 @@ class Claim:
     def group(self) -> str:
         """Where Stripe files the payout's transfer."""
         return self.payout.group
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A call of an attempt that is about to be made."""
+
+    began: datetime
+    unheard_before: datetime | None = None
+    """when an earlier one began of which nobody heard"""
+    earlier_may_come: bool = False
+    """whoever began that may still be asleep in it"""
 
 
 class _TooMuch(Exception):
@@ -138,7 +152,7 @@ def _try_anew(claim: Claim) -> bool:
         found = _find(claim)
         if found is not None:
             return _adopt(claim, attempt, found, settled=True)
-    return _send(claim, attempt)
+    return _send(claim, attempt, _Call(attempt.sent_at))
 
 
 def _begin_attempt(payout: Payout) -> PayoutAttempt | None:
@@ -152,6 +166,7 @@ def _begin_attempt(payout: Payout) -> PayoutAttempt | None:
     )
     if not update_one(mine.values(attempts=number)):
         return None
+    began = now()
     attempt = PayoutAttempt(
         payout_id=payout.id,
         number=number,
@@ -159,7 +174,8 @@ def _begin_attempt(payout: Payout) -> PayoutAttempt | None:
         destination=payout.destination,
         amount_minor=payout.amount_minor,
         currency=payout.currency,
-        sent_at=now(),
+        sent_at=began,
+        unheard_since=began,
     )
     session().add(attempt)
     session().flush()
@@ -167,10 +183,19 @@ def _begin_attempt(payout: Payout) -> PayoutAttempt | None:
 
 
 def _recover(claim: Claim, attempt: PayoutAttempt) -> bool:
-    """Settle an attempt whose answer nobody kept: adopt, else send the same again, after 20 h only a new one."""
+    """Settle an attempt whose answer nobody kept: adopt, else send the same again, after 20 h only a new one.
+
+    Nothing new begins while whoever called last may be asleep in that call, and wake up to make a second transfer (ADR 25).
+    """
     found, too_late = _find(claim), now() - attempt.sent_at >= RESEND_WITHIN
     if found is not None:
         return _adopt(claim, attempt, found, settled=too_late)
+    unheard = attempt.unheard_since
+    may_come = unheard is not None and now() - unheard < ASLEEP_AT_MOST
+    if too_late and may_come:
+        with transaction():
+            payout_outcomes.unclear(claim.payout, STILL_OUT)
+        return False
     if too_late:
         with transaction():
             open_again = payout_outcomes.absent(claim.payout, attempt)
@@ -180,10 +205,12 @@ def _recover(claim: Claim, attempt: PayoutAttempt) -> bool:
         with transaction():
             payout_outcomes.hold(claim.payout, why_not)
         return False
-    return _send(claim, attempt)
+    with transaction():
+        began = payout_outcomes.calls_again(claim.payout, attempt)
+    return began is not None and _send(claim, attempt, _Call(began, unheard, may_come))
 
 
-def _send(claim: Claim, attempt: PayoutAttempt) -> bool:
+def _send(claim: Claim, attempt: PayoutAttempt, call: _Call) -> bool:
     if now() >= claim.until:  # we were asleep: whoever has the payout now settles it
         return False
     try:
@@ -195,13 +222,29 @@ def _send(claim: Claim, attempt: PayoutAttempt) -> bool:
             group=claim.group,
             payout_id=claim.payout.id,
         )
-    except TryLater as error:
+    except StripeError as error:
+        with transaction():
+            payout_outcomes.heard(attempt, call.began, call.unheard_before)
+        return _not_sent(claim, attempt, error, may_come=call.earlier_may_come)
+    return _adopt(claim, attempt, transfer, settled=True)
+
+
+def _not_sent(claim: Claim, attempt: PayoutAttempt, error: StripeError, *, may_come: bool) -> bool:
+    if isinstance(error, TryLater):
         with transaction():
             payout_outcomes.postpone(claim.payout, error.message)
         raise _TooMuch from error
-    except (Refused, Unsure) as error:
-        return _doubt(claim, attempt, error)
-    return _adopt(claim, attempt, transfer, settled=True)
+    return _still_out(claim, attempt, error) if may_come else _doubt(claim, attempt, error)
+
+
+def _still_out(claim: Claim, attempt: PayoutAttempt, error: StripeError) -> bool:
+    """A no to us is none to whoever is asleep in the same call: it is believed once they would have woken up."""
+    found = _find(claim)
+    if found is not None:
+        return _adopt(claim, attempt, found, settled=isinstance(error, Refused))
+    with transaction():
+        payout_outcomes.unclear(claim.payout, f"{STILL_OUT} {error.message}")
+    return False
 
 
 def _doubt(claim: Claim, attempt: PayoutAttempt, error: StripeError) -> bool:

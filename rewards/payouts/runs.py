@@ -165,6 +165,8 @@ class PayoutAttempt(SQLModel, table=True):
     currency: str = Field(sa_type=Text)
     sent_at: datetime = moment(now)
     """committed before the call"""
+    unheard_since: datetime | None = moment(optional=True)
+    """committed before each call: since when somebody is in one whose end nobody has heard of; None: nobody is"""
     outcome: Outcome = word("open")
     answered_at: datetime | None = moment(optional=True)
     answer: str = Field(default="", sa_type=Text)

@@ -131,6 +131,11 @@ class PayoutMachine(RuleBasedStateMachine):
                 left[0] = -1
                 self._pass(asleep)
                 self._send()
+                if asleep:  # long enough for a person to decide about what stopped, and for the next run
+                    self._note_mine()
+                    self._finance_decides(again=True)
+                    self._pass(timedelta(hours=1.1))
+                    self._send()
 
         self.stripe.at_boundary = meanwhile
         try:
@@ -165,9 +170,8 @@ class PayoutMachine(RuleBasedStateMachine):
         PayoutMachine.steps += 1
         if not self.touched:  # a fault that waits changes nothing yet
             return
+        self._note_mine()
         with transaction(read_only=True):
-            found = select(Payout).where(col(Payout.membership_id) == self.member.id)
-            self.mine = tuple(session().execute(found).scalars())
             owed = sum(each.amount_minor for each in self.mine if each.state in OWED)
             assert ledger.balance(ledger.reserved(self.member.id), "EUR") == owed
         for each in self.mine:
@@ -178,6 +182,11 @@ class PayoutMachine(RuleBasedStateMachine):
                 assert [one["id"] for one in sent] == [each.transfer_id]
             if each.state == "taken_back":
                 assert sent == [], "freed, and paid all the same"
+
+    def _note_mine(self) -> None:
+        with transaction(read_only=True):
+            found = select(Payout).where(col(Payout.membership_id) == self.member.id)
+            self.mine = tuple(session().execute(found).scalars())
 
     def teardown(self) -> None:
         """Everything goes well again: nothing stays unclear for ever."""

@@ -144,6 +144,70 @@ def test_within_20_hours_the_same_key_is_sent_again_and_afterwards_a_new_one(
     assert clean() == []
 
 
+class Asleep(BaseException):
+    """Whoever calls falls asleep in the call, or is killed: which of the two nobody knows."""
+
+
+def fall_asleep(monkeypatch: pytest.MonkeyPatch, **when: float) -> None:
+    """A sender falls asleep with its request in hand."""
+
+    def sleeps(*_given: object, **_named: object) -> None:
+        raise Asleep
+
+    with monkeypatch.context() as patched:
+        patched.setattr(stripe_gateway, "send_transfer", sleeps)
+        with pytest.raises(Asleep):
+            send(**when)
+
+
+def wake_up(payout_id: str) -> None:
+    """The request that was in hand goes out."""
+    with transaction(read_only=True):
+        payout = session().get_one(Payout, payout_id)
+    first = attempts_of(payout_id)[0]
+    stripe_gateway.send_transfer(
+        first.key, amount=first.amount_minor, currency=first.currency, destination=first.destination,
+        group=payout.group, payout_id=payout.id,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("wakes", [True, False])
+def test_no_new_key_while_somebody_may_be_asleep_with_the_old_one(
+    payout_id: str, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch, *, wakes: bool
+) -> None:
+    fall_asleep(monkeypatch)
+    fall_asleep(monkeypatch, hours=19.5)
+    assert send(hours=20.5) == 0
+    assert state_of(payout_id) == "ambiguous"
+    if wakes:
+        wake_up(payout_id)
+    assert send(hours=24.6) == 1
+    outcomes = [(each.number, each.outcome) for each in attempts_of(payout_id)]
+    assert outcomes == ([(1, "sent")] if wakes else [(1, "absent"), (2, "sent")])
+    assert len(stripe.transfers()) == 1
+    assert clean() == []
+
+
+@pytest.mark.parametrize("wakes", [True, False])
+def test_a_no_is_not_believed_while_somebody_may_be_asleep_with_the_same_request(
+    payout_id: str, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch, *, wakes: bool
+) -> None:
+    fall_asleep(monkeypatch)
+    stripe.fault("refuse", times=1, code="transfers_not_allowed", remembered=False)
+    assert send(minutes=2) == 0
+    assert (state_of(payout_id), [each.outcome for each in attempts_of(payout_id)]) == ("ambiguous", ["open"])
+    if wakes:
+        wake_up(payout_id)
+        assert send(hours=1) == 1
+        assert len(stripe.transfers()) == 1
+    else:
+        stripe.fault("refuse", times=1, code="transfers_not_allowed", remembered=False)
+        assert send(hours=5) == 0
+        assert [each.outcome for each in attempts_of(payout_id)] == ["refused"]
+        assert stripe.transfers() == []
+    assert clean() == []
+
+
 def test_after_20_hours_an_old_transfer_is_adopted_not_repeated(payout_id: str, stripe: LocalStripe) -> None:
     stripe.fault("drop_after_commit", times=3)
     stripe.fault("error_500_before", method="GET")
