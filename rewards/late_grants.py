@@ -10,6 +10,7 @@ from core.access import CLOCK
 from core.db import run, session, transaction
 from core.one_by_one import one_by_one
 from hub import actions
+from referrals.conversions.conversion_rows import Conversion, lock
 from referrals.conversions.reassignment import Reassignment
 from referrals.conversions.refunds import refunds_of
 from referrals.conversions.won import won_of
@@ -62,6 +63,7 @@ def _grant(wait_id: str) -> int:
     wait = session().get(RateWait, wait_id)
     if wait is None or run(delete(RateWait).where(col(RateWait.id) == wait_id)) != 1:
         return 0
+    lock(session().get_one(Conversion, wait.conversion_id))  # nobody gives it to somebody else meanwhile
     last = select(Reassignment.id).where(Reassignment.conversion_id == wait.conversion_id)
     reassigned = session().exec(last.order_by(col(Reassignment.id).desc()).limit(1)).first()
     if wait.due_key != (f"reassignment:{reassigned}" if reassigned else f"conversion:{wait.conversion_id}"):
