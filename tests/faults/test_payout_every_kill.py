@@ -26,6 +26,10 @@ LEAST_BOUNDARIES, MOST_BOUNDARIES = 8, 60
 SITUATIONS = ["", "drop_after_commit", "error_500_after_commit", "refuse"]
 
 
+AFTERWARDS = (*[timedelta(minutes=2)] * 3, timedelta(hours=5))
+"""what was claimed becomes free, what was unclear is looked up, and whoever was killed in a call is not asleep in it"""
+
+
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
 @pytest.mark.parametrize("fault", SITUATIONS[:2] if ON_POSTGRESQL else SITUATIONS)
 def test_killed_at_any_boundary_a_payout_is_paid_once(cast: Cast, stripe: LocalStripe, fault: str) -> None:
@@ -46,8 +50,8 @@ def test_killed_at_any_boundary_a_payout_is_paid_once(cast: Cast, stripe: LocalS
         with at(later):
             killed = killed_at(boundary, payouts.send_due)
         stripe.clear_faults()
-        for _ in range(3):  # what was claimed becomes free, what was unclear is looked up
-            later += timedelta(minutes=2)
+        for pause in AFTERWARDS:
+            later += pause
             with at(later):
                 payouts.send_due()
         _paid_once(payout_id, stripe)

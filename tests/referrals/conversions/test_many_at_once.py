@@ -159,7 +159,7 @@ def undo() -> None:
             connection.execute(text("PRAGMA defer_foreign_keys=ON"))
             for table in ("posting", "ledger_transaction"):
                 connection.execute(text(f"DROP TRIGGER {table}_no_delete"))
-        for left in (*TABLES[:2], *TABLES[3:9], WaitingConversion):
+        for left in (*TABLES[:2], *TABLES[3:9], TABLES[-1]):
             connection.execute(delete(left))
         for board in (metrics.LadderStep, metrics.SeriesPoint):
             connection.execute(delete(board).where(col(board.metric) != "certifications"))
