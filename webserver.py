@@ -14,7 +14,7 @@ from core.garbage import settle
 BLOCKING_THREADS = 8  # one slow view must not stall redirects
 WORDS = [
     *("--interface", "wsgi", "--no-ws", "--blocking-threads", str(BLOCKING_THREADS)),
-    *("--respawn-failed-workers", "--log-level", "warning"),
+    *("--respawn-failed-workers", "--log-level", "error"),
 ]
 
 
