@@ -96,6 +96,19 @@ class Shop:
         return self.charge(paid)
 
 
+def bought(shop: Shop) -> tuple[dict[str, Any], Conversion]:
+    """Somebody paid, after a click on Ana's link: the Checkout session, and the sale that it became."""
+    paid = shop.sells(sent={"metadata[spk]": token()})
+    told("checkout.session.completed", paid)
+    (sale,) = every()
+    return paid, sale
+
+
+def failed(stripe: LocalStripe, refund: dict[str, Any]) -> str:
+    """A refund fails at Stripe: what became of that."""
+    return told("refund.failed", stripe.order(f"refunds/{refund['id']}/fail"))
+
+
 def _bracketed(name: str) -> str:
     head, bracket, rest = name.partition("[")
     return f"[{head}]{bracket}{rest}"
@@ -254,8 +267,7 @@ def test_two_clocks_that_apply_the_same_sale_and_its_refund_at_once_record_each_
 
 
 def test_refunds_take_off_the_difference_in_whatever_order_they_come(ana: Membership, shop: Shop) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
+    paid, _sale = bought(shop)
     early = shop.refunds(paid, 2_900)
     late = shop.refunds(paid, 5_000)
     assert told("charge.refunded", late) == "7900 EUR taken off"
@@ -270,9 +282,7 @@ def test_refunds_take_off_the_difference_in_whatever_order_they_come(ana: Member
 def test_a_refund_that_stripe_and_the_shop_tell_counts_once(
     cast: Cast, ana: Membership, shop: Shop, first: str
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     back = shop.refunds(paid, 2_900)
     said = NewRefund(
         external_id="r-1",
@@ -302,9 +312,7 @@ def test_a_refund_that_comes_before_its_sale_brings_it_along(ana: Membership, sh
 def test_a_lost_dispute_takes_back_once_and_an_open_one_only_holds(
     ana: Membership, shop: Shop, stripe: LocalStripe
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")
     for kind in ("charge.dispute.created", "charge.dispute.funds_withdrawn"):
         assert told(kind, dispute) == "nothing to take off"
@@ -323,9 +331,7 @@ def test_a_lost_dispute_takes_back_once_and_an_open_one_only_holds(
 def test_a_refund_that_fails_later_gives_again_what_it_took(
     ana: Membership, shop: Shop, stripe: LocalStripe, kind: str
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     for amount in (2_900, 5_000):
         told("charge.refunded", shop.refunds(paid, amount))
     assert refunds() == [(2_900, "applied"), (5_000, "applied")]
@@ -339,13 +345,11 @@ def test_a_refund_that_fails_later_gives_again_what_it_took(
 def test_of_two_refunds_the_older_one_that_fails_leaves_what_the_newer_took(
     ana: Membership, shop: Shop, stripe: LocalStripe
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     for amount in (2_900, 5_000):
         told("charge.refunded", shop.refunds(paid, amount))
     oldest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][-1]
-    assert told("refund.failed", stripe.order(f"refunds/{oldest['id']}/fail")) == "2900 EUR given again"
+    assert failed(stripe, oldest) == "2900 EUR given again"
     assert (refunds(), earned(sale)) == ([(2_900, "applied"), (5_000, "came_back"), (2_100, "applied")], 790)
     with transaction(read_only=True):
         assert session().get_one(Conversion, sale.id).refunded_minor == 5_000
@@ -354,16 +358,12 @@ def test_of_two_refunds_the_older_one_that_fails_leaves_what_the_newer_took(
 def test_a_refund_that_failed_and_is_made_again_of_the_same_sum_takes_off_again(
     ana: Membership, shop: Shop, stripe: LocalStripe
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     for hours in range(2):
         with at(now() + timedelta(hours=hours)):
             assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
             newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
-            assert (
-                told("refund.failed", stripe.order(f"refunds/{newest['id']}/fail")) == "5000 EUR given again"
-            )
+            assert failed(stripe, newest) == "5000 EUR given again"
     assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
     assert [state for _, state in refunds()] == ["came_back", "came_back", "applied"]
     assert earned(sale) == 790
@@ -372,21 +372,15 @@ def test_a_refund_that_failed_and_is_made_again_of_the_same_sum_takes_off_again(
 def test_what_stands_of_a_refund_twice_is_taken_twice(
     ana: Membership, shop: Shop, stripe: LocalStripe
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     for hours in range(2):
         with at(now() + timedelta(hours=hours)):
             for amount in (2_900, 5_000):
                 told("charge.refunded", shop.refunds(paid, amount))
             made = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
             newest, older = [each for each in made if each["status"] == "succeeded"][:2]
-            assert (
-                told("refund.failed", stripe.order(f"refunds/{older['id']}/fail")) == "2900 EUR given again"
-            )
-            assert (
-                told("refund.failed", stripe.order(f"refunds/{newest['id']}/fail")) == "5000 EUR given again"
-            )
+            assert failed(stripe, older) == "2900 EUR given again"
+            assert failed(stripe, newest) == "5000 EUR given again"
     assert {state for _, state in refunds()} == {"came_back"}
     assert earned(sale) == 1_290
 
@@ -394,8 +388,7 @@ def test_what_stands_of_a_refund_twice_is_taken_twice(
 def test_a_refund_whose_name_is_taken_leaves_its_event_open(
     ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe
 ) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
+    paid, _sale = bought(shop)
     with transaction():
         give_back(cast.hub.id, "another", 700, external_id=f"{shop.charge(paid)['id']}#1")
     assert told("charge.refunded", shop.refunds(paid, 5_000)) == ""
@@ -414,9 +407,7 @@ def test_a_failed_refund_counts_no_more_whether_the_charge_knows_it_or_not(
 
 
 def test_a_won_dispute_leaves_everything_as_it_was(ana: Membership, shop: Shop, stripe: LocalStripe) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
+    paid, sale = bought(shop)
     dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")
     told("charge.dispute.created", dispute)
     stripe.order(f"disputes/{dispute['id']}/close", status="won")
@@ -546,8 +537,7 @@ def test_own_purchases_at_stripe_earn_nothing(cast: Cast, ana: Membership, shop:
 
 
 def test_the_scoreboard_agrees(ana: Membership, shop: Shop) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
+    paid, _sale = bought(shop)
     told("charge.refunded", shop.refunds(paid, 2_900))
     with transaction():
         assert metrics.differences() == []

@@ -85,6 +85,19 @@ def come_back(payout_id: str) -> None:
         ledger.post(ledger.Entry(f"payout.reversed:{payout_id}", "payout.reversed", payout_id, (move,)))
 
 
+def the_one_comes_back() -> None:
+    """What was paid in the only payout comes back."""
+    with transaction():
+        paid = session().exec(select(Payout.id)).one()
+    come_back(paid)
+
+
+def may_and_june_close() -> None:
+    for month in (5, 6):
+        with at(datetime(2027, month, 12, tzinfo=UTC)):
+            close_months()
+
+
 def written() -> list[Invoice]:
     with transaction(read_only=True):
         return list(session().exec(select(Invoice).order_by(col(Invoice.number))))
@@ -123,9 +136,7 @@ def test_it_stays_as_it_was_written(ana: Membership, cast: Cast) -> None:
 def test_what_came_back_is_a_credit_note_of_its_own_month(ana: Membership) -> None:
     with at(datetime(2027, 5, 2, tzinfo=UTC)):
         close_months()
-        with transaction():
-            paid = session().exec(select(Payout.id)).one()
-        come_back(paid)
+        the_one_comes_back()
     with at(datetime(2027, 6, 2, tzinfo=UTC)):
         close_months()
     first, second = written()
@@ -175,12 +186,8 @@ def test_what_was_paid_before_the_agreement_and_came_back_after_it_needs_no_cred
         session().flush()
         self_billing.agree(ana, by=acting(session().get_one(Person, ana.person_id)))  # after April's payout
     with at(datetime(2027, 5, 10, tzinfo=UTC)):
-        with transaction():
-            paid = session().exec(select(Payout.id)).one()
-        come_back(paid)
-    for month in (5, 6):
-        with at(datetime(2027, month, 12, tzinfo=UTC)):
-            close_months()
+        the_one_comes_back()
+    may_and_june_close()
     assert written() == []
 
 
@@ -194,9 +201,7 @@ def test_a_credit_note_names_its_invoice_and_repeats_it_whatever_changed_since(
             self_billing.end(ana, by=acting(session().get_one(Person, ana.person_id)))
             issuer(cast, cast.north.id, "NO")
         give(ana, DAC7._replace(vat_id=""))
-        with transaction():
-            paid = session().exec(select(Payout.id)).one()
-        come_back(paid)
+        the_one_comes_back()
     with at(datetime(2027, 6, 2, tzinfo=UTC)):
         close_months()
         close_months()
@@ -248,12 +253,8 @@ def test_credit_notes_over_every_part_of_an_invoice_give_back_just_its_tax(
 
 def test_what_is_paid_and_comes_back_in_a_month_is_on_no_paper(ana: Membership) -> None:
     with at(datetime(2027, 4, 28, tzinfo=UTC)):
-        with transaction():
-            paid = session().exec(select(Payout.id)).one()
-        come_back(paid)
-    for month in (5, 6):
-        with at(datetime(2027, month, 12, tzinfo=UTC)):
-            close_months()
+        the_one_comes_back()
+    may_and_june_close()
     assert written() == []
 
 
