@@ -1,6 +1,7 @@
 """Doors for machines: conversions and refunds in, links, clicks and conversions out."""
 
 from flask import Blueprint, Response, jsonify
+from sqlalchemy import false
 from sqlmodel import col, select
 
 from core.access import Actor
@@ -32,6 +33,7 @@ from referrals.conversions.listings import (
     narrow_conversions,
     narrow_refunds,
     programme_in,
+    units_with_links,
 )
 from referrals.conversions.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
 from referrals.conversions.refunds_in import RefundInOtherCurrency, RefundOfLead, RefundOfSeveral
@@ -152,6 +154,8 @@ def show_link(actor: Actor, _query: NoQuery, code: str) -> Response:
 @by_query(ClickListing, scope="clicks:read", answers={200: ClickPage})
 def list_clicks(actor: Actor, query: ClickListing) -> Response:
     """Every recorded click of the key's units, flagged ones too, the newest first."""
-    wanted = narrow_clicks(select(Click).where(col(Click.unit_id).in_(actor.units_for("clicks:read"))), query)
+    units = units_with_links(actor.units_for("clicks:read"))
+    theirs = col(Click.unit_id).in_(units) if units else false()
+    wanted = narrow_clicks(select(Click).where(theirs), query)
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_click)

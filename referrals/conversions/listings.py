@@ -13,6 +13,7 @@ from referrals.clicks.clicks import Click
 from referrals.conversions.conversion_rows import Refund, RefundState
 from referrals.conversions.conversions import Conversion, Kind
 from referrals.links.link_input import When
+from referrals.links.links import Link
 
 
 class ConversionListing(Listing):
@@ -76,6 +77,16 @@ def narrow_clicks(wanted: SelectOfScalar[Click], query: ClickListing) -> SelectO
     if query.since is None:
         return wanted
     return wanted.where(col(Click.id) >= first_click_id(query.since))
+
+
+def units_with_links(unit_ids: frozenset[str]) -> list[str]:
+    """Those of these units that have links: for any other, every click there is would be looked at in vain."""
+    linked = select(Link.id).where(Link.programme_id == Programme.id).exists()
+    return list(
+        session().exec(
+            select(Programme.unit_id).where(col(Programme.unit_id).in_(unit_ids), linked).distinct()
+        )
+    )
 
 
 def programme_in(unit_ids: frozenset[str], slug: str) -> Programme:

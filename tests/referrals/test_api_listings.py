@@ -52,6 +52,19 @@ def test_conversions_by_time_order_and_kind(machine: Machine, cast: Cast, link: 
     assert ids(external_id="order-h1", kind="lead") == []
 
 
+def test_a_unit_without_links_asks_for_no_click(
+    machine: Machine, cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    visitors.click("ana")
+    clicks.ingest()
+    assert len(listed(machine(cast.north), "clicks")) == len(listed(machine(cast.hub), "clicks")) == 1
+    south = machine(cast.south)
+    with counted() as sent:
+        assert listed(south, "clicks") == []
+    (asked,) = [each for each in sent if "FROM click" in each]
+    assert "unit_id IN" not in asked  # nothing is looked at
+
+
 def test_refunds_by_time_order_and_what_became_of_them(machine: Machine, cast: Cast, link: Link) -> None:
     start = now()
     with db.transaction():
