@@ -32,8 +32,10 @@ def read(text: str, base: str) -> list[NewRate]:
     lines = [line for line in lines if any(line)]
     if len(lines) < 2 or len(lines) > MOST_LINES or lines[0][0].lower() != "date":  # noqa: PLR2004 - a head and a day
         raise WrongTable
-    currencies = [each.upper() for each in lines[0][1:] if each]
-    if not currencies or len(set(currencies)) != len(currencies):
+    currencies = [each.upper() for each in lines[0][1:]]
+    while currencies and not currencies[-1]:  # the bank ends its lines with a comma
+        currencies.pop()
+    if not all(currencies) or not currencies or len(set(currencies)) != len(currencies):
         raise WrongTable
     for each in currencies:
         require_currency(each)

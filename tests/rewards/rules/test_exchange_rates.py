@@ -336,6 +336,7 @@ def test_a_table_is_shown_then_entered(cast: Cast, client: FlaskClient) -> None:
         ("Date, USD", "first line"),
         ("Day, USD\n2026-11-02, 1", "first line"),
         ("Date, USD, USD\n2026-11-02, 1, 2", "first line"),
+        ("Date, , USD\n2026-11-02, 1.08,", "first line"),
         ("Date, USD\n02.11.2026, 1", "02.11.2026 is no day"),
         ("Date, USD\n2026-11-02, one", "one is no rate"),
         ("Date, USD\n2026-11-02, -1", "-1 is no rate"),
