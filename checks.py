@@ -15,7 +15,7 @@ from hub.units import find_hub
 from referrals.clicks import link_proof
 from referrals.conversions.imports import stuck_imports
 from referrals.conversions.refunds import stuck_refunds
-from rewards import sealed_rows
+from rewards import late_grants, sealed_rows
 from rewards.ledger import proof
 from rewards.payouts.runs import Payout
 from rewards.stripe.stripe_events import StripeEvent
@@ -36,6 +36,7 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("no mail is stuck", _stuck_mails),
         ("no payout is stuck", _stuck_payouts),
         ("no refund waits for a sale that is there", stuck_refunds),
+        ("no reward waits for an exchange rate that is there", late_grants.stuck),
         ("no file that was brought is left lying", stuck_imports),
         ("no event of Stripe's is left lying", _stuck_events),
         ("every stored secret can be opened", endpoints.unopenable),

@@ -1,12 +1,13 @@
 """Rewards that waited for an exchange rate: granted as soon as it is there, as they would have been."""
 
-from datetime import date
+from datetime import date, timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, func
 from sqlalchemy import select as select_columns
 from sqlmodel import col, select
 
 from core.access import CLOCK
+from core.clock import now
 from core.db import run, session, transaction
 from core.one_by_one import one_by_one
 from hub import actions
@@ -14,12 +15,16 @@ from referrals.conversions.conversion_rows import Conversion, lock
 from referrals.conversions.reassignment import Reassignment
 from referrals.conversions.refunds import refunds_of
 from referrals.conversions.won import won_of
+from referrals.fraud.fraud_cases import under_review
 from rewards import grants
-from rewards.rules.exchange_rates import NoRate, Rates, rates_of
+from rewards.approvals import reviews
+from rewards.rules.exchange_rates import ExchangeRate, NoRate, Rates, rates_of
 from rewards.rules.rate_waits import ENTER, RateWait, subject
+from rewards.taking_back import disputed
 from rewards.taking_back.reversals import reverse_for_refund
 
 AT_ONCE = 500
+STUCK_AFTER = timedelta(minutes=10)
 Wanted = tuple[str, str, str, int]
 """unit, currency, currency, day"""
 
@@ -74,7 +79,20 @@ def _grant(wait_id: str) -> int:
         grants.grant_for_conversions(won_of([wait.conversion_id]))
     for refund in refunds_of(wait.conversion_id):
         reverse_for_refund(refund.id)
+    if under_review(wait.conversion_id):
+        reviews.hold(wait.conversion_id)
+    disputed.hold_again(wait.conversion_id)
     return 1
+
+
+def stuck() -> list[str]:
+    """Check: the rates that are there for which somebody waits all the same, as sentences."""
+    newest = session().exec(select(func.max(ExchangeRate.entered_at))).one()
+    if newest is None or newest > now() - STUCK_AFTER:
+        return []
+    return [
+        f"rewards wait for {base} in {quote} on {day}, which is known" for _unit, base, quote, day in _known()
+    ]
 
 
 def _day(number: int) -> date:

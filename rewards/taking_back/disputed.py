@@ -1,22 +1,55 @@
-"""A payment that its buyer disputes: what the sale earned waits, as far as it is undecided, until the bank has decided."""
+"""A payment that its buyer disputes: what the sale earned waits, as far as it is undecided, until the bank has decided.
+
+That a dispute is open is a row of the sale's, so that what is granted for it later is held, too.
+"""
 
 from collections.abc import Sequence
 
+from sqlalchemy import Text, delete
+from sqlmodel import Field, SQLModel, col
+
 from core.access import Actor
-from core.db import session
+from core.db import run, session
 from rewards.approvals import holds
-from rewards.reward import UNDECIDED, rewards_of_conversion
+from rewards.reward import UNDECIDED, Reward, rewards_of_conversion
 
 WHY = "The payment is disputed at the bank"
 STRIPE = Actor("system", "stripe", "Stripe")
 
 
+class DisputedSale(SQLModel, table=True):
+    """A sale with an open dispute."""
+
+    __tablename__ = "disputed_sale"
+
+    conversion_id: str = Field(primary_key=True, foreign_key="conversion.id", sa_type=Text)
+    words: str = Field(sa_type=Text)
+    """why its rewards are held"""
+
+
 def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
     """Hold the sale's undecided rewards while a dispute is open; release those that only a dispute held; again: nothing."""
-    words = f"{WHY} ({', '.join(open_disputes)})."
+    if open_disputes:
+        words = f"{WHY} ({', '.join(open_disputes)})."
+        session().merge(DisputedSale(conversion_id=conversion_id, words=words))
+        session().flush()
+        hold_again(conversion_id)
+        return
+    run(delete(DisputedSale).where(col(DisputedSale.conversion_id) == conversion_id))
     for reward in rewards_of_conversion(conversion_id):
         session().refresh(reward)
-        if not open_disputes:
-            holds.let_go(reward, "dispute", by=STRIPE)
-        elif reward.state in UNDECIDED and holds.why_held(reward).get("dispute") != words:
-            holds.hold(reward, "dispute", words, by=STRIPE)
+        holds.let_go(reward, "dispute", by=STRIPE)
+
+
+def hold_again(conversion_id: str) -> None:
+    """Hold what a sale has earned by now, if its dispute is open."""
+    disputed = session().get(DisputedSale, conversion_id)
+    if disputed is not None:
+        for reward in rewards_of_conversion(conversion_id):
+            session().refresh(reward)
+            _hold(reward, disputed.words)
+
+
+def _hold(reward: Reward, words: str) -> None:
+    if reward.state in UNDECIDED and holds.why_held(reward).get("dispute") != words:
+        holds.hold(reward, "dispute", words, by=STRIPE)

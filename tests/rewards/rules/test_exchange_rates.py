@@ -25,6 +25,7 @@ from hub.programmes import get_programme
 from hub.units import Unit
 from referrals.conversions.conversions import get_conversion
 from referrals.conversions.reassignment import reassign
+from referrals.fraud.fraud_cases import FraudCase
 from rewards import grants, late_grants
 from rewards.grants import Reward
 from rewards.ledger import proof
@@ -34,6 +35,7 @@ from rewards.rules.exchange_rates import Exchange, ExchangeRate, NewRate, NoRate
 from rewards.rules.rate_tables import WrongTable
 from rewards.rules.rate_waits import ENTER
 from rewards.rules.rules import ConditionsDoNotFit, Terms
+from rewards.taking_back import disputed
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.stories import LONG_AGO, sale
@@ -212,6 +214,43 @@ def test_refunds_before_the_rate_are_taken_off_and_after_it_by_the_rate_that_was
     with transaction():
         give_back(cast.north.id, "usd-1", 9_765, external_id="the-rest")
     assert [each.amount_minor for each in rewards_of(order)] == [0]
+
+
+def test_a_dispute_and_a_review_hold_what_is_granted_late(cast: Cast, ana: Membership) -> None:
+    reviewed, disputed_ = sold(ana)[0], sold(ana)[0]
+    over, _none = sold(ana)
+    with transaction():
+        session().add(case_of_sale(reviewed, ana))
+        disputed.review(disputed_, ["du_1"])
+        disputed.review(over, ["du_2"])
+        disputed.review(over, [])
+    enter(cast, ("EUR", "USD", "1.085"))
+    assert late_grants.grant_waiting() == 3
+    states = {each: [one.state for one in rewards_of(each)] for each in (reviewed, disputed_, over)}
+    assert states == {reviewed: ["held"], disputed_: ["held"], over: ["pending"]}
+    with transaction():
+        disputed.review(disputed_, [])
+    assert [each.state for each in rewards_of(disputed_)] == ["pending"]
+
+
+def case_of_sale(conversion_id: str, member: Membership) -> FraudCase:
+    return FraudCase(
+        conversion_id=conversion_id, membership_id=member.id, programme_id=member.programme_id,
+        unit_id=member.unit_id, score=99, signals=[], state="open",
+    )  # fmt: skip
+
+
+def test_what_waits_for_a_rate_that_is_there_is_found_by_the_proof(cast: Cast, ana: Membership) -> None:
+    sold(ana)
+    enter(cast, ("EUR", "USD", "1.085"))
+    with at(now() + timedelta(minutes=11)):
+        with transaction(read_only=True):
+            assert [each.partition(" on ")[0] for each in late_grants.stuck()] == [
+                "rewards wait for USD in EUR"
+            ]
+        late_grants.grant_waiting()
+        with transaction(read_only=True):
+            assert late_grants.stuck() == []
 
 
 def test_whoever_lost_the_sale_meanwhile_is_granted_nothing(cast: Cast, ana: Membership) -> None:
