@@ -63,7 +63,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 def database(request: pytest.FixtureRequest, stage: Stage) -> Iterator[str]:
     """This test's own database; the answer is its address."""
     url = stage.put_up(with_cast="cast" in request.fixturenames)
-    hurry(db.connect(url))
+    db.connect(url)
+    for each in db.engines():
+        hurry(each)  # the last to be closed is the one that writes the journal back
     yield url
     stage.clear()
 
@@ -71,8 +73,7 @@ def database(request: pytest.FixtureRequest, stage: Stage) -> Iterator[str]:
 @pytest.fixture
 def settings(database: str, tmp_path: Path) -> Iterator[Settings]:
     """Development settings over this test's database and a data folder of its own."""
-    made = Settings(database_url=database, data_dir=tmp_path / "data", secret_key=SECRET)
-    yield configure(made)
+    yield configure(NOWHERE.model_copy(update={"database_url": database, "data_dir": tmp_path / "data"}))
     configure(NOWHERE)
 
 
@@ -128,6 +129,11 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if found:
         print("\nThe local Stripe answered what Stripe's contract does not know:", *found, sep="\n  ")  # noqa: T201
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_collection() -> None:
+    """What is being loaded is no garbage: to look for some all the while is a third of the collection."""
+    settle()
 
 
 def pytest_collection_finish() -> None:
