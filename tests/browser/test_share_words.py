@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser as Chromium
-from playwright.sync_api import Page, Route
+from playwright.sync_api import Page, Route, expect
 
 from advocates.membership import get_membership
 from core import db
@@ -66,7 +66,9 @@ def test_words_are_copied_only_when_they_are_ones_own_and_disclose_first(share_p
     assert "Your link is missing" in words.inner_text()
     text.fill(begun.replace("here is", "this is"))
     copy.click()
-    share_page.wait_for_function("document.getElementById('announcer').textContent === 'Copied'")
+    expect(share_page.locator("#announcer")).to_have_text(
+        "Copied"
+    )  # a function that is polled would be an eval
     assert share_page.evaluate("navigator.clipboard.readText()") == begun.replace("here is", "this is")
     address = opened.get_attribute("href") or ""
     assert address.startswith("mailto:?subject=Ad%3A%20Makers&body=I%E2%80%99m%20rewarded%20by%20Makers.")

@@ -1,3 +1,4 @@
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -16,6 +17,8 @@ from tests.at_once import at_once
 from tests.factories import Cast
 from tests.referrals.stories import make_earner, make_link, order
 from tests.rewards.stories import percent_rule
+
+A_WHILE_S = 0.3
 
 
 def key_of(unit_id: str) -> tuple[Actor, str]:
@@ -58,6 +61,8 @@ def test_a_transaction_takes_once_and_of_one_key_however_many_wait(
     seen: list[tuple[Session, str, int]] = []
 
     def noted(news: Sequence[NewConversion], by: Actor, unit_id: str) -> list[Told]:
+        if not seen:  # the first takes its time, so that others wait
+            time.sleep(A_WHILE_S)
         seen.append((db.session(), unit_id, len(news)))
         return take_all(news, by, unit_id)
 
