@@ -1,6 +1,7 @@
 """Databases for tests: migrations run once into a template; PostgreSQL from the machine or from PyPI's pgserver."""
 
 import os
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from tempfile import TemporaryDirectory, gettempdir
 from types import TracebackType
@@ -48,7 +49,9 @@ class PostgresServer:
             os.environ.setdefault("XDG_RUNTIME_DIR", str(locks))
             from pgserver.postgres_server import get_server
 
-            self._server = get_server(self._folder / "pg", cleanup_mode="stop")
+            with (locks / "first").open("w") as first:  # at once, two would make its user and neither wait for it
+                flock(first, LOCK_EX)
+                self._server = get_server(self._folder / "pg", cleanup_mode="stop")
             self._base = self._server.get_uri()
             self._hurry()
         return self

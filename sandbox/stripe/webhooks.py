@@ -8,7 +8,7 @@ import time
 
 import requests
 
-from sandbox.stripe.box import Box, Delivery, Endpoint
+from sandbox.stripe.box import Box, Endpoint
 from sandbox.stripe.store import Json, Store, decoded
 
 TIMEOUT_S = 10.0
@@ -80,14 +80,14 @@ def deliver_next(box: Box, session: requests.Session) -> bool:
         return False
     endpoint = box.delivery.endpoints.get(row["endpoint"])
     event = decoded(row["body"]) | {"pending_webhooks": pending(box.store, row["event"])}
-    status = _post(session, endpoint, event, box.delivery) if endpoint else 0
+    status = _post(session, endpoint, event, box) if endpoint else 0
     _note(box, row["id"], row["attempts"] + 1, status)
     return True
 
 
-def _post(session: requests.Session, endpoint: Endpoint, event: Json, delivery: Delivery) -> int:
+def _post(session: requests.Session, endpoint: Endpoint, event: Json, box: Box) -> int:
     payload = json.dumps(event, indent=2).encode()
-    signed = signature(payload, endpoint.secret, int(time.time() + delivery.skew_s))
+    signed = signature(payload, endpoint.secret, int(box.now() + box.delivery.skew_s))
     headers = {"Content-Type": "application/json; charset=utf-8", "Stripe-Signature": signed}
     try:
         answer = session.post(

@@ -69,6 +69,16 @@ def test_an_old_signature_is_refused(hooked: RunningStripe, receiver: Receiver) 
         stripe.Webhook.construct_event(posted.body, posted.headers["Stripe-Signature"], SECRET)
 
 
+def test_a_signature_is_by_the_clock_that_was_moved(hooked: RunningStripe, receiver: Receiver) -> None:
+    ahead_s = 40 * 24 * 3600
+    web.post(f"{hooked.url}/_sandbox/clock", json={"offset_s": ahead_s}).raise_for_status()
+    emit(hooked, "balance.available", {"object": "balance"})
+    posted = receiver.wait_for(1)[0]
+    signed_at = int(posted.headers["Stripe-Signature"].partition(",")[0].removeprefix("t="))
+    assert signed_at == pytest.approx(time.time() + ahead_s, abs=60)
+    assert posted.json["created"] <= signed_at
+
+
 def test_a_failing_endpoint_is_tried_again_with_the_same_event(
     hooked: RunningStripe, receiver: Receiver
 ) -> None:
