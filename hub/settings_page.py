@@ -21,9 +21,11 @@ from core.people import Person
 from hub import policies, units
 from hub.programmes import AttributionRule, Programme, TaxForms, change, get_programme, programmes_in
 from web.forms import Form, read_form, read_query
+from web.proving import proves
 from web.signing_in import staff
 
 door = Blueprint("hub_settings", __name__)
+FOUR_EYES = "programme.four_eyes"
 
 
 @door.get("/console/settings")
@@ -140,6 +142,7 @@ class ProgrammeChange(Input):
 
 
 @door.post("/console/settings/programmes/<id:programme_id>")
+@proves(FOUR_EYES)
 def change_programme(programme_id: str) -> ResponseReturnValue:
     """Change a programme's settings; before and after go to the audit log."""
     actor = staff("programme.manage")
@@ -153,9 +156,6 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
     change(programme, wanted, by=actor)
     flash(_("Saved."), "good")
     return redirect(f"/console/settings/programmes/{programme_id}", 303)
-
-
-FOUR_EYES = "programme.four_eyes"
 
 
 LEFT_TO_FINANCE = {
@@ -181,6 +181,7 @@ class FinanceChange(Input):
 
 
 @door.post("/console/settings/programmes/<id:programme_id>/four-eyes")
+@proves(FOUR_EYES)
 def change_four_eyes(programme_id: str) -> ResponseReturnValue:
     """Finance, who changes nothing else of a programme, moves these."""
     actor = staff("programme.see")

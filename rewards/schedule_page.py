@@ -29,8 +29,8 @@ class NewSchedule(Input):
 
     payout_schedule: Schedule
     payout_day: int = Field(ge=1, le=31)
-    seen: str = Field(max_length=40)
-    """how they closed when the effect was shown"""
+    seen: str = Field(max_length=60)
+    """how they closed, and when next, when the effect was shown"""
 
 
 @door.get("/console/payouts/schedule/<id:programme_id>")
@@ -42,7 +42,7 @@ def schedule_page(programme_id: str) -> str:
     return render_template(
         "console/rewards/schedule.html",
         programme=programme,
-        seen=schedule.name_of(programme),
+        seen=schedule.seen_of(programme),
         another=another if another and schedule.name_of(another) != schedule.name_of(programme) else None,
         effect=schedule.effect(programme, another or programme),
         may_change=actor.may(schedule.RIGHT, programme.unit_id),

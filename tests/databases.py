@@ -49,7 +49,9 @@ class PostgresServer:
             os.environ.setdefault("XDG_RUNTIME_DIR", str(locks))
             from pgserver.postgres_server import get_server
 
-            with (locks / "first").open("w") as first:  # at once, two would make its user and neither wait for it
+            with (locks / "first").open(
+                "w"
+            ) as first:  # at once, two would make its user and neither wait for it
                 flock(first, LOCK_EX)
                 self._server = get_server(self._folder / "pg", cleanup_mode="stop")
             self._base = self._server.get_uri()

@@ -14,7 +14,7 @@ from rewards.payouts.payout_sender import send_due
 from rewards.payouts.periods import Period, last_closed
 from rewards.payouts.run_steps import take_step
 from rewards.payouts.runs import Payout, PayoutAttempt, PayoutRun, PayoutSkip
-from rewards.payouts.schedule import has_run
+from rewards.payouts.schedule import has_run, hold
 
 __all__ = [
     "Payout",
@@ -57,7 +57,7 @@ def run_now(programme: Programme, *, by: Actor) -> PayoutRun | None:
     """
     authorize(by, "payout.run", programme.unit_id)
     at = now()
-    name = f"{at.astimezone(programme.zone):%Y-%m-%d %H:%M} by hand"
+    name = f"{at.astimezone(programme.zone):%Y-%m-%d %H:%M%z} by hand"
     made = _begin(programme, Period(name, at), by=by)
     if made is not None:
         take_step(made, by=by)
@@ -66,10 +66,19 @@ def run_now(programme: Programme, *, by: Actor) -> PayoutRun | None:
 
 def _begin_due(programme_id: str) -> bool:
     programme = get_programme(programme_id)
-    period = last_closed(programme, now())
-    if period is None or has_run(programme_id, period.name):
+    if _due(programme) is None:
+        return False
+    hold(programme)  # when payouts close may be changed just now
+    period = _due(programme)
+    if period is None:
         return False
     return _begin(programme, period, by=CLOCK) is not None
+
+
+def _due(programme: Programme) -> Period | None:
+    """The period that has closed and has no run yet."""
+    period = last_closed(programme, now())
+    return None if period is None or has_run(programme.id, period.name) else period
 
 
 def _begin(programme: Programme, period: Period, *, by: Actor) -> PayoutRun | None:

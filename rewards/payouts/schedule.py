@@ -63,28 +63,39 @@ def name_of(clockwork: Clockwork) -> str:
     return clockwork.payout_schedule if by_hand else f"{clockwork.payout_schedule} {clockwork.payout_day}"
 
 
+def seen_of(programme: Programme) -> str:
+    """How payouts close and when next, as whoever changes it sees them: `monthly 1, 2027-11`."""
+    coming = next_closing(programme, now())
+    return f"{name_of(programme)}, {coming.name}" if coming else name_of(programme)
+
+
 def effect(programme: Programme, another: Clockwork) -> Effect:
     """What would change."""
     return Effect(next_closing(programme, now()), next_closing(another, now()))
 
 
 def change_schedule(programme: Programme, another: Wanted, *, seen: str, by: Actor) -> None:
-    """Close payouts like this from the next closing on; `seen` is the `name_of` what whoever changes it saw.
+    """Close payouts like this from the next closing on; `seen` is the `seen_of` what whoever changes it saw.
 
     Raises Forbidden, ScheduleMoved, NothingChanges, ClosingIsDue.
     """
     authorize(by, RIGHT, programme.unit_id)
-    session().refresh(programme, with_for_update=True)
-    if name_of(programme) != seen:
-        raise ScheduleMoved
-    if name_of(another) == seen:
-        raise NothingChanges
+    hold(programme)
     due = last_closed(programme, now())
     if due is not None and not has_run(programme.id, due.name):
         raise ClosingIsDue
+    if seen_of(programme) != seen:
+        raise ScheduleMoved
+    if name_of(another) == name_of(programme):
+        raise NothingChanges
     programme.payouts_changed_at = now()
     values = {"payout_schedule": another.payout_schedule, "payout_day": another.payout_day}
     change(programme, values, by=by)
+
+
+def hold(programme: Programme) -> None:
+    """Read it again, and let nobody else change it until the commit; rows that only name it may be written meanwhile."""
+    session().refresh(programme, with_for_update={"key_share": True})
 
 
 def has_run(programme_id: str, period: str) -> bool:

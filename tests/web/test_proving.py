@@ -100,3 +100,15 @@ def test_where_money_goes_and_when_asks_too(client: FlaskClient, cast: Cast, ana
     with at(now() + LATER):
         asked = client.post("/console/payouts", data={"programme_id": cast.programme.id})
         assert (asked.status_code, "Your password, please" in asked.text) == (403, True)
+
+
+def test_what_stands_between_a_reward_and_its_payout_asks_too(client: FlaskClient, cast: Cast) -> None:
+    page = f"/console/settings/programmes/{cast.programme.id}"
+    sign_in(client, cast.finance)
+    with at(now() + LATER):
+        asked = client.post(f"{page}/four-eyes", data={"four_eyes_above": "50", "tax_forms": "always"})
+        assert (asked.status_code, "Your password, please" in asked.text) == (403, True)
+    sign_in(client, cast.hub_admin)
+    with at(now() + LATER):
+        asked = client.post(page, data={"four_eyes_above": "50"})
+        assert (asked.status_code, "Your password, please" in asked.text) == (403, True)

@@ -1,6 +1,6 @@
 """When payouts close, changed: from the next closing on, never a line twice or left out."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from flask.testing import FlaskClient
@@ -9,7 +9,7 @@ from sqlmodel import col, select
 from advocates.membership import Membership
 from core.audit import AuditEntry
 from core.clock import at
-from core.db import session, transaction
+from core.db import dialect, session, transaction
 from core.errors import Forbidden
 from core.people import Person
 from hub.programmes import Programme, Schedule, WrongPayoutDay, get_programme
@@ -17,6 +17,7 @@ from rewards.ledger import proof
 from rewards.payouts import payouts, schedule
 from rewards.payouts.runs import Payout, PayoutRun
 from rewards.payouts.schedule import ClosingIsDue, NothingChanges, ScheduleMoved
+from tests.at_once import while_open
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.stories import approved, percent_rule, ready_account
 
@@ -40,13 +41,12 @@ def settled() -> None:
     payouts.prepare()
 
 
-def close(
-    cast: Cast, how: Schedule, day: int = 1, *, seen: str = "monthly 1", by: Person | None = None
-) -> None:
+def close(cast: Cast, how: Schedule, day: int = 1, *, seen: str = "", by: Person | None = None) -> None:
     with transaction():
         programme = get_programme(cast.programme.id)
         another = schedule.wanted(programme, how, day)
-        schedule.change_schedule(programme, another, seen=seen, by=acting(by or cast.finance))
+        was = seen or schedule.seen_of(programme)
+        schedule.change_schedule(programme, another, seen=was, by=acting(by or cast.finance))
 
 
 def runs(cast: Cast) -> list[str]:
@@ -82,9 +82,9 @@ def test_changed_there_and_back_nothing_is_paid_twice_or_left_out(cast: Cast, an
         approved(ana, cast.manager)
         close(cast, "weekly", 3)
         settled()
-        close(cast, "monthly", 20, seen="weekly 3")
+        close(cast, "monthly", 20)
         settled()
-        close(cast, "monthly", 1, seen="monthly 20")
+        close(cast, "monthly", 1)
         settled()
         assert paid() == []
     with at(NEXT_MONTH):
@@ -128,11 +128,50 @@ def test_what_was_not_seen_is_not_changed(cast: Cast, ana: Membership) -> None:
     with at(A_WEDNESDAY):
         settled()
         with pytest.raises(ScheduleMoved):
-            close(cast, "weekly", 1, seen="weekly 2")
+            close(cast, "weekly", 1, seen="weekly 2, 2027-11-01")
+        with pytest.raises(ScheduleMoved):  # shown before that closing was over
+            close(cast, "weekly", 1, seen="monthly 1, 2027-10-01")
         with pytest.raises(NothingChanges):
             close(cast, "monthly", 1)
         with pytest.raises(WrongPayoutDay):
             close(cast, "weekly", 8)
+
+
+def test_a_clock_that_begins_a_run_waits_for_the_change_and_goes_by_it(cast: Cast, ana: Membership) -> None:
+    def begins_after_midnight() -> list[str]:
+        with at(NEXT_MONTH):
+            settled()
+        return runs(cast)
+
+    def changes_before_midnight() -> None:
+        with at(NEXT_MONTH - timedelta(minutes=1)):
+            programme = get_programme(cast.programme.id)
+            another = schedule.wanted(programme, "weekly", 3)
+            was = schedule.seen_of(programme)
+            schedule.change_schedule(programme, another, seen=was, by=acting(cast.finance))
+
+    with at(A_WEDNESDAY):
+        settled()
+        before = runs(cast)
+    assert while_open(changes_before_midnight, begins_after_midnight) == before
+
+
+def test_rewards_are_granted_while_payouts_are_changed(cast: Cast, ana: Membership) -> None:
+    """Rows that only name the programme do not wait for whoever changes it (on SQLite everybody waits for a writer)."""
+    committed: list[str] = []
+
+    def changes() -> None:
+        with at(A_WEDNESDAY):
+            schedule.hold(get_programme(cast.programme.id))
+
+    def earns() -> None:
+        approved(ana, cast.manager)
+        committed.append("reward")
+
+    while_open(changes, earns, then=lambda: committed.append("change"))
+    assert sorted(committed) == ["change", "reward"]
+    if dialect() == "postgresql":
+        assert committed == ["reward", "change"]
 
 
 def test_only_finance_changes_it_and_the_page_shows_the_effect_before(
@@ -144,7 +183,7 @@ def test_only_finance_changes_it_and_the_page_shows_the_effect_before(
         sign_in(client, cast.manager)
         shown = client.get(f"{page}?payout_schedule=weekly&payout_day=5").text
         assert "Close payouts like this" not in shown
-        wanted = {"payout_schedule": "weekly", "payout_day": "5", "seen": "monthly 1"}
+        wanted = {"payout_schedule": "weekly", "payout_day": "5", "seen": "monthly 1, 2027-11-01"}
         assert client.post(page, data=wanted).status_code == 403
         with pytest.raises(Forbidden):
             close(cast, "weekly", 5, by=cast.manager)
