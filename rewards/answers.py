@@ -29,6 +29,14 @@ class ShownReward(Answer):
     arithmetic: str
     """how the amount came about, in words"""
     rule_version: int
+    rate_basis_points: int
+    """the percentage it was computed by; 0 for a flat sum"""
+    base_minor: int
+    """what the percentage was taken of, in `base_currency`"""
+    base_currency: str
+    """the sale's; empty where there is none"""
+    exchange: str
+    """the rates, with their days and sources, by which it became another currency's than the sale's; else empty"""
     occurred_at: datetime
     hold_until: datetime | None
     """not approvable before"""
@@ -67,18 +75,20 @@ def show_rewards(rewards: Sequence[Reward]) -> dict[str, ShownReward]:
     slugs = _slugs({each.programme_id for each in rewards})
     ids = {each.conversion_id for each in rewards}
     orders = {
-        each.id: each.external_id
+        each.id: each
         for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))
     }
-    same = set(ShownReward.model_fields) - {"advocate", "programme", "conversion_external_id"}
+    same = set(ShownReward.model_fields) & set(Reward.model_fields)
     return {
         each.id: ShownReward(
             advocate=each.membership_id,
             programme=slugs[each.programme_id],
-            conversion_external_id=orders.get(each.conversion_id or ""),
+            conversion_external_id=order.external_id if order else None,
+            base_currency=order.currency if order else "",
             **each.model_dump(include=same),
         )
         for each in rewards
+        for order in [orders.get(each.conversion_id or "")]
     }
 
 
@@ -89,7 +99,7 @@ def show_payouts(payouts: Sequence[Payout]) -> dict[str, ShownPayout]:
     periods = {
         each.id: each.period for each in session().exec(select(PayoutRun).where(col(PayoutRun.id).in_(ids)))
     }
-    same = set(ShownPayout.model_fields) - {"advocate", "programme", "period"}
+    same = set(ShownPayout.model_fields) & set(Payout.model_fields)
     return {
         each.id: ShownPayout(
             advocate=each.membership_id,

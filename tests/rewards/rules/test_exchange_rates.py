@@ -26,7 +26,7 @@ from hub.units import Unit
 from referrals.conversions.conversions import get_conversion
 from referrals.conversions.reassignment import reassign
 from referrals.fraud.fraud_cases import FraudCase
-from rewards import grants, late_grants
+from rewards import answers, grants, late_grants
 from rewards.grants import Reward
 from rewards.ledger import proof
 from rewards.rules import exchange_rates, rate_tables, rules
@@ -149,6 +149,10 @@ def test_a_reward_freezes_the_rate_of_its_sales_day(cast: Cast, ana: Membership)
     assert reward.arithmetic == (
         f"10 % of $108.50 = $10.85 (sale rule, version 1); by 1 EUR = 1.085 USD on {today} (ECB) = €10.00"
     )
+    with transaction(read_only=True):
+        told = answers.show_rewards([reward])[reward.id]
+    assert (told.amount_minor, told.currency, told.exchange) == (1_000, "EUR", reward.exchange)
+    assert (told.base_minor, told.base_currency, told.rate_basis_points) == (10_850, "USD", 1_000)
     enter(cast, ("EUR", "USD", "2"))
     assert [each.amount_minor for each in rewards_of(conversion)] == [1_000]
     assert sold(ana)[1][0].amount_minor == 542  # 5.425: half to even
