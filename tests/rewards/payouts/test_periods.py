@@ -5,7 +5,7 @@ import pytest
 from hub.programmes import Programme, Schedule
 from rewards.payouts import periods
 
-EARLY = datetime(2020, 1, 1, tzinfo=UTC)
+EARLY = datetime(2010, 1, 1, tzinfo=UTC)
 
 
 def programme(schedule: Schedule, day: int, zone: str) -> Programme:
@@ -28,6 +28,10 @@ def programme(schedule: Schedule, day: int, zone: str) -> Programme:
         ("monthly", 29, "Europe/Berlin", "2026-03-29T12:00Z", "2026-03-29", "2026-03-28T23:00Z"),
         ("monthly", 25, "Europe/Berlin", "2026-10-26T12:00Z", "2026-10-25", "2026-10-24T22:00Z"),
         ("monthly", 8, "America/Santiago", "2024-09-08T05:00Z", "2024-09-08", "2024-09-08T04:00Z"),
+        # The zone itself changes: Samoa left out 30 December 2011, Turkey stayed on summer time in 2016.
+        ("weekly", 5, "Pacific/Apia", "2011-12-30T09:59Z", "2011-12-23", "2011-12-23T10:00Z"),
+        ("weekly", 5, "Pacific/Apia", "2011-12-30T10:00Z", "2011-12-30", "2011-12-30T10:00Z"),
+        ("monthly", 1, "Europe/Istanbul", "2016-10-31T21:00Z", "2016-11-01", "2016-10-31T21:00Z"),
         ("weekly", 1, "UTC", "2026-11-04T00:00Z", "2026-11-02", "2026-11-02T00:00Z"),
         ("weekly", 3, "UTC", "2026-11-04T00:00Z", "2026-11-04", "2026-11-04T00:00Z"),
         ("weekly", 7, "America/New_York", "2026-11-02T04:59Z", "2026-11-01", "2026-11-01T04:00Z"),

@@ -112,6 +112,27 @@ def test_by_hand_means_that_the_clock_makes_no_run(cast: Cast, ana: Membership) 
         assert len(paid()) == 1
 
 
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "America/New_York"])
+def test_in_another_time_zone_nothing_is_paid_twice_or_left_out(
+    cast: Cast, ana: Membership, zone: str
+) -> None:
+    """No door moves it, since statements are by it; that runs would stand it is shown all the same."""
+    with at(A_WEDNESDAY):
+        settled()
+        approved(ana, cast.manager)
+    with at(NEXT_MONTH):
+        settled()
+        approved(ana, cast.manager)
+        with transaction():
+            programme = get_programme(cast.programme.id)
+            programme.time_zone, programme.payouts_changed_at = zone, NEXT_MONTH
+        settled()
+    for hours in (1, 12, 24, 24 * 31):
+        with at(NEXT_MONTH + timedelta(hours=hours)):
+            settled()
+    assert len(paid()) == 2
+
+
 def test_a_closing_that_is_due_is_made_first(cast: Cast, ana: Membership) -> None:
     with at(A_WEDNESDAY):
         settled()
