@@ -77,3 +77,49 @@ def test_a_transaction_takes_once_and_of_one_key_however_many_wait(
     assert len({id(transaction) for transaction, _, _ in seen}) == len(seen) < 24
     for _, unit in keys:
         assert sum(count for _, of, count in seen if of == unit) == 8
+
+
+def test_many_that_come_again_and_again_are_stored_together(
+    cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has just stored does not go first again while others wait."""
+    with db.transaction():
+        make_link(make_earner(cast.programme), "ana")
+    sizes: list[int] = []
+
+    def noted(news: Sequence[NewConversion], by: Actor, unit_id: str) -> list[Told]:
+        sizes.append(len(news))
+        return take_all(news, by, unit_id)
+
+    def brings_ten() -> list[int]:
+        told = [
+            take_with_others(NewConversion(**order(code="ana")), *key_of(cast.north.id)) for _ in range(10)
+        ]
+        return [each[1] for each in told if isinstance(each, tuple)]
+
+    monkeypatch.setattr(together, "take_all", noted)
+    assert at_once(*[brings_ten] * 5) == [[201] * 10] * 5
+    assert sum(sizes) == 50
+    assert len(sizes) < 35
+
+
+def test_somebody_who_breaks_off_hands_the_turn_on(cast: Cast, monkeypatch: pytest.MonkeyPatch) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.programme), "ana")
+
+    def broken(news: Sequence[NewConversion], by: Actor, unit_id: str) -> list[Told]:
+        if any(new.external_id == "broken" for new in news):
+            raise OSError("the disk is away")
+        return take_all(news, by, unit_id)
+
+    monkeypatch.setattr(together, "take_all", broken)
+    key = key_of(cast.north.id)
+    bodies = [order(code="ana") | {"external_id": "broken"}, *(order(code="ana") for _ in range(6))]
+    works = [lambda body=body: take_with_others(NewConversion(**body), *key) for body in bodies]
+    failed, *told = at_once(*works)
+    assert isinstance(failed, OSError)
+    for each in told:
+        assert isinstance(each, OSError) or (isinstance(each, tuple) and each[1] == 201)
+    after = take_with_others(NewConversion(**order(code="ana")), *key)
+    assert isinstance(after, tuple)
+    assert after[1] == 201
