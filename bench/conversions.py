@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from datetime import timedelta
 from http.client import HTTPConnection
 
+from bench.bare_rows import rates
 from bench.earners import able_to_earn
 from bench.figures import Goal, say, say_alone
 from bench.installation import Installation, installation
@@ -17,6 +18,7 @@ from core.clock import now
 from referrals.clicks.click_ids import new_click_id
 from referrals.clicks.link_table import milliseconds
 from referrals.clicks.tokens import sign, signing_key
+from webserver import BLOCKING_THREADS
 
 SINGLE, BATCH = Goal(0.4, 0.6), Goal(8_000, 20_000)
 LINES = 10_000
@@ -43,7 +45,21 @@ def measure(*, quick: bool) -> bool:
             reached.append(
                 say_alone(f"batch of {LINES:,} lines, {database}", "conversions/s", batches, BATCH)
             )
+        if database == "sqlite":
+            with installation(database, links) as here:
+                _say_bare(here, able_to_earn(), quick=quick)
     return all(reached)
+
+
+def _say_bare(here: Installation, key: str, *, quick: bool) -> None:
+    """Beside them: what the database alone takes for the same rows, many to a transaction and as few as posts at once."""
+    database = here.settings.data_dir.parent / "spokes.sqlite"
+    for tag, per_step, number in (("m", 1_000, LINES), ("f", BLOCKING_THREADS, LINES // 5)):
+        ours, bare = rates(database, orders(here, tag, number // 2 if quick else number), key, per_step)
+        print(
+            f"{per_step:,} to a transaction, sqlite: {ours:,.0f} conversions/s; the same rows by bare statements:"
+            f" {bare:,.0f}/s = {ours / bare:.2g} of them"
+        )
 
 
 def orders(here: Installation, tag: str, number: int) -> list[str]:
