@@ -1,11 +1,14 @@
-"""The proof that what is kept of links beside the clicks equals the clicks: tallies, days and referrers, summed again."""
+"""The proof that what is kept of links beside the clicks equals the clicks: tallies, days and referrers, summed again.
+
+The database sums and compares; only what differs comes to us, however many links and days there are.
+"""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Table, case, func
+from sqlalchemy import Label, Row, Select, Table, case, func, literal, or_, union_all
 from sqlalchemy import select as select_columns
-from sqlmodel import col, select
+from sqlmodel import col
 
 from core.db import session
 from core.rollups import grow, hold, table_of
@@ -13,78 +16,86 @@ from referrals.clicks.clicks import Click, LinkTally
 from referrals.clicks.link_days import HANDHELD, LinkDay
 from referrals.clicks.link_referrers import LinkReferrer
 
-Rows = dict[tuple[Any, ...], tuple[int, ...]]
-"""key of a row → its sums"""
+
+class _Kept(NamedTuple):
+    """A table of sums: what a row of it is called, and what it has to be by the clicks."""
+
+    name: str
+    table: Table
+    key: tuple[str, ...]
+    sums: tuple[str, ...]
+    facts: Select[Any]
+    """its columns, in its order, from the clicks"""
 
 
 def differences() -> list[str]:
     """Every link whose tally, day or referrer differs from its counted clicks, as sentences; none is the proof."""
     return [
-        f"{name} of link {place}: the clicks say {_said(facts, place)}, it has {_said(kept, place)}"
-        for name, _table, _sums, facts, kept in _compared()
-        for place in _wrong(facts, kept)
+        f"{kept.name} of link {place}: the clicks say {_said(told)}, it has {_said(held)}"
+        for kept in _all()
+        for place, told, held in _wrong(kept)
     ]
 
 
 def recount() -> int:
     """Set tallies, days and referrers to what the clicks sum to, while nobody adds to them; answers how many were wrong."""
-    hold(table_of(LinkDay), table_of(LinkTally), table_of(LinkReferrer))
+    hold(*(kept.table for kept in _all()))
     wrong = 0
-    for _name, table, sums, facts, kept in _compared():
-        nothing = (0,) * len(sums)
-        rows = [
-            (*place, *map(int.__sub__, facts.get(place, nothing), kept.get(place, nothing)))
-            for place in _wrong(facts, kept)
-        ]
-        grow(table, rows, sums=sums)
+    for kept in _all():
+        rows = [(*place, *map(int.__sub__, told, held)) for place, told, held in _wrong(kept)]
+        grow(kept.table, rows, sums=kept.sums)
         wrong += len(rows)
     session().expire_all()
     return wrong
 
 
-def _compared() -> Iterator[tuple[str, Table, tuple[str, ...], Rows, Rows]]:
-    """Name, table, summed columns, what the clicks say, what is kept."""
-    days = _facts()
-    tallies: Rows = {}
-    for (link, _day), (clicks, _handheld) in days.items():
-        tallies[link,] = (tallies.get((link,), (0,))[0] + clicks,)
-    kept_days: Rows = {
-        (row.link_id, row.day): (row.clicks, row.handheld) for row in session().exec(select(LinkDay))
-    }
-    kept_tallies: Rows = {(row.link_id,): (row.clicks,) for row in session().exec(select(LinkTally))}
-    kept_hosts: Rows = {
-        (row.link_id, row.host): (row.clicks,) for row in session().exec(select(LinkReferrer))
-    }
-    yield "day", table_of(LinkDay), ("clicks", "handheld"), days, kept_days
-    yield "tally", table_of(LinkTally), ("clicks",), tallies, kept_tallies
-    yield "referrer", table_of(LinkReferrer), ("clicks",), _sent(), kept_hosts
-
-
-def _said(rows: Rows, place: tuple[Any, ...]) -> object:
-    found = rows.get(place, (0,))
-    return found[0] if len(found) == 1 else found
-
-
-def _wrong(facts: Rows, kept: Rows) -> list[tuple[Any, ...]]:
-    """A row of nothing is as good as none."""
-    return [
-        place
-        for place in sorted(facts.keys() | kept.keys())
-        if facts.get(place) != kept.get(place) and any((*facts.get(place, ()), *kept.get(place, ())))
-    ]
-
-
-def _facts() -> Rows:
-    """(link, day) → counted clicks, and how many of them from phones and tablets."""
+def _all() -> Iterator[_Kept]:
+    link, day, host = col(Click.link_id), col(Click.day), col(Click.referrer_host)
     handheld = func.sum(case((col(Click.device).in_(HANDHELD), 1), else_=0))
-    counted = select_columns(col(Click.link_id), col(Click.day), func.count(), handheld)
-    grouped = counted.where(col(Click.counted).is_(True)).group_by(col(Click.link_id), col(Click.day))
-    return {(link, day): (int(clicks), int(held)) for link, day, clicks, held in session().execute(grouped)}
+    clicks = func.count().label("clicks")
+    yield _Kept(
+        "day", table_of(LinkDay), ("link_id", "day"), ("clicks", "handheld"),
+        _counted(link, day, clicks, handheld.label("handheld")).group_by(link, day),
+    )  # fmt: skip
+    yield _Kept(
+        "tally", table_of(LinkTally), ("link_id",), ("clicks",), _counted(link, clicks).group_by(link)
+    )
+    yield _Kept(
+        "referrer", table_of(LinkReferrer), ("link_id", "host"), ("clicks",),
+        _counted(link, host.label("host"), clicks).where(host != "").group_by(link, host),
+    )  # fmt: skip
 
 
-def _sent() -> Rows:
-    """(link, host) → the counted clicks that the host sent."""
-    counted = select_columns(col(Click.link_id), col(Click.referrer_host), func.count())
-    named = counted.where(col(Click.counted).is_(True), col(Click.referrer_host) != "")
-    grouped = named.group_by(col(Click.link_id), col(Click.referrer_host))
-    return {(link, host): (int(clicks),) for link, host, clicks in session().execute(grouped)}
+def _counted(*columns: Any) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
+    return select_columns(*columns).where(col(Click.counted).is_(True))
+
+
+def _wrong(kept: _Kept) -> Iterator[tuple[tuple[Any, ...], tuple[int, ...], tuple[int, ...]]]:
+    """(key, what the clicks say, what is kept) wherever they differ; a row of nothing is as good as none."""
+    facts = kept.facts.subquery()
+    told = [facts.c[name].label(f"told_{name}") for name in kept.sums]
+    held = [kept.table.c[name].label(f"held_{name}") for name in kept.sums]
+    both = union_all(
+        select_columns(*(facts.c[name] for name in kept.key), *told, *map(_nothing, held)),
+        select_columns(*(kept.table.c[name] for name in kept.key), *map(_nothing, told), *held),
+    ).subquery()
+    columns = list(both.c)
+    key, sums = columns[: len(kept.key)], [func.sum(each) for each in columns[len(kept.key) :]]
+    halves = list(zip(sums[: len(told)], sums[len(told) :], strict=True))
+    differing = or_(*(one != other for one, other in halves))
+    rows: Any = session().execute(select_columns(*key, *sums).group_by(*key).having(differing).order_by(*key))
+    return (_split(row, len(key)) for row in rows.all())
+
+
+def _nothing(column: Label[Any]) -> Label[int]:
+    return literal(0).label(column.name)
+
+
+def _split(row: Row[Any], keys: int) -> tuple[tuple[Any, ...], tuple[int, ...], tuple[int, ...]]:
+    numbers = [int(each) for each in row[keys:]]
+    half = len(numbers) // 2
+    return tuple(row[:keys]), tuple(numbers[:half]), tuple(numbers[half:])
+
+
+def _said(sums: tuple[int, ...]) -> object:
+    return sums[0] if len(sums) == 1 else sums
