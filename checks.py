@@ -8,7 +8,7 @@ from sqlmodel import col, select
 from core import audit, proofs
 from core.access import CLOCK
 from core.clock import now
-from core.db import session, transaction
+from core.db import session, take_your_time, transaction
 from core.outbox import OutboxMessage
 from hub import actions, endpoints, metrics
 from hub.units import find_hub
@@ -61,6 +61,7 @@ def prove() -> int:
     if day is None:
         return 0
     with transaction(read_only=True):
+        take_your_time()
         found = {promise: look() for promise, look in problems()}
     broken = {promise: sentences for promise, sentences in found.items() if sentences}
     with transaction():

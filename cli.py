@@ -20,7 +20,7 @@ from advocates.leaderboard_files import FORMATS, file_of
 from core import audit, backup, clock, db, invitations, jobs
 from core.access import COMMAND
 from core.api_keys import SCOPES, create_api_key
-from core.db import transaction
+from core.db import take_your_time, transaction
 from core.errors import SpokesError
 from core.inputs import Email
 from core.logs import begin_logging
@@ -152,6 +152,7 @@ def check() -> None:
     found = 0
     for name, look in problems():
         with transaction(read_only=True):
+            take_your_time()
             wrong = look()
         found += len(wrong)
         click.echo(f"{name}: {'ok' if not wrong else f'{len(wrong)} wrong'}")
@@ -168,6 +169,7 @@ def recount() -> None:
 
     for name, count in recounts():
         with transaction():
+            take_your_time()
             wrong = count()
             if wrong:
                 audit.record(

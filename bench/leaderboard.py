@@ -67,9 +67,7 @@ def _prepare() -> None:
 def _fill(first: int, last: int, advocates: int) -> None:
     """The sales numbered so, and the ladder anew."""
     with db.transaction() as session:
-        session.execute(
-            text("SET LOCAL statement_timeout = 0") if db.dialect() == "postgresql" else text("SELECT 1")
-        )
+        db.take_your_time()
         session.execute(text(SALES), {"first": first, "last": last, "day": DAY, "advocates": advocates})
         session.execute(text("DROP TABLE IF EXISTS tally"))
         session.execute(text(TALLY))

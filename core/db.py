@@ -148,6 +148,12 @@ def transaction(*, read_only: bool = False) -> Iterator[Session]:
             _current.reset(token)
 
 
+def take_your_time() -> None:
+    """Let the statements of this transaction run as long as they need: for proofs of everything there is."""
+    if dialect() == "postgresql":
+        session().execute(text("SET LOCAL statement_timeout = 0"))
+
+
 def again_after_deadlock(work: Callable[[], T]) -> T:
     """Run `work`, a transaction and nothing besides; once more when the database broke it off to end a deadlock."""
     try:

@@ -3,19 +3,19 @@
 Days and periods are UTC. A metric's facts are a SELECT that its package registers here; `check` sums them again.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Index, Integer, Select, Text, func, literal, true, union_all
+from sqlalchemy import BigInteger, Index, Integer, Select, Table, Text, cast, func, literal, true, union_all
 from sqlalchemy import select as select_columns
 from sqlmodel import Field, SQLModel, col, select
 
 from core.db import before_commit, dialect, session
 from core.errors import Invalid
-from core.rollups import grow, grow_selected, hold, table_of
+from core.rollups import Differing, differing, grow, grow_selected, hold, table_of
 
 
 class LadderStep(SQLModel, table=True):
@@ -184,83 +184,60 @@ def facts_between(family: str, first_day: int, last_day: int) -> Select[Any]:
 def differences() -> list[str]:
     """Every place where the scoreboard differs from the facts, as sentences; none is the proof."""
     write_series()
-    return [each for family in sorted(_facts) for each in _family_differences(family)]
+    return [
+        f"{name} {each.place}: the facts say {each.told[0]}, the scoreboard {each.held[0]}"
+        for name, _table, found in _compared()
+        for each in found
+    ]
 
 
 def recount() -> int:
     """Set the scoreboard to what the facts sum to, while nobody adds to it; answers how many places were wrong."""
     write_series()
-    ladder, series_ = table_of(LadderStep), table_of(SeriesPoint)
-    hold(ladder, series_)
+    hold(table_of(LadderStep), table_of(SeriesPoint))
     wrong = 0
-    for family in sorted(_facts):
-        facts, kept = _facts_of(family), _kept_of(family)
-        steps = [
-            (metric, member, period, facts.units.get((metric, period, member), ""), missing)
-            for (metric, period, member), missing in _missing(facts.ladder, kept.ladder)
-        ]
-        days = [(*point, missing) for point, missing in _missing(facts.days, kept.days)]
-        grow(ladder, sorted(steps), sums=("value",))
-        grow(series_, sorted(days), sums=("value",))
-        wrong += len(steps) + len(days)
+    for _name, table, found in _compared():
+        grow(table, [each.missing for each in found], sums=("value",))
+        wrong += len(found)
     session().expire_all()
     return wrong
 
 
-@dataclass(frozen=True)
-class _Sums:
-    """What a family of metrics sums to: by (metric, period, member) and by (metric, unit, day)."""
-
-    ladder: dict[tuple[str, str, str], int]
-    days: dict[Point, int]
-    units: dict[tuple[str, str, str], str]
-    """of the members"""
-
-
-def _family_differences(family: str) -> list[str]:
-    facts, kept = _facts_of(family), _kept_of(family)
-    return _compare("ladder", facts.ladder, kept.ladder) + _compare("time series", facts.days, kept.days)
+def _compared() -> Iterator[tuple[str, Table, list[Differing]]]:
+    """What differs of ladder and time series, family by family."""
+    for family in sorted(_facts):
+        for name, table, facts in (
+            ("ladder", table_of(LadderStep), _steps_of(family)),
+            ("time series", table_of(SeriesPoint), _points_of(family)),
+        ):
+            metric = table.c.metric
+            own = (metric == family) | metric.startswith(f"{family}:")
+            yield name, table, differing(table, facts, sums=("value",), part=own)
 
 
-def _facts_of(family: str) -> _Sums:
-    found = _Sums({}, {}, {})
+def _points_of(family: str) -> Select[Any]:
+    """The time series by the facts."""
     c = _facts[family]().subquery().c
-    summed = select_columns(c.metric, c.member_id, c.unit_id, c.day, func.sum(c.value)).group_by(
-        c.metric, c.member_id, c.unit_id, c.day
+    summed = select_columns(c.metric, c.unit_id, c.day, func.sum(c.value).label("value"))
+    return summed.group_by(c.metric, c.unit_id, c.day)
+
+
+def _steps_of(family: str) -> Select[Any]:
+    """The ladder by the facts: each month of a member, in the four periods that it is a part of."""
+    c = _facts[family]().subquery().c
+    month = c.day // 100
+    monthly = (
+        select_columns(c.metric, c.member_id, func.max(c.unit_id).label("unit_id"))
+        .add_columns(month.label("month"), func.sum(c.value).label("value"))
+        .group_by(c.metric, c.member_id, month)
+        .cte("monthly")
     )
-    for metric, member_id, unit_id, day, value in session().execute(summed):
-        for period in periods_of(day):
-            place = (metric, period, member_id)
-            found.ladder[place] = found.ladder.get(place, 0) + int(value)
-            found.units[place] = unit_id
-        point = (metric, unit_id, day)
-        found.days[point] = found.days.get(point, 0) + int(value)
-    return found
-
-
-def _kept_of(family: str) -> _Sums:
-    steps = select(LadderStep).where(
-        col(LadderStep.metric).like(family) | col(LadderStep.metric).like(f"{family}:%")
+    m = monthly.c
+    said = cast(m.month, Text)
+    year, number = func.substr(said, 1, 4), func.substr(said, 5, 2)
+    quarter = year + "-Q" + cast((cast(number, Integer) + 2) // 3, Text)
+    periods = (literal("all"), year, quarter, year + "-" + number)
+    steps = union_all(
+        *(select_columns(m.metric, m.member_id, each.label("period"), m.unit_id, m.value) for each in periods)
     )
-    points = select(SeriesPoint).where(
-        col(SeriesPoint.metric).like(family) | col(SeriesPoint.metric).like(f"{family}:%")
-    )
-    return _Sums(
-        {(each.metric, each.period, each.member_id): each.value for each in session().exec(steps)},
-        {(each.metric, each.unit_id, each.day): each.value for each in session().exec(points)},
-        {},
-    )
-
-
-def _missing(expected: dict[Any, int], stored: dict[Any, int]) -> list[tuple[Any, int]]:
-    """What has to be added where; negative takes off."""
-    places = sorted(expected.keys() | stored.keys())
-    missing = [(place, expected.get(place, 0) - stored.get(place, 0)) for place in places]
-    return [(place, number) for place, number in missing if number]
-
-
-def _compare(table: str, expected: dict[Any, int], stored: dict[Any, int]) -> list[str]:
-    return [
-        f"{table} {place}: the facts say {expected.get(place, 0)}, the scoreboard {stored.get(place, 0)}"
-        for place, _number in _missing(expected, stored)
-    ]
+    return select_columns(steps.subquery())

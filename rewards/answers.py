@@ -74,10 +74,7 @@ def show_rewards(rewards: Sequence[Reward]) -> dict[str, ShownReward]:
     """Reward → what is told of it."""
     slugs = _slugs({each.programme_id for each in rewards})
     ids = {each.conversion_id for each in rewards}
-    orders = {
-        each.id: each
-        for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))
-    }
+    orders = {each.id: each for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))}
     same = set(ShownReward.model_fields) & set(Reward.model_fields)
     return {
         each.id: ShownReward(

@@ -242,3 +242,17 @@ def test_what_fails_otherwise_or_twice_is_not_run_again(database: str) -> None:
         with pytest.raises(type(error)):
             again_after_deadlock(partial(fails, error))
         assert len(runs) == times
+
+
+def test_a_proof_may_take_its_time_and_only_in_its_transaction(database: str) -> None:
+    if db.dialect() != "postgresql":
+        with db.transaction(read_only=True):
+            db.take_your_time()  # SQLite has no such end
+        return
+    shown = text("SHOW statement_timeout")
+    with db.transaction(read_only=True) as session:
+        assert session.execute(shown).scalar_one() == "30s"
+        db.take_your_time()
+        assert session.execute(shown).scalar_one() == "0"
+    with db.transaction(read_only=True) as session:
+        assert session.execute(shown).scalar_one() == "30s"

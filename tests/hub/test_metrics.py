@@ -208,8 +208,8 @@ def test_every_kind_of_difference_is_found_and_named(facts: None) -> None:
         run(delete(SeriesPoint).where(col(SeriesPoint.metric) == "revenue:EUR"))
         session().add(LadderStep(metric="clicks", period="all", member_id="nobody", unit_id="north", value=1))
     assert problems() == [
-        "ladder ('clicks', '2026-11', 'ana'): the facts say 5, the scoreboard 6",
-        "ladder ('clicks', 'all', 'nobody'): the facts say 0, the scoreboard 1",
+        "ladder ('clicks', 'ana', '2026-11'): the facts say 5, the scoreboard 6",
+        "ladder ('clicks', 'nobody', 'all'): the facts say 0, the scoreboard 1",
         "time series ('revenue:EUR', 'north', 20260101): the facts say 3, the scoreboard 0",
     ]
 
