@@ -13,6 +13,7 @@ from core.outbox import OutboxMessage
 from hub import actions, endpoints, metrics
 from hub.units import find_hub
 from referrals.clicks import link_proof
+from referrals.conversions import looking_again
 from referrals.conversions.imports import stuck_imports
 from referrals.conversions.refunds import stuck_refunds
 from rewards import late_grants, sealed_rows
@@ -35,6 +36,7 @@ def problems() -> tuple[tuple[str, Callable[[], list[str]]], ...]:
         ("the audit log is whole", lambda: [f"entry {seq} does not fit" for seq in audit.broken_links()]),
         ("no mail is stuck", _stuck_mails),
         ("no payout is stuck", _stuck_payouts),
+        ("no conversion is left waiting for a code or coupon", looking_again.stuck),
         ("no refund waits for a sale that is there", stuck_refunds),
         ("no reward waits for an exchange rate that is there", late_grants.stuck),
         ("no file that was brought is left lying", stuck_imports),

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import bindparam, func, literal_column
 from sqlalchemy import select as select_columns
@@ -22,6 +22,26 @@ from referrals.conversions.conversion_rows import Conversion, Refund
 from referrals.conversions.rights import Dated, Right, dated_facts
 from referrals.conversions.same_order import STRIPE, related
 from referrals.links.links import Link
+
+
+class Order(Protocol):
+    """What tells an order from another: as a shop told it, or as it is stored."""
+
+    @property
+    def external_id(self) -> str:
+        """The shop's number of it."""
+
+    @property
+    def kind(self) -> str:
+        """Lead or sale."""
+
+    @property
+    def currency(self) -> str | None:
+        """Of its sum."""
+
+    @property
+    def amount_minor(self) -> int | None:
+        """Its sum."""
 
 
 class KnownLink(NamedTuple):
@@ -56,12 +76,12 @@ class Before(NamedTuple):
     earning_unit_id: str | None = None
     amount_minor: int = 0
 
-    def is_meant_by(self, new: NewConversion) -> bool:
+    def is_meant_by(self, new: Order) -> bool:
         """Whether `new` can only be this one in other words: the same kind of order about the same sum."""
         about = (new.kind, new.currency or "", new.amount_minor or 0)
         return about == (self.kind, self.currency, self.amount_minor)
 
-    def is_told_by(self, new: NewConversion, content_hash: str) -> bool:
+    def is_told_by(self, new: Order, content_hash: str) -> bool:
         """Whether this is told again: word for word, or in a shop's own words after Stripe told it."""
         by_stripe = self.brought_by == STRIPE and (self.kind, self.currency) == (new.kind, new.currency or "")
         return by_stripe or self.content_hash == content_hash
@@ -106,13 +126,19 @@ class Known:
         own = self.by_unit_and_order.get((unit_id, new.external_id))
         if own is not None:
             return own
-        found = (self.by_unit_and_order.get((each, new.external_id)) for each in self.related[unit_id])
-        others = [each for each in found if each is not None]
-        won_here = [each for each in others if each.earning_unit_id in self.seen[unit_id]]
+        others, won_here = self._others(unit_id, new), self.won_elsewhere(unit_id, new)
         same = [each for each in others if each.content_hash == content_hash]
         same += [each for each in won_here if each.is_told_by(new, content_hash)]
         meant = [each for each in won_here if each.is_meant_by(new)]
         return min(same or meant, key=lambda each: each.id, default=None)
+
+    def won_elsewhere(self, unit_id: str, order: Order) -> list[Before]:
+        """Orders of this number that units below and above told and that were won in the unit or below it."""
+        return [each for each in self._others(unit_id, order) if each.earning_unit_id in self.seen[unit_id]]
+
+    def _others(self, unit_id: str, order: Order) -> list[Before]:
+        found = (self.by_unit_and_order.get((each, order.external_id)) for each in self.related[unit_id])
+        return [each for each in found if each is not None]
 
     def earlier(self, unit_id: str, customer_id: str, at: datetime) -> Brought | None:
         """The customer's latest conversion by then that was somebody's."""
@@ -151,14 +177,13 @@ class Known:
         """Programme → its unit."""
         return {key: unit_id for key, (unit_id, _, _) in self._programmes.items()}
 
-    def has_parked(self, external_id: str) -> bool:
-        """Whether a refund waits for an order of this id."""
-        return external_id in self._parked
+    def has_refunds(self, external_id: str) -> bool:
+        """Whether a refund of an order of this id was told: it may wait for one, or be of one that nobody won."""
+        return external_id in self._refunded
 
     @cached_property
-    def _parked(self) -> frozenset[str]:
-        rows = _REFUNDS.rows(self.external_ids)
-        return frozenset(external_id for external_id, state in rows if state == "parked")
+    def _refunded(self) -> frozenset[str]:
+        return frozenset(external_id for (external_id,) in _REFUNDS.rows(self.external_ids))
 
     @cached_property
     def _links(self) -> tuple[dict[str, KnownLink], dict[str, KnownLink], dict[str, KnownLink]]:
@@ -253,7 +278,5 @@ _BY_ID = Reading(lambda: _owned().where(among(Link.id)))
 _CUSTOMERS_BEFORE, _CUSTOMERS = Reading(_brought_before), Reading(_brought_between)
 _ORDERS, _PROGRAMMES = Reading(_told), Reading(_programmes)
 _REFUNDS = Reading(
-    lambda: select_columns(col(Refund.conversion_external_id), col(Refund.state)).where(
-        among(Refund.conversion_external_id)
-    )
+    lambda: select_columns(col(Refund.conversion_external_id)).where(among(Refund.conversion_external_id))
 )

@@ -1,37 +1,49 @@
 """Looking again at conversions that wait for a code or coupon; what is known by now is decided by the ordinary rules."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, delete, func, or_, update
 from sqlmodel import col, select
 
-from advocates.membership import get_membership
 from core.access import CLOCK
 from core.clock import now
 from core.db import run, session, transaction
 from core.one_by_one import one_by_one
-from referrals.conversions import touches
-from referrals.conversions.attribution import Attribution, Happened, decide
+from referrals.conversions import refunds, same_order, touches
+from referrals.conversions.attribution import Attribution, Happened, Touch, decide
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, lock
 from referrals.conversions.known import Known
-from referrals.conversions.reassignment import Reassignment, reassign
-from referrals.conversions.waiting import LOOKS, WaitingConversion
+from referrals.conversions.reassignment import Reassignment, settle
+from referrals.conversions.waiting import LEASE, LOOKS, WaitingConversion
 from referrals.links.links import Link
 
 AT_ONCE = 500
+STUCK_AFTER = timedelta(hours=1)
+ELSEWHERE = "nobody's: another shop told the same order, which was won there"
 
 
 def look_again() -> int:
     """Job: decide what waits and is known by now; answers how many were given to somebody.
 
-    Raises as one_by_one does.
+    Raises as one_by_one does: what failed is tried again after a lease, so that it keeps nothing else from its turn.
     """
     with transaction():
         due = session().exec(_due()).all()
         known = _known_by_now(due)
         _look_later([each for each in due if each not in known])
+        _lease(known)
     return one_by_one(known, _settle)
+
+
+def stuck() -> list[str]:
+    """Check: every conversion whose next look should have been an hour ago, as a sentence."""
+    late = select(WaitingConversion).where(WaitingConversion.next_at < now() - STUCK_AFTER)
+    return [
+        f"conversion {each.conversion_id} should have been looked at again at {each.next_at:%Y-%m-%d %H:%M}"
+        for each in session().exec(late.order_by(col(WaitingConversion.next_at)).limit(AT_ONCE))
+    ]
 
 
 def _due() -> Any:  # noqa: ANN401 - a SELECT
@@ -69,35 +81,54 @@ def _look_later(conversion_ids: Sequence[str]) -> None:
     session().execute(update(WaitingConversion).where(mine).values(looked))
 
 
+def _lease(conversion_ids: Sequence[str]) -> None:
+    mine = col(WaitingConversion.conversion_id).in_(conversion_ids)
+    session().execute(update(WaitingConversion).where(mine).values(next_at=now() + LEASE))
+
+
 def _settle(conversion_id: str) -> int:
     """Decide one that is known by now; whether it was given to somebody. Nothing when another clock did it."""
-    mine = delete(WaitingConversion).where(col(WaitingConversion.conversion_id) == conversion_id)
-    if run(mine) != 1:
-        return 0
     conversion = session().get_one(Conversion, conversion_id)
+    same_order.one_at_a_time(conversion.external_id)
+    if session().get(WaitingConversion, conversion_id, with_for_update=True) is None:
+        return 0
     lock(conversion)
     if conversion.membership_id is not None or _was_decided_since(conversion_id):
-        return 0
-    wanted = select(AttributionCandidate).where(
-        AttributionCandidate.conversion_id == conversion_id, col(AttributionCandidate.link_id).is_(None)
-    )
+        return _let_go(conversion_id)
+    wanted = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion_id)
     candidates = session().exec(wanted.order_by(col(AttributionCandidate.position))).all()
-    decided = _decided(conversion, candidates)
+    known = _known_of(conversion, candidates)
+    if _was_won_elsewhere(conversion, known):
+        conversion.reason = ELSEWHERE
+        session().add(conversion)
+        return _let_go(conversion_id)
+    decided = _decided(conversion, candidates, known)
     for candidate, judged in zip(candidates, decided.candidates, strict=True):
-        candidate.link_id = judged.touch.link_id
-        candidate.membership_id = judged.touch.membership_id or None
-        if not judged.won:
-            candidate.verdict = judged.verdict
-        session().add(candidate)
+        if candidate.link_id is None and judged.touch.link_id is not None:
+            candidate.link_id, candidate.membership_id = judged.touch.link_id, judged.touch.membership_id
+            if not judged.won:
+                candidate.verdict = judged.verdict
+            session().add(candidate)
     session().flush()
-    winner = decided.winner
-    if winner is None:
+    if decided.winner is None:
         conversion.reason = decided.reason
         session().add(conversion)
-        return 0
+        if any(each.touch.problem.startswith(touches.UNKNOWN) for each in decided.candidates):
+            _look_later([conversion_id])  # for what it named besides
+            return 0
+        return _let_go(conversion_id)
+    winner = decided.winner
     why = f"the {winner.source} {winner.given} became known on {now():%-d %b %Y, %H:%M} UTC"
-    reassign(conversion, get_membership(winner.membership_id), link_id=winner.link_id, why=why, by=CLOCK)
+    settle(conversion, decided, why=why, by=CLOCK)
+    refunds.apply_parked(conversion)
+    _let_go(conversion_id)
     return 1
+
+
+def _let_go(conversion_id: str) -> int:
+    """It waits no more; nobody got it."""
+    run(delete(WaitingConversion).where(col(WaitingConversion.conversion_id) == conversion_id))
+    return 0
 
 
 def _was_decided_since(conversion_id: str) -> bool:
@@ -106,18 +137,32 @@ def _was_decided_since(conversion_id: str) -> bool:
     return session().exec(made).first() is not None
 
 
-def _decided(conversion: Conversion, candidates: Sequence[AttributionCandidate]) -> Attribution:
-    """Whose it is by the candidates that named what was unknown; the others could not win it before, and cannot now."""
-    known = Known(
+def _known_of(conversion: Conversion, candidates: Sequence[AttributionCandidate]) -> Known:
+    return Known(
         codes={each.given.lower() for each in candidates if each.source == "code"},
         coupons={each.given.upper() for each in candidates if each.source == "coupon"},
         unit_ids={conversion.unit_id},
-        external_ids=(),
+        external_ids={conversion.external_id},
         customers=(),
         moments=(conversion.occurred_at, conversion.occurred_at),
     )
+
+
+def _was_won_elsewhere(conversion: Conversion, known: Known) -> bool:
+    """Whether the same order was told by a shop of a unit below or above, and is somebody's: there is one credit."""
+    return any(
+        each.is_meant_by(conversion) or each.is_told_by(conversion, conversion.content_hash)
+        for each in known.won_elsewhere(conversion.unit_id, conversion)
+    )
+
+
+def _decided(conversion: Conversion, candidates: Sequence[AttributionCandidate], known: Known) -> Attribution:
+    """Whose it is by what is known now; what could not win it before for another reason cannot now."""
     named = [
-        touches.again(each.source, each.given, each.at, conversion.unit_id, known) for each in candidates
+        touches.again(each.source, each.given, each.at, conversion.unit_id, known)
+        if each.link_id is None and each.source in {"code", "coupon"}
+        else Touch(each.source, each.given, each.at, each.link_id, problem=each.verdict)
+        for each in candidates
     ]
     happened = Happened(conversion.occurred_at, conversion.email_sha256)
     return decide(happened, named, known.rules, known.right)

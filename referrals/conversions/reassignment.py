@@ -23,7 +23,8 @@ from core.people import get_person
 from hub import metrics
 from hub.metrics import Gain, metric_name
 from hub.programmes import get_programme
-from referrals.conversions import conversions, refunds
+from referrals.conversions import conversions, refunds, split
+from referrals.conversions.attribution import Attribution
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
 from referrals.conversions.split import WHOLE
 from referrals.conversions.won import Share, lost_by_all, members_of, shares_of
@@ -94,6 +95,15 @@ def give_back_to(
         return reassign(conversion, member, link_id=link_id, why=why, by=by)
     _lock(conversion)
     return _change(conversion, lambda: _share_again(conversion, why), why, by)
+
+
+def settle(conversion: Conversion, decided: Attribution, *, why: str, by: Actor) -> Reassignment:
+    """Give a conversion that was nobody's to whoever wins it now that more is known: to one, or to several by their shares.
+
+    `decided` has its candidates in their order. Raises WinnerChanged, UnderReview.
+    """
+    _lock(conversion)
+    return _change(conversion, lambda: _win(conversion, decided, why), why, by)
 
 
 def was_lost_with_others(conversion: Conversion, membership_id: str) -> bool:
@@ -177,6 +187,33 @@ def _give(conversion: Conversion, to: Membership | None, link_id: str | None, wh
     for candidate in session().exec(mine.order_by(col(AttributionCandidate.position))).all():
         _mark(candidate, conversion, why, keep_part=was_shared and candidate.won)
     _forget_traces(conversion)
+
+
+def _win(conversion: Conversion, decided: Attribution, why: str) -> None:
+    """As on arrival; what was given back meanwhile is taken from each who shares."""
+    won = decided.winner
+    if won is None:
+        raise WinnerChanged
+    conversion.membership_id, conversion.link_id = won.membership_id, won.link_id
+    conversion.programme_id = won.programme_id
+    conversion.earning_unit_id = get_programme(won.programme_id).unit_id
+    conversion.shared = len(decided.shares) > 1
+    conversion.reason = f"{decided.reason}; {why}" if conversion.shared else f"won: {why}"
+    session().add(conversion)
+    mine = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion.id)
+    stored = session().exec(mine.order_by(col(AttributionCandidate.position))).all()
+    weights = [each.weight_basis_points for each in decided.candidates]
+    minors = split.parts(conversion.amount_minor, weights)
+    for candidate, judged, minor in zip(stored, decided.candidates, minors, strict=True):
+        if judged.won:
+            said = judged.verdict if conversion.shared else f"won: {why}"
+            candidate.verdict = f"{said} (first: {candidate.verdict})"
+        candidate.won, candidate.weight_basis_points = judged.won, judged.weight_basis_points
+        candidate.share_minor = minor
+        session().add(candidate)
+    _forget_traces(conversion)
+    if conversion.shared:
+        refunds.share_out(conversion)
 
 
 def _share_again(conversion: Conversion, why: str) -> None:

@@ -32,6 +32,7 @@ from referrals.conversions.same_order import (
     STRIPE,
     conversion_meant,
     find_refund,
+    nobodys_twins,
     one_at_a_time,
     refund_told_before,
     related,
@@ -98,7 +99,13 @@ def _stripe_tells(conversion: Conversion) -> bool:
 
 
 def apply_parked(conversion: Conversion) -> None:
-    """Apply the refunds that waited for this sale, in the order in which they happened."""
+    """Apply the refunds that waited for this sale, in the order in which they happened.
+
+    Once it is won, those of the same order as another shop told it and nobody won are its.
+    """
+    if conversion.membership_id is not None:
+        for twin in nobodys_twins(conversion):
+            _park_again(twin)
     parked = select(Refund).where(
         col(Refund.unit_id).in_({conversion.unit_id, *related(conversion.unit_id)}),
         Refund.conversion_external_id == conversion.external_id,
@@ -107,6 +114,16 @@ def apply_parked(conversion: Conversion) -> None:
     for row in session().exec(parked.order_by(col(Refund.occurred_at), col(Refund.id))).all():
         if conversion_meant(row.unit_id, row.conversion_external_id) == conversion:
             _settle(row.id, conversion)
+
+
+def _park_again(twin: Conversion) -> None:
+    """The refunds of a sale that nobody won wait for another one."""
+    for row in refunds_of(twin.id):
+        if row.state == "applied" and row.brought_by != STRIPE:
+            twin.refunded_minor -= row.amount_minor
+            row.state, row.conversion_id, row.completes = "parked", None, False
+            session().add_all([row, twin])
+    session().flush()
 
 
 def apply_parked_refunds() -> int:

@@ -64,18 +64,39 @@ def conversion_meant(unit_id: str, external_id: str) -> Conversion | None:
 def conversions_meant(unit_id: str, external_id: str) -> list[Conversion]:
     """Those that a unit's shop may mean: its own alone, or all of this id in the units below and above.
 
-    Of what a unit above told, only what was won in this unit or below it: nobody touches what a neighbour won.
+    Of what a unit above told, only what was won in this unit or below it: nobody touches what a neighbour won. Where nobody
+    won the shop's own and somebody won the same order as another shop told it, that one is meant.
     """
     own = find_conversion(unit_id, external_id)
-    if own is not None:
+    if own is not None and own.earning_unit_id is not None:
         return [own]
     known = select(Conversion).where(
         col(Conversion.unit_id).in_(related(unit_id)), Conversion.external_id == external_id
     )
     reached = reach(unit_id)
-    return [
+    others = [
         each for each in session().exec(known) if each.unit_id in reached or each.earning_unit_id in reached
     ]
+    if own is None:
+        return others
+    won = [each for each in others if each.earning_unit_id in reached and are_one(own, each)]
+    return won if len(won) == 1 else [own]
+
+
+def are_one(order: Conversion, other: Conversion) -> bool:
+    """Whether two of one number, told by related units, are one order in different words."""
+    about = (order.kind, order.currency, order.amount_minor)
+    return about == (other.kind, other.currency, other.amount_minor)
+
+
+def nobodys_twins(conversion: Conversion) -> list[Conversion]:
+    """The same order as other shops told it that nobody won."""
+    told = select(Conversion).where(
+        col(Conversion.unit_id).in_(related(conversion.unit_id)),
+        Conversion.external_id == conversion.external_id,
+        col(Conversion.earning_unit_id).is_(None),
+    )
+    return [each for each in session().exec(told) if are_one(conversion, each)]
 
 
 def refund_told_before(unit_id: str, external_id: str, content_hash: str) -> Refund | None:

@@ -47,9 +47,7 @@ def of(new: NewConversion, clicks: dict[str, ClickFacts | None], unit_id: str, k
 
 
 def again(source: Source, given: str, at: datetime, unit_id: str, known: Known) -> Touch:
-    """The touch by a code or a coupon as it is known now; anything else that named no link then names none now."""
-    if source not in {"code", "coupon"}:
-        return Touch(source, given, at, problem="token not ours")
+    """The touch by a code or a coupon as it is known now."""
     link = known.of_code(given) if source == "code" else known.of_coupon(given)
     return _touch(source, given, at, link, known.seen[unit_id])
 

@@ -1,7 +1,8 @@
 """Conversions that named a code or coupon which nobody knew yet: looked at again for two days, and then let go.
 
 A shop makes a coupon in the morning and tells us in the evening: the orders in between are not lost. What is found is decided
-by the ordinary rules for the moment of the sale. Clicks need no waiting: their token says all of them, and was signed.
+by the ordinary rules for the moment of the sale. Clicks need no waiting: their token says all of them, and was signed. Only
+what nobody won waits: what somebody was told is theirs is not taken away by a coupon that is entered later.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,8 @@ from sqlmodel import Field, SQLModel
 from core import bulk
 from core.columns import moment
 
+LEASE = timedelta(minutes=10)
+"""so long one that is being decided is left to whoever began"""
 LOOKS = tuple(timedelta(minutes=each) for each in (1, 10, 60, 6 * 60, 24 * 60, 48 * 60))
 """after its arrival"""
 

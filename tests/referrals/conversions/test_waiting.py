@@ -6,21 +6,23 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import select
+from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core import db
 from core.access import COMMAND
 from core.clock import at, now
 from hub import metrics
-from referrals.conversions import looking_again
+from hub.programmes import Programme
+from referrals.conversions import looking_again, reassignment
 from referrals.conversions.conversion_input import NewConversion
 from referrals.conversions.conversions import Conversion, candidates_of, get_conversion, record
 from referrals.conversions.looking_again import look_again
-from referrals.conversions.reassignment import Reassignment, reassign
-from referrals.conversions.waiting import LOOKS, WaitingConversion
+from referrals.conversions.reassignment import Reassignment, WinnerChanged, reassign
+from referrals.conversions.waiting import LEASE, LOOKS, WaitingConversion
 from referrals.links.link_changes import change_link, terms_of
 from referrals.links.links import get_link
+from rewards.ledger import proof
 from rewards.reward import Reward
 from tests.factories import Cast, acting
 from tests.referrals.stories import bring, give_back, make_earner, make_link, order
@@ -198,13 +200,158 @@ def test_broken_off_before_it_is_decided_it_is_found_by_the_next(
     conversion = sold(cast, coupon="ANA10")
     give_coupon(cast)
     with at(later()):
-        monkeypatch.setattr(looking_again, "reassign", _breaks)
+        monkeypatch.setattr(looking_again, "settle", _breaks)
         with pytest.raises(ZeroDivisionError):
             look_again()
         assert (owner(conversion), waiting()) == (None, 1)
         monkeypatch.undo()
+        assert look_again() == 0  # somebody may still be at it
+    with at(later(LEASE + MINUTE)):
         assert look_again() == 1
     assert owner(conversion) == ana.id
+
+
+def test_what_it_named_besides_is_waited_for(cast: Cast, ana: Membership) -> None:
+    """The code's link began too late, the coupon's ran: the sale is hers when the coupon is entered."""
+    conversion = sold(cast, code="late", coupon="ANA10")
+    with at(later()):
+        with db.transaction():
+            make_link(ana, "late")
+        assert look_again() == 0
+    assert (owner(conversion), waiting()) == (None, 1)
+    give_coupon(cast)
+    with at(later(LOOKS[2])):
+        assert look_again() == 1
+    assert (owner(conversion), waiting()) == (ana.id, 0)
+
+
+def test_under_split_both_share_as_if_both_had_been_known(cast: Cast, ana: Membership) -> None:
+    with db.transaction():
+        db.session().get_one(Programme, cast.programme.id).attribution_rule = "split"
+        bob = make_earner(cast.programme, "Bob")
+    conversion = sold(cast, external_id="order-s", code="bob", coupon="ANA10")
+    with db.transaction():
+        give_back(cast.north.id, "order-s", 2_900)
+    give_coupon(cast)
+    with db.transaction():
+        link = make_link(bob, "bob")
+        link.starts_at = now() - timedelta(days=3)
+        db.session().add(link)
+    with at(later()):
+        assert look_again() == 1
+        with db.transaction():
+            known = bring(cast.north.id, code="bob", coupon="ANA10")
+    assert waiting() == 0
+    with db.transaction(read_only=True):
+        found, known_one = (candidates_of([each.id])[each.id] for each in (conversion, known))
+        assert [(each.membership_id, each.won, each.share_minor) for each in found] == [
+            (each.membership_id, each.won, each.share_minor) for each in known_one
+        ]
+        assert get_conversion(conversion.id).shared
+        assert "no link with this" not in found[0].verdict.partition(" (first")[0]
+        earned = db.session().exec(select(Reward).where(Reward.conversion_id == conversion.id)).all()
+        assert sorted(each.granted_minor for each in earned if each.parent_id is None) == [645, 645]
+        assert proof.problems() == []
+
+
+@pytest.mark.usefixtures("ana")
+class TestTheSameOrderByTwoShops:
+    """The hub's shop and the unit's tell one order; there is one credit, whichever knew the coupon first."""
+
+    def credits(self) -> tuple[int, int]:
+        """Conversions that are somebody's, and their rewards."""
+        with db.transaction(read_only=True):
+            assert (metrics.differences(), proof.problems()) == ([], [])
+            won = select(Conversion).where(col(Conversion.membership_id).is_not(None))
+            return len(db.session().exec(won).all()), len(db.session().exec(select(Reward)).all())
+
+    def looked_again(self, cast: Cast) -> int:
+        give_coupon(cast)
+        with at(later()):
+            return look_again()
+
+    @pytest.mark.parametrize("hub_first", [True, False])
+    def test_one_that_waits_is_nobodys_when_the_other_was_won(
+        self, cast: Cast, ana: Membership, *, hub_first: bool
+    ) -> None:
+        first, second = (cast.hub, cast.north) if hub_first else (cast.north, cast.hub)
+        with db.transaction():
+            waits = bring(first.id, external_id="order-9", coupon="ANA10")
+        with db.transaction():
+            assert bring(second.id, external_id="order-9", code="ana").membership_id == ana.id
+        assert self.looked_again(cast) == 0
+        assert (self.credits(), waiting()) == ((1, 1), 0)
+        with db.transaction(read_only=True):
+            assert get_conversion(waits.id).reason.startswith("nobody's: another shop told the same order")
+
+    def test_of_two_that_wait_one_is_won(self, cast: Cast) -> None:
+        with db.transaction():
+            bring(cast.hub.id, external_id="order-9", coupon="ANA10", metadata={"from": "the hub"})
+            bring(cast.north.id, external_id="order-9", coupon="ANA10")
+        assert self.looked_again(cast) == 1
+        assert (self.credits(), waiting()) == ((1, 1), 0)
+
+    def test_a_neighbours_order_of_this_number_is_another(self, cast: Cast) -> None:
+        with db.transaction():
+            bring(cast.south.id, external_id="order-9", code="nobody-knows")
+            bring(cast.north.id, external_id="order-9", coupon="ANA10")
+            bring(cast.hub.id, external_id="order-9", code="ana", amount_minor=50_000)  # another sum
+        assert self.looked_again(cast) == 1
+        assert self.credits() == (2, 2)
+
+    @pytest.mark.parametrize("told_by", ["hub", "north"])
+    @pytest.mark.parametrize("when", ["before", "between", "after"])
+    def test_what_was_given_back_is_taken_off_the_one_that_was_won(
+        self, cast: Cast, ana: Membership, told_by: str, when: str
+    ) -> None:
+        unit_id = cast.hub.id if told_by == "hub" else cast.north.id
+        refund = {"external_id": "r-1", "occurred_at": now().isoformat()}
+        with db.transaction():
+            bring(cast.hub.id, external_id="order-9", coupon="ANA10")
+            if when == "before":
+                give_back(unit_id, "order-9", 2_900, **refund)
+        with db.transaction():
+            won = bring(cast.north.id, external_id="order-9", code="ana")
+        if when == "between":
+            with db.transaction():
+                give_back(unit_id, "order-9", 2_900, **refund)
+        self.looked_again(cast)
+        if when == "after":
+            with db.transaction():
+                give_back(unit_id, "order-9", 2_900, **refund)
+        with db.transaction():  # the other shop says so, too
+            give_back(cast.north.id, "order-9", 2_900, **refund)
+        with db.transaction(read_only=True):
+            assert get_conversion(won.id).refunded_minor == 2_900
+            rewards = db.session().exec(select(Reward)).all()
+            assert sum(each.amount_minor for each in rewards) == 1_000
+            assert metrics.value_of("revenue:EUR", "all", ana.id) == 10_000
+        assert self.credits()[0] == 1
+
+
+def test_one_that_always_fails_keeps_no_other_from_its_turn(
+    cast: Cast, ana: Membership, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, fine = sold(cast, coupon="ANA10"), sold(cast, coupon="ANA10")
+    give_coupon(cast)
+    really = reassignment.settle
+
+    def breaks(conversion: Conversion, *given: Any, **named: Any) -> Any:  # noqa: ANN401 - as settle has it
+        if conversion.id == stuck.id:
+            raise WinnerChanged
+        return really(conversion, *given, **named)
+
+    monkeypatch.setattr(looking_again, "settle", breaks)
+    monkeypatch.setattr(looking_again, "AT_ONCE", 1)
+    with at(later()):
+        with pytest.raises(WinnerChanged):
+            look_again()
+        assert look_again() == 1
+    assert owner(fine) == ana.id
+    with db.transaction(read_only=True):
+        assert looking_again.stuck() == []
+    with at(later(timedelta(hours=2))), db.transaction(read_only=True):
+        assert stuck.id in looking_again.stuck()[0]
 
 
 def _breaks(*_given: object, **_named: object) -> None:
