@@ -85,10 +85,13 @@ def _stuck_mails() -> list[str]:
 
 
 def _stuck_events() -> list[str]:
+    """Those that wait for something say what; they end by themselves."""
     late = now() - timedelta(hours=1)
     left = (
         select(StripeEvent)
-        .where(col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late)
+        .where(
+            col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late, StripeEvent.result == ""
+        )
         .limit(100)
     )
     return [

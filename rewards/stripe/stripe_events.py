@@ -16,6 +16,7 @@ from rewards.payouts import accounts, came_back, landings
 from rewards.payouts.runs import Payout, PayoutAttempt
 from rewards.stripe import stripe_accounts, stripe_gateway, stripe_sales
 from rewards.stripe.stripe_gateway import Refused, StripeError, TryLater
+from rewards.stripe.stripe_sales import LookAgain
 
 log = structlog.get_logger()
 BATCH = 100
@@ -42,6 +43,7 @@ class StripeEvent(SQLModel, table=True):
     due_at: datetime = moment(now, index=True)
     applied_at: datetime | None = moment(optional=True)
     result: str = Field(default="", sa_type=Text)
+    """what became of it, or what it waits for"""
 
 
 def store(event: dict[str, Any]) -> bool:
@@ -81,6 +83,11 @@ def _apply_one(event_id: str) -> bool:
         event = session().get_one(StripeEvent, event_id)
     try:
         result = _apply(event)
+    except LookAgain as later:
+        with transaction():
+            wait = update(StripeEvent).where(col(StripeEvent.id) == event_id)
+            update_one(wait.values(due_at=later.due_at, result=later.message))
+        return False
     except StripeError as error:  # stays due after the lease
         log.warning("event not applied", stripe_event=event.event_id, kind=event.kind, why=error.message)
         return False

@@ -5,7 +5,8 @@ each of them ends in the same two steps, the sale is there, and what went back o
   - An order is known by the shop's `order_id` in the metadata, else by Stripe's id. One that the API has told already is
     that order; the first to tell it stands.
   - Sales are the hub's; a subscription's later invoices belong where its customer's first sale belongs.
-  - A sale that names nobody, and is of no known customer, is none of ours and is not kept.
+  - A sale that names nobody, and is of no known customer, is none of ours and is not kept. One with a promotion code that
+    is nobody's coupon yet is asked for again as often, and as long, as conversions that wait for theirs.
   - A dispute holds what is undecided; lost, it is a refund; won, nothing has to be restored.
 """
 
@@ -25,6 +26,7 @@ from hub.units import find_hub
 from referrals.conversions import conversions, refunds, same_order, touches
 from referrals.conversions.conversions import Conversion, NewConversion, NewRefund, Refund
 from referrals.conversions.refunds import RefundDiffers
+from referrals.conversions.waiting import LOOKS
 from referrals.links import links
 from rewards.stripe import stripe_facts, stripe_gateway
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
@@ -55,6 +57,18 @@ NOBODYS = "names no advocate of ours"
 UNKNOWN = "of no sale that we know"
 
 
+class CouponUnknown(TryLater):
+    """All that a sale names is a promotion code that is nobody's coupon (yet)."""
+
+
+class LookAgain(TryLater):
+    """Ask again then."""
+
+    def __init__(self, message: str, due_at: datetime) -> None:
+        super().__init__(message)
+        self.due_at = due_at
+
+
 def apply(kind: str, about: dict[str, Any], at: datetime) -> str:
     """Apply an event of one of KINDS about this object, told at this moment; what became of it, as a sentence.
 
@@ -69,6 +83,11 @@ def apply(kind: str, about: dict[str, Any], at: datetime) -> str:
         if error.code != "resource_missing":
             raise
         return "Stripe does not know it (any more)"
+    except CouponUnknown as error:
+        look = next((each for each in (at + pause for pause in LOOKS) if each > now()), None)
+        if look is None:
+            return NOBODYS
+        raise LookAgain(error.message, look) from error
     except ValidationError as error:
         return f"not recorded: {refuse(error).problems}"
     except SpokesError as error:
@@ -172,7 +191,10 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
         return None
     coupon = next((each for each in paid.coupons if links.find_coupon(each)), None)
     if not (paid.told.tokens or paid.told.code or coupon or earlier):
+        if paid.coupons:
+            raise CouponUnknown(f"waits for somebody's coupon {paid.coupons[0]}")
         return None
+    coupon = coupon or next(iter(paid.coupons), None)
     said = NewConversion.model_validate(
         {
             "external_id": paid.told.order_id or paid.object_id,

@@ -1,138 +1,28 @@
 """Sales that Stripe tells, at a real local Stripe: late, twice, out of order, beside the API."""
 
-import itertools
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
 
 import pytest
-from sqlmodel import col, select
+from sqlmodel import select
 
 from advocates.membership import Membership
 from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.ids import new_id
-from core.settings import settings as settings_now
 from hub import metrics
-from referrals.clicks.tokens import sign, signing_key
 from referrals.conversions import conversions
-from referrals.conversions.conversions import Conversion, NewRefund, Refund
-from referrals.conversions.refunds import RefundToldByStripe
-from rewards.reward import rewards_of_conversion
+from referrals.conversions.conversions import Conversion
 from rewards.rules.conditions import Conditions
 from rewards.rules.rules import Terms, change_rule
-from rewards.stripe import stripe_events, stripe_facts
+from rewards.stripe import stripe_events
 from tests.at_once import at_once
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import LONG_AGO, percent_rule
-
-_events = itertools.count(1)
-
-
-@pytest.fixture
-def ana(cast: Cast) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        member = make_earner(cast.programme)
-        make_link(member, "ana")
-    return member
-
-
-def token(code: str = "ana", ago: timedelta = timedelta()) -> str:
-    at_ms = int((now() - ago).timestamp() * 1000)
-    return sign(new_id(), code, at_ms, signing_key(settings_now().secret))
-
-
-def told(kind: str, about: dict[str, Any]) -> str:
-    """Stripe tells us so, and it is applied; what became of it."""
-    with transaction():
-        event = {
-            "id": f"evt_{next(_events)}",
-            "type": kind,
-            "data": {"object": about},
-            "created": int(now().timestamp()),
-        }
-        assert stripe_events.store(event)
-    stripe_events.apply_events()
-    with transaction():
-        last = select(stripe_events.StripeEvent).order_by(col(stripe_events.StripeEvent.id).desc())
-        return session().exec(last).first().result  # type: ignore[union-attr]
-
-
-class Shop:
-    """A shop that takes payments at Stripe."""
-
-    def __init__(self, stripe: LocalStripe) -> None:
-        self.stripe = stripe
-
-    def sells(
-        self,
-        amount: int = 12_900,
-        currency: str = "eur",
-        *,
-        email: str = "buyer@example.org",
-        code: str = "",
-        recurring: bool = False,
-        sent: dict[str, str] | None = None,
-    ) -> dict[str, Any]:
-        """A session that was paid."""
-        price: dict[str, Any] = {"currency": currency, "unit_amount": amount, "product_data[name]": "Course"}
-        price |= {"recurring[interval]": "month"} if recurring else {}
-        form = {"mode": "subscription" if recurring else "payment", "success_url": "http://shop.test/"}
-        form |= {f"line_items[0][price_data]{_bracketed(name)}": str(value) for name, value in price.items()}
-        made = self.stripe.api("checkout/sessions", **form, **(sent or {}))
-        return self.stripe.order(f"checkout/{made['id']}/pay", email=email, code=code)
-
-    def charge(self, paid: dict[str, Any]) -> dict[str, Any]:
-        """The charge of a session."""
-        return dict(self.stripe.read("charges", payment_intent=paid["payment_intent"])["data"][0])
-
-    def refunds(self, paid: dict[str, Any], amount: int) -> dict[str, Any]:
-        """Give something back; the charge as it is then."""
-        self.stripe.api("refunds", payment_intent=paid["payment_intent"], amount=str(amount))
-        return self.charge(paid)
-
-
-def bought(shop: Shop) -> tuple[dict[str, Any], Conversion]:
-    """Somebody paid, after a click on Ana's link: the Checkout session, and the sale that it became."""
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    told("checkout.session.completed", paid)
-    (sale,) = every()
-    return paid, sale
-
-
-def failed(stripe: LocalStripe, refund: dict[str, Any]) -> str:
-    """A refund fails at Stripe: what became of that."""
-    return told("refund.failed", stripe.order(f"refunds/{refund['id']}/fail"))
-
-
-def _bracketed(name: str) -> str:
-    head, bracket, rest = name.partition("[")
-    return f"[{head}]{bracket}{rest}"
-
-
-@pytest.fixture
-def shop(stripe: LocalStripe) -> Shop:
-    return Shop(stripe)
-
-
-def every() -> list[Conversion]:
-    with transaction():
-        return list(session().exec(select(Conversion).order_by(col(Conversion.id))).all())
-
-
-def refunds() -> list[tuple[int, str]]:
-    with transaction():
-        found = session().exec(select(Refund).order_by(col(Refund.id))).all()
-        return [(each.amount_minor, each.state) for each in found]
-
-
-def earned(conversion: Conversion) -> int:
-    with transaction():
-        return sum(each.amount_minor for each in rewards_of_conversion(conversion.id))
+from tests.rewards.stories import LONG_AGO
+from tests.rewards.stripe.shop import Shop, bought, earned, every, left_lying, refunds, token, told
 
 
 def test_a_paid_session_is_a_sale_of_whose_link_was_clicked(ana: Membership, cast: Cast, shop: Shop) -> None:
@@ -157,26 +47,6 @@ def test_the_token_or_the_code_may_be_told_in_each_of_these_places(ana: Membersh
     for where, what in said.items():
         told("checkout.session.completed", shop.sells(sent={where: what}))
     assert [each.membership_id for each in every()] == [ana.id] * 3
-
-
-def test_a_promotion_code_that_is_an_advocates_coupon_names_them(
-    cast: Cast, shop: Shop, stripe: LocalStripe
-) -> None:
-    with transaction():
-        percent_rule(cast.programme)
-        member = make_earner(cast.programme)
-        link = make_link(member, "ana")
-    coupon = stripe.api("coupons", percent_off="10", duration="once")
-    code = f"ANA{next(_events)}"
-    with transaction():
-        link.coupon = code
-        session().add(link)
-    stripe.api(
-        "promotion_codes", **{"promotion[type]": "coupon", "promotion[coupon]": coupon["id"], "code": code}
-    )
-    told("checkout.session.completed", shop.sells(10_000, code=code, sent={"allow_promotion_codes": "true"}))
-    (sale,) = every()
-    assert (sale.membership_id, sale.amount_minor, sale.discount_minor) == (member.id, 9_000, 1_000)
 
 
 def test_the_base_is_without_tax_and_shipping(ana: Membership, shop: Shop) -> None:
@@ -259,166 +129,11 @@ def test_two_clocks_that_apply_the_same_sale_and_its_refund_at_once_record_each_
     back = shop.refunds(paid, 2_900)
     for kind, about in (("checkout.session.completed", paid), ("charge.refunded", back)) * 2:
         with transaction():
-            stripe_events.store({"id": f"evt_{next(_events)}", "type": kind, "data": {"object": about}})
+            stripe_events.store({"id": f"evt_{new_id()}", "type": kind, "data": {"object": about}})
     applied = at_once(stripe_events.apply_events, stripe_events.apply_events)
     assert sum(each for each in applied if isinstance(each, int)) == 4
     (sale,) = every()
     assert (sale.refunded_minor, earned(sale), refunds()) == (2_900, 1_000, [(2_900, "applied")])
-
-
-def test_refunds_take_off_the_difference_in_whatever_order_they_come(ana: Membership, shop: Shop) -> None:
-    paid, _sale = bought(shop)
-    early = shop.refunds(paid, 2_900)
-    late = shop.refunds(paid, 5_000)
-    assert told("charge.refunded", late) == "7900 EUR taken off"
-    assert told("charge.refunded", early) == "nothing to take off"
-    told("charge.refunded", shop.refunds(paid, 5_000))
-    (sale,) = every()
-    assert (sale.refunded_minor, earned(sale)) == (12_900, 0)
-    assert refunds() == [(7_900, "applied"), (5_000, "applied")]
-
-
-@pytest.mark.parametrize("first", ["stripe", "shop"])
-def test_a_refund_that_stripe_and_the_shop_tell_counts_once(
-    cast: Cast, ana: Membership, shop: Shop, first: str
-) -> None:
-    paid, sale = bought(shop)
-    back = shop.refunds(paid, 2_900)
-    said = NewRefund(
-        external_id="r-1",
-        conversion_external_id=sale.external_id,
-        amount_minor=2_900,
-        occurred_at=now().isoformat(),
-    )
-    if first == "stripe":
-        assert told("charge.refunded", back) == "2900 EUR taken off"
-        with pytest.raises(RefundToldByStripe), transaction():
-            conversions.refund(said, by=COMMAND, unit_id=sale.unit_id)
-    else:
-        with transaction():
-            conversions.refund(said, by=COMMAND, unit_id=sale.unit_id)
-        assert told("charge.refunded", back) == "nothing to take off"
-    (sale,) = every()
-    assert (sale.refunded_minor, earned(sale), refunds()) == (2_900, 1_000, [(2_900, "applied")])
-
-
-def test_a_refund_that_comes_before_its_sale_brings_it_along(ana: Membership, shop: Shop) -> None:
-    paid = shop.sells(sent={"metadata[spk]": token()})
-    assert told("charge.refunded", shop.refunds(paid, 2_900)) == "recorded; 2900 EUR taken off"
-    assert told("checkout.session.completed", paid) == "recorded; nothing to take off"
-    assert [(each.amount_minor, each.refunded_minor) for each in every()] == [(12_900, 2_900)]
-
-
-def test_a_lost_dispute_takes_back_once_and_an_open_one_only_holds(
-    ana: Membership, shop: Shop, stripe: LocalStripe
-) -> None:
-    paid, sale = bought(shop)
-    dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")
-    for kind in ("charge.dispute.created", "charge.dispute.funds_withdrawn"):
-        assert told(kind, dispute) == "nothing to take off"
-    assert _states(sale) == ["held"]
-    stripe.order(f"disputes/{dispute['id']}/close", status="lost")
-    for kind in ("charge.dispute.closed", "charge.dispute.closed"):
-        told(kind, dispute)
-    assert (refunds(), earned(sale), _states(sale)) == ([(12_900, "applied")], 0, ["reversed"])
-    stripe.order(f"disputes/{dispute['id']}/close", status="won")
-    assert told("charge.dispute.funds_reinstated", dispute) == "12900 EUR given again"
-    assert told("charge.dispute.funds_reinstated", dispute) == "nothing to take off"
-    assert (refunds(), earned(sale), _states(sale)) == ([(12_900, "came_back")], 1_290, ["pending"])
-
-
-@pytest.mark.parametrize("kind", ["refund.failed", "refund.updated", "charge.refund.updated"])
-def test_a_refund_that_fails_later_gives_again_what_it_took(
-    ana: Membership, shop: Shop, stripe: LocalStripe, kind: str
-) -> None:
-    paid, sale = bought(shop)
-    for amount in (2_900, 5_000):
-        told("charge.refunded", shop.refunds(paid, amount))
-    assert refunds() == [(2_900, "applied"), (5_000, "applied")]
-    newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
-    failed = stripe.order(f"refunds/{newest['id']}/fail")
-    assert told(kind, failed) == "5000 EUR given again"
-    assert told(kind, failed) == "nothing to take off"
-    assert (refunds(), earned(sale)) == ([(2_900, "applied"), (5_000, "came_back")], 1_000)
-
-
-def test_of_two_refunds_the_older_one_that_fails_leaves_what_the_newer_took(
-    ana: Membership, shop: Shop, stripe: LocalStripe
-) -> None:
-    paid, sale = bought(shop)
-    for amount in (2_900, 5_000):
-        told("charge.refunded", shop.refunds(paid, amount))
-    oldest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][-1]
-    assert failed(stripe, oldest) == "2900 EUR given again"
-    assert (refunds(), earned(sale)) == ([(2_900, "applied"), (5_000, "came_back"), (2_100, "applied")], 790)
-    with transaction(read_only=True):
-        assert session().get_one(Conversion, sale.id).refunded_minor == 5_000
-
-
-def test_a_refund_that_failed_and_is_made_again_of_the_same_sum_takes_off_again(
-    ana: Membership, shop: Shop, stripe: LocalStripe
-) -> None:
-    paid, sale = bought(shop)
-    for hours in range(2):
-        with at(now() + timedelta(hours=hours)):
-            assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
-            newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
-            assert failed(stripe, newest) == "5000 EUR given again"
-    assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
-    assert [state for _, state in refunds()] == ["came_back", "came_back", "applied"]
-    assert earned(sale) == 790
-
-
-def test_what_stands_of_a_refund_twice_is_taken_twice(
-    ana: Membership, shop: Shop, stripe: LocalStripe
-) -> None:
-    paid, sale = bought(shop)
-    for hours in range(2):
-        with at(now() + timedelta(hours=hours)):
-            for amount in (2_900, 5_000):
-                told("charge.refunded", shop.refunds(paid, amount))
-            made = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
-            newest, older = [each for each in made if each["status"] == "succeeded"][:2]
-            assert failed(stripe, older) == "2900 EUR given again"
-            assert failed(stripe, newest) == "5000 EUR given again"
-    assert {state for _, state in refunds()} == {"came_back"}
-    assert earned(sale) == 1_290
-
-
-def test_a_refund_whose_name_is_taken_leaves_its_event_open(
-    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe
-) -> None:
-    paid, _sale = bought(shop)
-    with transaction():
-        give_back(cast.hub.id, "another", 700, external_id=f"{shop.charge(paid)['id']}#1")
-    assert told("charge.refunded", shop.refunds(paid, 5_000)) == ""
-    assert len(left_lying()) == 1
-
-
-@pytest.mark.parametrize(("by_charge", "expected"), [(7_900, 2_900), (2_900, 2_900)])
-def test_a_failed_refund_counts_no_more_whether_the_charge_knows_it_or_not(
-    by_charge: int, expected: int
-) -> None:
-    charge = {"id": "ch_1", "paid": True, "created": 1, "amount": 12_900, "amount_refunded": by_charge}
-    tried = [{"amount": 2_900, "status": "succeeded"}, {"amount": 5_000, "status": "failed"}]
-    found = stripe_facts.of_charge([charge], (), tried)
-    assert found is not None
-    assert found.refunded == expected
-
-
-def test_a_won_dispute_leaves_everything_as_it_was(ana: Membership, shop: Shop, stripe: LocalStripe) -> None:
-    paid, sale = bought(shop)
-    dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")
-    told("charge.dispute.created", dispute)
-    stripe.order(f"disputes/{dispute['id']}/close", status="won")
-    told("charge.dispute.closed", dispute)
-    told("charge.dispute.funds_reinstated", dispute)
-    assert (refunds(), earned(sale), _states(sale)) == ([], 1_290, ["pending"])
-
-
-def _states(sale: Conversion) -> list[str]:
-    with transaction():
-        return [each.state for each in rewards_of_conversion(sale.id)]
 
 
 def test_a_subscription_is_one_order_at_first_and_a_sale_of_the_known_customer_each_time_after(
@@ -584,9 +299,3 @@ def test_a_refund_waits_a_while_for_an_order_that_the_api_has_not_told_yet(
     with at(now() + timedelta(hours=1)):
         stripe_events.apply_events()
     assert [each.result for each in left_lying()] == []
-
-
-def left_lying() -> list[stripe_events.StripeEvent]:
-    with transaction():
-        waiting = select(stripe_events.StripeEvent).where(col(stripe_events.StripeEvent.applied_at).is_(None))
-        return list(session().exec(waiting).all())
