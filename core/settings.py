@@ -70,8 +70,8 @@ class Settings(BaseSettings):
     @field_validator("metrics_token")
     @classmethod
     def _long_token(cls, value: str) -> str:
-        if value and len(value) < MIN_TOKEN_LENGTH:
-            raise ValueError("must have at least 16 characters")
+        if value and (len(value) < MIN_TOKEN_LENGTH or not value.isascii() or not value.isprintable()):
+            raise ValueError("must have at least 16 characters, of ASCII only: a header carries it")
         return value
 
     @field_validator("base_url", "stripe_api_base")

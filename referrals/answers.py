@@ -56,7 +56,7 @@ class ShownClick(Answer):
     occurred_at: datetime
     counted: bool
     flags: list[str]
-    """head, prefetch, bot: why it is not counted; private: counted, and nothing is known of a visitor who asked not to be tracked"""
+    """head, prefetch, embedded (as a picture or frame of a page), bot: why it is not counted; private: counted, and nothing is known of a visitor who asked not to be tracked"""
 
 
 class ShownCandidate(Answer):

@@ -37,7 +37,7 @@ from referrals.conversions.listings import (
 )
 from referrals.conversions.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
 from referrals.conversions.refunds_in import RefundInOtherCurrency, RefundOfLead, RefundOfSeveral
-from referrals.conversions.seen import conversions_in, seen_link
+from referrals.conversions.seen import conversions_in, refunds_in, seen_link
 from referrals.links.links import Link, LinkNotFound
 from rewards.together import take_with_others
 from rewards.told import BatchResult, ToldConversion, take_all
@@ -122,9 +122,9 @@ def list_conversions(actor: Actor, query: ConversionListing) -> Response:
 @door.get("/api/v1/refunds")
 @by_query(RefundListing, scope="conversions:read", answers={200: RefundPage})
 def list_refunds(actor: Actor, query: RefundListing) -> Response:
-    """The refunds that the shops of the key's units told, Stripe's too, with what became of each, the newest first."""
-    told = col(Refund.unit_id).in_(actor.units_for("conversions:read"))
-    wanted = narrow_refunds(select(Refund).where(told), query)
+    """The refunds that the key's units told or whose sale they see, whoever told it, the newest first."""
+    units = actor.units_for("conversions:read")
+    wanted = narrow_refunds(select(Refund).where(refunds_in(units)), query)
     page = page_of(wanted, (col(Refund.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_refund)
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -68,10 +69,37 @@ def workers(process: "subprocess.Popen[bytes]") -> list[int]:
     return [int(each) for each in children]
 
 
+def _replaced(process: "subprocess.Popen[bytes]", gone: int) -> bool:
+    """Whether there are two workers again."""
+    now = workers(process)
+    return len(now) == 2 and gone not in now
+
+
 def shared_mib(pid: int) -> float:
     """What a process shares with others, in MiB."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
     return sum(int(each.split()[1]) for each in lines if each.startswith("Shared_")) / KIBIBYTES
+
+
+def test_a_worker_that_is_killed_again_and_again_ends_no_other(
+    settings: Settings, link: str, tmp_path: Path
+) -> None:
+    port = free_port()
+
+    def answers() -> bool:
+        address = f"http://127.0.0.1:{port}/r/{link}"
+        return httpx.get(address, headers={"User-Agent": BROWSER}, verify=PLAIN).status_code == 302
+
+    with serving(settings, port, tmp_path / "web.log") as process:
+        eventually(answers, 60)
+        healthy = workers(process)[1]
+        for _ in range(3):
+            killed = next(each for each in workers(process) if each != healthy)
+            os.kill(killed, signal.SIGKILL)
+            eventually(partial(_replaced, process, killed))
+            assert eventually(answers)
+        assert healthy in workers(process)
+        assert process.poll() is None
 
 
 def test_workers_share_what_is_loaded_and_a_killed_one_is_back_with_clicks_of_its_own(

@@ -70,7 +70,7 @@ class Click(SQLModel, table=True):
     """YYYYMMDD, UTC"""
     counted: bool
     flags: str = Field(default="", sa_type=Text)
-    """of head, prefetch, bot, private, separated by commas"""
+    """of head, prefetch, embedded, bot, private, separated by commas"""
     visitor_hash: str = Field(default="", sa_type=Text)
     device: str = Field(default="", sa_type=Text)
     referrer_host: str = Field(default="", sa_type=Text)
@@ -196,7 +196,10 @@ def _take(segment: Path) -> int:
             _put_away(segment)
     except FileNotFoundError:  # another ingester put it away: nothing is lost, nothing is twice
         _forget(segment)
-    except _Beaten:  # another ingester has it
+    except (
+        _Beaten,
+        _SomeKnown,
+    ):  # another ingester has it, or the same clicks from another segment at this moment
         return taken
     return taken
 

@@ -23,6 +23,8 @@ PREFIX = "/r/"
 METHODS = frozenset({"GET", "HEAD"})
 COOKIE = "spk"
 LONGEST_CODE = 40
+BEHIND = "/.,;:!?)]}>'\"*"
+"""what sentences and brackets leave at the end of an address that people paste"""
 DAY_MS = 86_400_000
 LONGEST_REFERRER = 2_000
 _COUNTRY = re.compile("[A-Z]{2}")
@@ -59,6 +61,9 @@ class ClickPath:
         at_ms = now_ms()
         code = path[len(PREFIX) :].lower()
         link = self.links.find(code) if len(code) <= LONGEST_CODE else None
+        if link is None and code and code[-1] in BEHIND:
+            code = code.rstrip(BEHIND)
+            link = self.links.find(code) if len(code) <= LONGEST_CODE else None
         if link is None or not link.way.starts_ms <= at_ms < link.way.ends_ms:
             return self._app(environ, start_response)
         return self._forward(environ, start_response, link, code, at_ms)
@@ -128,11 +133,21 @@ class ClickPath:
 
 
 def _flags(environ: WSGIEnvironment, device: str, *, private: bool) -> str:
-    """What is special about a request, separated by commas; nothing for an ordinary visitor's."""
-    head, prefetch = environ["REQUEST_METHOD"] == "HEAD", _is_prefetch(environ)
-    if not (head or prefetch or private or device == "bot"):
+    """What is special about a request, separated by commas; nothing for an ordinary visitor's.
+
+    Embedded is what a page fetched as its picture, frame or script (Sec-Fetch-Dest): nobody followed a link.
+    """
+    head, prefetch, embedded = (
+        environ["REQUEST_METHOD"] == "HEAD",
+        _is_prefetch(environ),
+        environ.get("HTTP_SEC_FETCH_DEST", "document") != "document",
+    )
+    if not (head or prefetch or embedded or private or device == "bot"):
         return ""
-    said = (("head", head), ("prefetch", prefetch), ("bot", device == "bot"), ("private", private))
+    said = (
+        *(("head", head), ("prefetch", prefetch), ("embedded", embedded)),
+        *(("bot", device == "bot"), ("private", private)),
+    )
     return ",".join(name for name, so in said if so)
 
 

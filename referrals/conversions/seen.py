@@ -6,7 +6,7 @@ from sqlmodel import col, select
 from core.access import Actor, authorize
 from core.errors import NotFound
 from hub.programmes import Programme
-from referrals.conversions.conversions import Conversion, get_conversion
+from referrals.conversions.conversions import Conversion, Refund, get_conversion
 from referrals.links.links import Link, LinkNotFound, get_link
 
 
@@ -14,6 +14,12 @@ def conversions_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
     """The condition under which a conversion is one of these units'."""
     programmes = select(Programme.id).where(col(Programme.unit_id).in_(unit_ids))
     return or_(col(Conversion.unit_id).in_(unit_ids), col(Conversion.programme_id).in_(programmes))
+
+
+def refunds_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
+    """The condition under which a refund is one of these units': their shops told it, or it is of a sale of theirs."""
+    sales = select(Conversion.id).where(conversions_in(unit_ids))
+    return or_(col(Refund.unit_id).in_(unit_ids), col(Refund.conversion_id).in_(sales))
 
 
 def seen_conversion(conversion_id: str, actor: Actor, action: str) -> Conversion:

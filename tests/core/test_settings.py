@@ -39,6 +39,8 @@ def with_environment(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str
         ({**PRODUCTION, "SECRET_KEY": ""}, "SECRET_KEY is required in production: at least 32 characters, kept secret"),
         ({**PRODUCTION, "BASE_URL": "http://spokes.example"}, "BASE_URL is required in production and starts with https://"),
         ({**PRODUCTION, "BASE_URL": ""}, "BASE_URL is required in production and starts with https://"),
+        ({"METRICS_TOKEN": "short"}, "METRICS_TOKEN: must have at least 16 characters, of ASCII only: a header carries it"),
+        ({"METRICS_TOKEN": "ein-Schlüssel-von-24-Zei"}, "METRICS_TOKEN: must have at least 16 characters, of ASCII only: a header carries it"),
         ({**PRODUCTION, "STRIPE_API_KEY": "sk_live_x"}, "STRIPE_WEBHOOK_SECRET is required beside STRIPE_API_KEY"),
         ({**PRODUCTION, "LEDGER_CONFORMANCE": "1"}, "LEDGER_CONFORMANCE opens the ledger to everybody and is refused in production"),
         ({"SPOKES_ENV": "staging"}, "SPOKES_ENV Input should be 'development' or 'production'"),

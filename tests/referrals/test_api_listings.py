@@ -84,7 +84,14 @@ def test_refunds_by_time_order_and_what_became_of_them(machine: Machine, cast: C
     assert ids(state="parked") == ids(conversion_external_id="order-2") == ["r-2"]
     assert ids(external_id="r-0", state="applied") == ["r-0"]
     assert ids(limit=1) == ["r-2"]
-    assert len(listed(machine(cast.hub, "conversions:read"), "refunds")) == 4
+    with db.transaction():  # the hub's shop sold by the unit's link, and gave back
+        bring(cast.hub.id, external_id="order-h", code="ana")
+        give_back(cast.hub.id, "order-h", 100, external_id="r-h")
+    assert ids()[0] == "r-h"
+    assert "r-h" not in [
+        each["external_id"] for each in listed(machine(cast.south, "conversions:read"), "refunds")
+    ]
+    assert len(listed(machine(cast.hub, "conversions:read"), "refunds")) == 5
     assert shop.get("/api/v1/refunds?state=lost").status_code == 422
     assert machine(cast.north, "links:read").get("/api/v1/refunds").status_code == 403
 

@@ -100,6 +100,11 @@ def test_the_click_is_on_file_before_the_answer_and_in_the_database_after_ingest
         ({"agent": "TelegramBot (like TwitterBot)"}, "bot"),
         ({"agent": "Mozilla/5.0 (compatible; Discordbot/2.0; +https://discordapp.com)"}, "bot"),
         ({"agent": IMESSAGE}, "bot"),
+        ({"agent": "-"}, "bot"),
+        ({"agent": "Java/17.0.2"}, "bot"),
+        ({"agent": "MyApp/3 CFNetwork/1 Darwin/22"}, "bot"),
+        ({"HTTP_SEC_FETCH_DEST": "image", "HTTP_SEC_FETCH_MODE": "no-cors"}, "embedded"),
+        ({"HTTP_SEC_FETCH_DEST": "iframe"}, "embedded"),
         ({"HTTP_SEC_PURPOSE": "prefetch", "HTTP_SEC_GPC": "1"}, "prefetch,private"),
         ({"agent": "curl/8.5.0", "method": "HEAD"}, "head,bot"),
     ],
@@ -422,6 +427,19 @@ def test_a_programme_that_changed_is_known_to_the_click_path(
     visitors.path.links.refresh()
     for code in (link, "ben"):
         assert f"Max-Age={7 * 86_400};" in visitors.click(code).header("Set-Cookie")
+
+
+@pytest.mark.parametrize("behind", ["/", ".", ")", "/).", ",!", "'>"])
+def test_what_a_sentence_leaves_behind_an_address_loses_no_visitor(
+    visitors: Visitors, link: str, behind: str
+) -> None:
+    answer = visitors.click(f"{link}{behind}")
+    assert (answer.status, stored(answer.click_id).code) == (302, link)
+
+
+def test_a_page_that_was_followed_counts(visitors: Visitors, link: str) -> None:
+    click = stored(visitors.click(link, HTTP_SEC_FETCH_DEST="document").click_id)
+    assert (click.counted, click.flags) == (True, "")
 
 
 def test_the_signature_of_a_token_is_hmac_sha_256(settings: Settings) -> None:
