@@ -20,6 +20,7 @@ from referrals.conversions.narrowing import narrowed
 from referrals.conversions.refunds import refunds_of
 from referrals.conversions.refused_refunds import SETTLE
 from referrals.conversions.seen import conversions_in, seen_conversion
+from referrals.conversions.waiting import waits_until
 from referrals.fraud.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links.links import Link
 from referrals.links.owners import has, members_named, owners_of
@@ -71,6 +72,7 @@ def show_conversion(conversion_id: str) -> str:
         shared=seen.shared,
         candidates=seen.candidates,
         cases=_cases_seen(conversion, actor),
+        waits_until=waits_until(conversion.id, conversion.received_at),
         refunds=refunds,
         may_settle=refused_refunds.wait_for(conversion, actor),
         codes=dict(session().exec(codes).all()),

@@ -14,6 +14,7 @@ from sqlmodel import Field, SQLModel
 
 from core import bulk
 from core.columns import moment
+from core.db import session
 
 LEASE = timedelta(minutes=10)
 """so long one that is being decided is left to whoever began"""
@@ -37,6 +38,12 @@ class _NewWaiting:
     conversion_id: str
     next_at: datetime
     looks: int = 0
+
+
+def waits_until(conversion_id: str, received_at: datetime) -> datetime | None:
+    """Until when a conversion is looked at again; None for one that does not wait."""
+    waits = session().get(WaitingConversion, conversion_id) is not None
+    return received_at + LOOKS[-1] if waits else None
 
 
 def wait_for(conversion_ids: Sequence[str], received_at: datetime) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from sqlmodel import col, select
 
 from advocates.membership import Membership
@@ -24,7 +25,7 @@ from referrals.links.link_changes import change_link, terms_of
 from referrals.links.links import get_link
 from rewards.ledger import proof
 from rewards.reward import Reward
-from tests.factories import Cast, acting
+from tests.factories import Cast, acting, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link, order
 from tests.rewards.stories import percent_rule
 
@@ -107,6 +108,17 @@ def test_a_link_that_began_after_the_sale_earns_nothing_for_it_and_says_why(
         (candidate,) = candidates_of([conversion.id])[conversion.id]
         assert (candidate.verdict, candidate.membership_id) == ("the link did not run then", ana.id)
         assert get_conversion(conversion.id).reason == "nobody's: the link did not run then"
+
+
+def test_staff_see_that_it_waits_and_until_when(cast: Cast, ana: Membership, client: FlaskClient) -> None:
+    conversion = sold(cast, coupon="ana10")
+    sign_in(client, cast.manager)
+    page = f"/console/conversions/{conversion.id}"
+    assert "It is looked for again until" in client.get(page).text
+    give_coupon(cast)
+    with at(later()):
+        assert look_again() == 1
+    assert "It is looked for again until" not in client.get(page).text
 
 
 def test_what_stays_unknown_is_let_go_after_two_days(cast: Cast, ana: Membership) -> None:
