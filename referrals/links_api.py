@@ -77,11 +77,14 @@ def open_link(actor: Actor, wanted: WantedLink) -> tuple[Response, int]:
     LinkChanges,
     scope="links:write",
     answers={200: ShownLink},
-    refuses=(LinkNotFound, AlreadyEnded, LinkChanged, HostNotAllowed, WrongDestination, EndsTooEarly),
+    refuses=(
+        *(LinkNotFound, AlreadyEnded, LinkChanged, HostNotAllowed, WrongDestination, EndsTooEarly),
+        *(CouponTaken, WrongCoupon),
+    ),
     example=A_LINK_CHANGE,
 )
 def change_link(actor: Actor, changes: LinkChanges, code: str) -> Response:
-    """Change where a link leads, its campaign, or when it ends."""
+    """Change where a link leads, its campaign, its coupon, or when it ends."""
     link = seen_link(code, actor, "links:write")
     wanted = replace(link_changes.terms_of(link), **changes.model_dump(exclude_unset=True))
     link_changes.change_link(link, wanted, by=actor, seen_version=link.version)

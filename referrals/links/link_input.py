@@ -50,12 +50,13 @@ class LinkChanges(Input):
 
     destination: Destination | None = None
     campaign: Campaign | None = None
+    coupon: Written | None = Field(default=None, description="null: none")
     ends_at: When | None = Field(default=None, description="null: for good")
 
     @model_validator(mode="after")
     def _something(self) -> "LinkChanges":
         if not self.model_fields_set:
-            raise ValueError("name at least one of destination, campaign and ends_at")
-        if None in {getattr(self, name) for name in self.model_fields_set - {"ends_at"}}:
-            raise ValueError("only ends_at can be null")
+            raise ValueError("name at least one of destination, campaign, coupon and ends_at")
+        if None in {getattr(self, name) for name in self.model_fields_set - {"coupon", "ends_at"}}:
+            raise ValueError("only coupon and ends_at can be null")
         return self

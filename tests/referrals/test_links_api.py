@@ -173,6 +173,18 @@ def test_a_link_is_changed_and_visitors_follow(crm: FlaskClient, ana: Membership
         assert crm.patch(f"{LINKS}/ana", json=wrong).status_code == 422
 
 
+def test_a_coupon_is_given_taken_away_and_one_links_only(crm: FlaskClient, ana: Membership) -> None:
+    for code in ("ana", "ana-two"):
+        crm.post(LINKS, json={"advocate_id": ana.id, "code": code})
+    assert crm.patch(f"{LINKS}/ana", json={"coupon": "ana10"}).get_json()["coupon"] == "ANA10"
+    assert crm.patch(f"{LINKS}/ana", json={"campaign": "may"}).get_json()["coupon"] == "ANA10"
+    taken = crm.patch(f"{LINKS}/ana-two", json={"coupon": "ANA10"})
+    assert (taken.status_code, taken.get_json()["error"]) == (409, "CouponTaken")
+    assert crm.patch(f"{LINKS}/ana", json={"coupon": None}).get_json()["coupon"] is None
+    assert crm.patch(f"{LINKS}/ana-two", json={"coupon": "ANA10"}).status_code == 200
+    assert crm.patch(f"{LINKS}/ana", json={"coupon": "!"}).get_json()["error"] == "WrongCoupon"
+
+
 def test_a_link_ends_once_and_is_not_changed_afterwards(
     crm: FlaskClient, ana: Membership, visitors: Visitors
 ) -> None:
