@@ -99,10 +99,25 @@ def _settle(conversion_id: str) -> int:
     candidates = session().exec(wanted.order_by(col(AttributionCandidate.position))).all()
     known = _known_of(conversion, candidates)
     if _was_won_elsewhere(conversion, known):
-        conversion.reason = ELSEWHERE
-        session().add(conversion)
+        _say(conversion, ELSEWHERE)
         return _let_go(conversion_id)
     decided = _decided(conversion, candidates, known)
+    _note(candidates, decided)
+    if (winner := decided.winner) is not None:
+        why = f"the {winner.source} {winner.given} became known on {now():%-d %b %Y, %H:%M} UTC"
+        settle(conversion, decided, why=why, by=CLOCK)
+        refunds.apply_parked(conversion)
+        _let_go(conversion_id)
+        return 1
+    _say(conversion, decided.reason)
+    if any(each.touch.problem.startswith(touches.UNKNOWN) for each in decided.candidates):
+        _look_later([conversion_id])  # for what it named besides
+        return 0
+    return _let_go(conversion_id)
+
+
+def _note(candidates: Sequence[AttributionCandidate], decided: Attribution) -> None:
+    """Whose link each names that names one now, and why those that do not win do not."""
     for candidate, judged in zip(candidates, decided.candidates, strict=True):
         if candidate.link_id is None and judged.touch.link_id is not None:
             candidate.link_id, candidate.membership_id = judged.touch.link_id, judged.touch.membership_id
@@ -110,19 +125,11 @@ def _settle(conversion_id: str) -> int:
                 candidate.verdict = judged.verdict
             session().add(candidate)
     session().flush()
-    if decided.winner is None:
-        conversion.reason = decided.reason
-        session().add(conversion)
-        if any(each.touch.problem.startswith(touches.UNKNOWN) for each in decided.candidates):
-            _look_later([conversion_id])  # for what it named besides
-            return 0
-        return _let_go(conversion_id)
-    winner = decided.winner
-    why = f"the {winner.source} {winner.given} became known on {now():%-d %b %Y, %H:%M} UTC"
-    settle(conversion, decided, why=why, by=CLOCK)
-    refunds.apply_parked(conversion)
-    _let_go(conversion_id)
-    return 1
+
+
+def _say(conversion: Conversion, reason: str) -> None:
+    conversion.reason = reason
+    session().add(conversion)
 
 
 def _let_go(conversion_id: str) -> int:
