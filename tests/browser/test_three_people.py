@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.service, pytest.mark.timeout(420)
 
 EMAIL, NAME = "ben.carver@people.example", "Ben Carver"
 OWN_PASSWORD = "seven spoons in a drawer"
-PATIENCE_MS = 15_000
+PATIENCE_MS = 30_000
 
 
 @pytest.fixture
@@ -166,7 +166,7 @@ def see_certificate(page: Page) -> None:
     """It appears by itself as soon as the clock has printed it; the public page proves it."""
     expect(page.get_by_role("heading", name="Your certificate")).to_be_visible()
     download = page.get_by_role("link", name="Download the PDF")
-    expect(download).to_be_visible(timeout=30_000)
+    expect(download).to_be_visible(timeout=60_000)
     printed = page.request.get(str(download.get_attribute("href")))
     words = "".join(sheet.extract_text() for sheet in pypdf.PdfReader(io.BytesIO(printed.body())).pages)
     assert NAME in words

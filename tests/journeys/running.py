@@ -95,7 +95,7 @@ class Postbox:
         return eventually(found, MAIL_TIMEOUT_S)
 
 
-def eventually(look: Callable[[], T | None], timeout_s: float = 20, *, every_s: float = 0.1) -> T:
+def eventually(look: Callable[[], T | None], timeout_s: float = 60, *, every_s: float = 0.1) -> T:
     """The answer of `look` as soon as it has a true one; what it raises in the end is raised."""
     until = time.monotonic() + timeout_s
     while True:

@@ -166,7 +166,7 @@ def the_click_is_counted_once(api: httpx.Client, code: str, token: str) -> None:
             each for each in api.get("/clicks", params={"limit": 50}).json()["items"] if each["code"] == code
         ]
 
-    found = eventually(lambda: recorded() if len(recorded()) == 3 else [], timeout_s=10)
+    found = eventually(lambda: recorded() if len(recorded()) == 3 else [])
     assert [each["id"] for each in found if each["counted"]] == [token.partition(".")[0]]
 
 
@@ -212,7 +212,6 @@ def the_hold_passes(service: Service, manager: Browser, reward_id: str) -> None:
     manager.sign_in("manager@demo.example")  # sessions end after a fortnight
     eventually(
         lambda: f"{reward_id}:" in manager.get("/console/rewards?q=journey-1042").text,
-        timeout_s=30,
         every_s=0.5,
     )
     assert "10 %" in manager.get(page).text
