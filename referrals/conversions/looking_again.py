@@ -38,11 +38,16 @@ def look_again() -> int:
 
 
 def stuck() -> list[str]:
-    """Check: every conversion whose next look should have been an hour ago, as a sentence."""
-    late = select(WaitingConversion).where(WaitingConversion.next_at < now() - STUCK_AFTER)
+    """Check: every conversion whose next, or last, look should have been an hour ago, as a sentence."""
+    late = now() - STUCK_AFTER
+    wanted = (
+        select(Conversion)
+        .join(WaitingConversion)
+        .where(or_(col(WaitingConversion.next_at) < late, col(Conversion.received_at) < late - LOOKS[-1]))
+    )
     return [
-        f"conversion {each.conversion_id} should have been looked at again at {each.next_at:%Y-%m-%d %H:%M}"
-        for each in session().exec(late.order_by(col(WaitingConversion.next_at)).limit(AT_ONCE))
+        f"conversion {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not looked at again"
+        for each in session().exec(wanted.order_by(col(Conversion.id)).limit(AT_ONCE))
     ]
 
 
