@@ -15,12 +15,13 @@ from typing import cast
 
 CONNECTIONS = 32
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/126.0 Safari/537.36"
+_LENGTH = re.compile(rb"(?i)\r\ncontent-length: *(\d+)")
 _MS = {"us": 0.001, "ms": 1.0, "s": 1_000.0}
 _SCRIPT = """
 local requests = {}
 function init(args)
   wrk.headers["User-Agent"] = "%s"
-  for code in io.lines(args[1]) do requests[#requests + 1] = wrk.format("GET", "/r/" .. code) end
+  for path in io.lines(args[1]) do requests[#requests + 1] = wrk.format("GET", path) end
   math.randomseed(os.time())
 end
 function request() return requests[math.random(#requests)] end
@@ -42,11 +43,11 @@ def has_wrk() -> bool:
     return shutil.which("wrk") is not None
 
 
-def load(port: int, codes: Sequence[str], seconds: float) -> Loaded:
+def load(port: int, codes: Sequence[str], seconds: float, below: str = "/r/") -> Loaded:
     """Ask for these links (drawn evenly from `codes`, which may name one more than once) for so long."""
     with TemporaryDirectory() as place:
-        wanted = Path(place, "codes")
-        wanted.write_text("\n".join(codes) + "\n")
+        wanted = Path(place, "paths")
+        wanted.write_text("".join(f"{below}{code}\n" for code in codes))
         if not has_wrk():
             words = [sys.executable, "-m", "bench.load", str(port), str(wanted), str(seconds)]
             rate, p99, failed = subprocess.run(
@@ -83,11 +84,11 @@ def _understood(said: str) -> Loaded:
 
 
 class _Visitor(Protocol):
-    """One connection of our own loader: asks, waits for the end of the answer's head, asks again."""
+    """One connection of our own loader: asks, waits for the end of the answer, asks again."""
 
     def __init__(self, requests: Sequence[bytes], took: list[float]) -> None:
         self.requests, self.took = requests, took
-        self.at, self.failed, self.began, self.head = id(self) % len(requests), 0, 0.0, b""
+        self.at, self.failed, self.began, self.answer = id(self) % len(requests), 0, 0.0, b""
         self.transport: Transport | None = None
 
     def connection_made(self, transport: object) -> None:
@@ -95,23 +96,24 @@ class _Visitor(Protocol):
         self._ask()
 
     def data_received(self, data: bytes) -> None:
-        self.head += data
-        if not self.head.endswith(b"\r\n\r\n"):
+        self.answer += data
+        head, ended, body = self.answer.partition(b"\r\n\r\n")
+        length = _LENGTH.search(head)
+        if not ended or len(body) < (int(length[1]) if length else 0):
             return
         self.took.append(time.perf_counter() - self.began)
-        self.failed += not self.head.startswith(b"HTTP/1.1 302")
+        self.failed += not head.startswith(b"HTTP/1.1 302")
         self._ask()
 
     def _ask(self) -> None:
-        self.at, self.head, self.began = (self.at + 1) % len(self.requests), b"", time.perf_counter()
+        self.at, self.answer, self.began = (self.at + 1) % len(self.requests), b"", time.perf_counter()
         if self.transport is not None:
             self.transport.write(self.requests[self.at])
 
 
-async def _visit(port: int, codes: Sequence[str], seconds: float) -> Loaded:
-    requests = [
-        f"GET /r/{each} HTTP/1.1\r\nHost: x\r\nUser-Agent: {BROWSER}\r\n\r\n".encode() for each in codes
-    ]
+async def _visit(port: int, paths: Sequence[str], seconds: float) -> Loaded:
+    head = f"Host: 127.0.0.1:{port}\r\nUser-Agent: {BROWSER}"
+    requests = [f"GET {each} HTTP/1.1\r\n{head}\r\n\r\n".encode() for each in paths]
     took: list[float] = []
     loop = get_running_loop()
     made = [

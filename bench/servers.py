@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -19,13 +19,18 @@ START_TIMEOUT_S = 60
 MEBIBYTE = 1024 * 1024
 
 
+class NotStarted(SystemExit):
+    """A server that does not answer; unless somebody can do without it, the bench ends with its words."""
+
+
 @dataclass(frozen=True)
 class Server:
-    """A running server."""
+    """A running server; its links are `below` a path."""
 
     name: str
     port: int
     process: "subprocess.Popen[bytes]"
+    below: str = "/r/"
 
     def worker_memory(self) -> list[float]:
         """What each worker costs, in MiB: its own pages, and its part of those it shares (PSS)."""
@@ -51,19 +56,24 @@ def process(
     words: list[str], environment: Mapping[str, str], log: Path
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """A process of ours, ended with all its children."""
+    with command([sys.executable, "-m", *words], ROOT, environment, log) as running:
+        yield running
+
+
+@contextmanager
+def command(
+    words: list[str], folder: Path, environment: Mapping[str, str], log: Path
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Any command in a folder, ended with all its children."""
     with log.open("ab") as said:
         running = subprocess.Popen(
-            [sys.executable, "-m", *words],
-            cwd=ROOT,
-            env=dict(environment),
-            stdout=said,
-            stderr=said,
-            start_new_session=True,
+            words, cwd=folder, env=dict(environment), stdout=said, stderr=said, start_new_session=True
         )
     try:
         yield running
     finally:
-        os.killpg(running.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ended by itself: its words matter, not this
+            os.killpg(running.pid, signal.SIGTERM)
         try:
             running.wait(10)
         except subprocess.TimeoutExpired:
@@ -81,7 +91,7 @@ def server(
     ours = application == "wsgi:app"
     words = ["webserver", *settings] if ours else ["granian", *WORDS, *settings, application]
     with process(words, environment, log) as running:
-        _wait(port, running, log)
+        wait(port, running, log)
         yield Server(name, port, running)
 
 
@@ -92,7 +102,8 @@ def free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait(port: int, running: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait(port: int, running: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until it answers, whatever it says; raises NotStarted."""
     until = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < until and running.poll() is None:
         connection = HTTPConnection("127.0.0.1", port, timeout=5)
@@ -105,4 +116,4 @@ def _wait(port: int, running: "subprocess.Popen[bytes]", log: Path) -> None:
             return
         finally:
             connection.close()
-    raise SystemExit(f"the server did not start:\n{log.read_text()}")
+    raise NotStarted(f"the server did not start:\n{log.read_text()}")
