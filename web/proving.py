@@ -31,7 +31,7 @@ class WrongPassword(WrongSignIn):
 
 @dataclass(frozen=True)
 class Proof:
-    """When a view wants one: of whoever has this right, for these values of the field `act`; empty: always."""
+    """When a view wants one: of whoever has this right, where a field `act` has one of these values; empty: always."""
 
     right: str
     acts: frozenset[str]
@@ -50,7 +50,9 @@ def proves(right: str = "", *acts: str) -> Callable[[View], View]:
 def question_before(view: Callable[..., Any] | None) -> ResponseReturnValue | None:
     """The question for the password, where one has to be asked before this view; call it outside of transactions."""
     proof: Proof | None = getattr(view, "proof", None)
-    if proof is None or (proof.acts and request.form.get("act") not in proof.acts):
+    # Every value that was sent: which of several a view takes is its own affair.
+    acts = {each.strip() for each in request.form.getlist("act")}
+    if proof is None or (proof.acts and not acts & proof.acts):
         return None
     if not current_user.is_authenticated or (proof.right and not current_user.may(proof.right)):
         return None  # the view refuses them

@@ -188,10 +188,10 @@ def _recover(claim: Claim, attempt: PayoutAttempt) -> bool:
     Nothing new begins while whoever called last may be asleep in that call, and wake up to make a second transfer (ADR 25).
     """
     found, too_late = _find(claim), now() - attempt.sent_at >= RESEND_WITHIN
-    if found is not None:
-        return _adopt(claim, attempt, found, settled=too_late)
     unheard = attempt.unheard_since
     may_come = unheard is not None and now() - unheard < ASLEEP_AT_MOST
+    if found is not None:
+        return _adopt(claim, attempt, found, settled=too_late and not may_come)
     if too_late and may_come:
         with transaction():
             payout_outcomes.unclear(claim.payout, STILL_OUT)
@@ -226,7 +226,7 @@ def _send(claim: Claim, attempt: PayoutAttempt, call: _Call) -> bool:
         with transaction():
             payout_outcomes.heard(attempt, call.began, call.unheard_before)
         return _not_sent(claim, attempt, error, may_come=call.earlier_may_come)
-    return _adopt(claim, attempt, transfer, settled=True)
+    return _adopt(claim, attempt, transfer, settled=not call.earlier_may_come)
 
 
 def _not_sent(claim: Claim, attempt: PayoutAttempt, error: StripeError, *, may_come: bool) -> bool:
@@ -241,7 +241,7 @@ def _still_out(claim: Claim, attempt: PayoutAttempt, error: StripeError) -> bool
     """A no to us is none to whoever is asleep in the same call: it is believed once they would have woken up."""
     found = _find(claim)
     if found is not None:
-        return _adopt(claim, attempt, found, settled=isinstance(error, Refused))
+        return _adopt(claim, attempt, found, settled=False)
     with transaction():
         payout_outcomes.unclear(claim.payout, f"{STILL_OUT} {error.message}")
     return False
@@ -278,7 +278,7 @@ def _as_meant(payout: Payout, transfer: Transfer) -> bool:
 
 
 def _adopt(claim: Claim, attempt: PayoutAttempt, transfer: Transfer, *, settled: bool) -> bool:
-    """Take the transfer for the payout's, or stop at another amount; `settled`: the attempt itself made none."""
+    """Take the transfer for the payout's, or stop at another amount; `settled`: the attempt made none, and will make none."""
     with transaction():
         if _as_meant(claim.payout, transfer):
             sent = payout_outcomes.sent(claim.payout, attempt, transfer)

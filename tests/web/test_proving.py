@@ -78,6 +78,18 @@ def test_what_pays_nobody_needs_no_proof_and_strangers_are_refused_without_being
     assert state_of(picked) == "denied"
 
 
+@pytest.mark.parametrize("acts", [["", "approve"], ["show", "approve"], [" ", "approve"], ["approve", ""]])
+def test_an_act_that_is_sent_twice_is_asked_for_all_the_same(
+    client: FlaskClient, cast: Cast, picked: str, acts: list[str]
+) -> None:
+    """A form takes the last value that is not empty; the question is asked for any that wants it."""
+    sign_in(client, cast.manager)
+    with at(now() + LATER):
+        asked = client.post("/console/rewards", data={"act": acts, "picked": [picked]})
+        assert (asked.status_code, "Your password, please" in asked.text) == (403, True)
+    assert state_of(picked) == "approvable"
+
+
 def test_guessing_is_stopped_after_ten_tries(client: FlaskClient, cast: Cast, picked: str) -> None:
     sign_in(client, cast.manager)
     with at(now() + LATER):

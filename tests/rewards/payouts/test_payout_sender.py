@@ -1,6 +1,7 @@
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -516,6 +517,56 @@ def retry(cast: Cast, payout_id: str) -> None:
         payout_decisions.retry(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
 
 
+def reverse(stripe: LocalStripe, transfer_id: str) -> None:
+    """Somebody takes the transfer back at Stripe."""
+    answer = httpx.post(
+        f"{stripe.url}/v1/transfers/{transfer_id}/reversals",
+        headers={"Authorization": "Bearer sk_test_local"},
+        trust_env=False,
+    )
+    assert answer.is_success
+
+
+def goes_on_once_awake(cast: Cast, payout_id: str, stripe: LocalStripe, foreign: str) -> None:
+    """Beside another's transfer the attempt stays open while its caller may wake up, and does: it is paid once."""
+    assert (state_of(payout_id), [each.outcome for each in attempts_of(payout_id)]) == ("held", ["open"])
+    reverse(stripe, foreign)
+    with pytest.raises(NotSettled), transaction():
+        payout_decisions.take_back(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+    wake_up(payout_id)
+    assert send(hours=25) == 1
+    assert sorted(each["amount"] for each in stripe.transfers()) == [99, 1_290]
+    assert clean() == []
+
+
+def test_a_transfer_of_another_amount_closes_no_attempt_whose_caller_may_be_asleep(
+    cast: Cast, payout_id: str, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fall_asleep(monkeypatch)
+    fall_asleep(monkeypatch, hours=19.5)
+    foreign = foreign_transfer(payout_id)
+    assert send(hours=20.5) == 0
+    goes_on_once_awake(cast, payout_id, stripe, foreign)
+
+
+def test_nor_does_a_no_that_comes_while_it_is_made(
+    cast: Cast, payout_id: str, stripe: LocalStripe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fall_asleep(monkeypatch)
+    made: list[str] = []
+    really = stripe_gateway.send_transfer
+
+    def meanwhile(*given: Any, **named: Any) -> Any:  # noqa: ANN401 - as the gateway has them
+        monkeypatch.setattr(stripe_gateway, "send_transfer", really)
+        made.append(foreign_transfer(payout_id))
+        stripe.fault("refuse", times=1, code="transfers_not_allowed", remembered=False)
+        return really(*given, **named)
+
+    monkeypatch.setattr(stripe_gateway, "send_transfer", meanwhile)
+    assert send(minutes=2) == 0
+    goes_on_once_awake(cast, payout_id, stripe, made[0])
+
+
 def test_beside_a_transfer_of_another_amount_nothing_is_paid_or_freed_until_it_is_reversed(
     cast: Cast, payout_id: str, stripe: LocalStripe
 ) -> None:
@@ -528,12 +579,7 @@ def test_beside_a_transfer_of_another_amount_nothing_is_paid_or_freed_until_it_i
     retry(cast, payout_id)
     assert send(minutes=2) == 0
     assert (state_of(payout_id), len(stripe.transfers())) == ("held", 1)
-    answer = httpx.post(
-        f"{stripe.url}/v1/transfers/{transfer_id}/reversals",
-        headers={"Authorization": "Bearer sk_test_local"},
-        trust_env=False,
-    )
-    assert answer.is_success
+    reverse(stripe, transfer_id)
     retry(cast, payout_id)
     assert send(minutes=4) == 1
     assert [each["amount"] for each in stripe.transfers()] == [1_290, 99]
