@@ -261,8 +261,8 @@ def _told_by_api(order_id: str) -> Conversion | None:
 
 def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
-    disputed.review(sale.id, charged.disputed)
     same_order.one_at_a_time(sale.external_id)
+    disputed.review(sale.id, charged.disputed)
     session().refresh(sale)
     gone = charged.gone_of(sale.amount_minor)
     missing = gone - sale.refunded_minor

@@ -10,6 +10,7 @@ from sqlmodel import Field, SQLModel, col
 
 from core.access import Actor
 from core.db import run, session
+from referrals.conversions.conversion_rows import Conversion, lock
 from rewards.approvals import holds
 from rewards.reward import UNDECIDED, Reward, rewards_of_conversion
 
@@ -28,7 +29,11 @@ class DisputedSale(SQLModel, table=True):
 
 
 def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
-    """Hold the sale's undecided rewards while a dispute is open; release those that only a dispute held; again: nothing."""
+    """Hold the sale's undecided rewards while a dispute is open; release those that only a dispute held; again: nothing.
+
+    Whoever grants something for the sale at this moment comes before or after, never in between.
+    """
+    lock(session().get_one(Conversion, conversion_id))
     if open_disputes:
         words = f"{WHY} ({', '.join(open_disputes)})."
         session().merge(DisputedSale(conversion_id=conversion_id, words=words))
@@ -42,7 +47,7 @@ def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
 
 
 def hold_again(conversion_id: str) -> None:
-    """Hold what a sale has earned by now, if its dispute is open."""
+    """Hold what a sale has earned by now, if its dispute is open; call it where something is granted or given again."""
     disputed = session().get(DisputedSale, conversion_id)
     if disputed is not None:
         for reward in rewards_of_conversion(conversion_id):

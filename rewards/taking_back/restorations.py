@@ -25,7 +25,7 @@ from rewards.reward import (
     get_reward,
     rewards_of_conversion,
 )
-from rewards.taking_back import write_offs
+from rewards.taking_back import disputed, write_offs
 from rewards.taking_back.below import DEAD, add_below
 from rewards.taking_back.reversals import lock
 
@@ -66,6 +66,7 @@ def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
         _give_open(reward, Money(rest, reward.currency), refund)
     if fraud_cases.under_review(str(reward.conversion_id)):
         reviews.hold(str(reward.conversion_id))
+    disputed.hold_again(str(reward.conversion_id))
     return reward
 
 
