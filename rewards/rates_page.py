@@ -1,14 +1,15 @@
 """Doors for staff: what currencies were worth, and the rates that rewards wait for."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import ngettext
+from pydantic import StringConstraints
 
 from core.access import Actor, authorize
-from core.inputs import Currency, Input, Line, Paragraphs
+from core.inputs import Currency, Input, Line
 from hub import actions
 from hub.units import Unit, all_units
 from rewards.rules import exchange_rates, rate_tables
@@ -31,7 +32,7 @@ class NewRates(Input):
     """for it and all below"""
     base: Currency
     source: Line
-    table: Paragraphs
+    table: Annotated[str, StringConstraints(max_length=rate_tables.MOST_TEXT)]
 
 
 @door.get("/console/rewards/rates")
@@ -59,6 +60,8 @@ def enter_rates() -> ResponseReturnValue:
         return render_template(
             "console/rewards/new_rates.html",
             rates=rates,
+            last=exchange_rates.last_of(wanted.unit_id, rates),
+            far_off=exchange_rates.far_off,
             wanted=wanted,
             unit=_names()[wanted.unit_id],
             form=Form(),

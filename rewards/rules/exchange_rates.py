@@ -1,8 +1,8 @@
 """Exchange rates: dated data that finance enters; a reward freezes the one of its sale's day (ADR 21).
 
 A rate says how much of `quote` one of `base` is worth. A later row for the same day corrects an earlier one; what is granted
-stays as it was. A day without a rate, a Sunday say, has that of the last day before it, within a week. A rate is of a unit
-and all below it; the nearest unit's counts.
+stays as it was. A day without a rate, a Sunday say, has that of the last day before it, within a week, once there is one of a
+later day. A rate is of a unit and all below it; of one day the nearest unit's counts.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from operator import attrgetter
 
 from sqlalchemy import Index, Integer, Text
 from sqlmodel import Field, SQLModel, col, select
@@ -27,6 +28,10 @@ from hub.units import places
 RIGHT = "payout.run"
 """in the unit that a rate is for"""
 OLDEST = timedelta(days=7)
+FIRST = date(1999, 1, 4)
+"""of the European Central Bank's"""
+EASTERNMOST = timedelta(hours=14)
+"""where a day begins first"""
 LEAST, MOST, DIGITS = Decimal("0.000001"), Decimal(1_000_000_000), 12
 
 
@@ -53,7 +58,7 @@ never_changed(ExchangeRate)
 
 
 class WrongRate(Invalid):
-    """A rate is of two different currencies, between 0.000001 and 1,000,000,000 with up to 12 digits, and its day is not ahead."""
+    """A rate is of two different currencies, between 0.000001 and 1,000,000,000 with up to 12 digits, and of a day from 1999 until today."""
 
 
 class NoRate(Exception):
@@ -98,21 +103,23 @@ class Rates:
         """`parents`: unit → the unit above it."""
         ordered = sorted(rows, key=lambda each: each.id)
         self._rows = {(row.unit_id, row.day, row.base, row.quote): row for row in ordered}
-        self._bases = sorted({row.base for row in ordered})
+        self._currencies = sorted({each for row in ordered for each in (row.base, row.quote)})
+        self._days = sorted({row.day for row in ordered})
         self._parents = parents or {}
 
     def between(self, base: str, quote: str, day: date, unit_id: str) -> Exchange:
-        """From one currency to another: by their own rate, the same the other way round, or by a third currency's two.
+        """From one currency to another, by the rates of one day: their own, else those of a third currency to both.
 
-        Raises NoRate.
+        A day without a rate has that of the last day before it, within a week, once there is one of a later day: until then
+        its own may still come, and who enters rates in the evening must not make the morning's sales dearer. Raises NoRate.
         """
-        if self._rows:
-            units = list(self.upwards(unit_id))
-            for back in range(OLDEST.days + 1):
-                for unit in units:
-                    found = self._on(unit, base, quote, _number(day - timedelta(days=back)))
-                    if found is not None:
-                        return found
+        units, asked = list(self.upwards(unit_id)), _number(day)
+        if found := self._on(units, base, quote, asked):
+            return found
+        if any(self._on(units, base, quote, later) for later in self._days if later > asked):
+            for back in range(1, OLDEST.days + 1):
+                if found := self._on(units, base, quote, _number(day - timedelta(days=back))):
+                    return found
         raise NoRate(base, quote, day)
 
     def upwards(self, unit_id: str) -> Iterator[str]:
@@ -122,15 +129,25 @@ class Rates:
             yield at
             at = self._parents.get(at)
 
-    def _on(self, unit: str, base: str, quote: str, day: int) -> Exchange | None:
-        if direct := self._rows.get((unit, day, base, quote)):
-            return Exchange(_value(direct), _says(direct))
-        if inverse := self._rows.get((unit, day, quote, base)):
-            return Exchange(1 / _value(inverse), _says(inverse))
-        for third in self._bases:
-            ours, theirs = self._rows.get((unit, day, third, base)), self._rows.get((unit, day, third, quote))
+    def _on(self, units: Sequence[str], base: str, quote: str, day: int) -> Exchange | None:
+        """By the rates of a day; of each pair the nearest unit's."""
+        if day not in self._days:
+            return None
+        if own := self._pair(units, base, quote, day):
+            return own
+        for third in self._currencies:
+            ours, theirs = self._pair(units, base, third, day), self._pair(units, third, quote, day)
             if ours and theirs:
-                return Exchange(_value(theirs) / _value(ours), f"{_says(ours)}, {_says(theirs)}")
+                return Exchange(ours.factor * theirs.factor, f"{ours.says}, {theirs.says}")
+        return None
+
+    def _pair(self, units: Sequence[str], base: str, quote: str, day: int) -> Exchange | None:
+        """By the rate of these two, whichever way round it was entered last."""
+        for unit in units:
+            ways = self._rows.get((unit, day, base, quote)), self._rows.get((unit, day, quote, base))
+            row = max((each for each in ways if each is not None), key=attrgetter("id"), default=None)
+            if row is not None:
+                return Exchange(_value(row) if row.base == base else 1 / _value(row), _says(row))
         return None
 
 
@@ -139,7 +156,7 @@ def rates_of(days: Iterable[date]) -> Rates:
     asked = sorted(set(days))
     if not asked:
         return Rates()
-    span = col(ExchangeRate.day).between(_number(asked[0] - OLDEST), _number(asked[-1]))
+    span = col(ExchangeRate.day) >= _number(asked[0] - OLDEST)
     parents = {each.id: each.parent_id for each in places()}
     return Rates(session().exec(select(ExchangeRate).where(span)).all(), parents)
 
@@ -173,6 +190,24 @@ def newest(unit_ids: Collection[str], limit: int) -> Sequence[ExchangeRate]:
     return session().exec(of.order_by(*order).limit(limit)).all()
 
 
+def last_of(unit_id: str, rates: Iterable[NewRate]) -> dict[tuple[str, str], ExchangeRate]:
+    """Pair → the rate of the newest day that the unit has of it: what new ones are compared with."""
+    found: dict[tuple[str, str], ExchangeRate] = {}
+    for pair in sorted({(each.base, each.quote) for each in rates}):
+        same = select(ExchangeRate).where(
+            ExchangeRate.unit_id == unit_id, ExchangeRate.base == pair[0], ExchangeRate.quote == pair[1]
+        )
+        order = col(ExchangeRate.day).desc(), col(ExchangeRate.id).desc()
+        if (row := session().exec(same.order_by(*order).limit(1)).first()) is not None:
+            found[pair] = row
+    return found
+
+
+def far_off(rate: NewRate, last: ExchangeRate | None) -> bool:
+    """Whether a rate is a tenth or more away from the last one: a slip of the pen rather than the market's."""
+    return last is not None and abs(rate.rate / Decimal(last.rate) - 1) >= Decimal("0.1")
+
+
 def check(rate: NewRate, where: str = "") -> None:
     """Refuse a rate that cannot be; raises WrongRate and UnknownCurrency, `where` before the sentence."""
     for currency in (rate.base, rate.quote):
@@ -183,7 +218,7 @@ def check(rate: NewRate, where: str = "") -> None:
         rate.base == rate.quote
         or not LEAST <= rate.rate <= MOST
         or digits > DIGITS
-        or rate.day > now().date()
+        or not FIRST <= rate.day <= (now() + EASTERNMOST).date()
     ):
         raise WrongRate(f"{where}{WrongRate.__doc__}")
 

@@ -14,9 +14,9 @@ from core.errors import Invalid
 from core.money import require_currency
 from rewards.rules.exchange_rates import NewRate, check
 
-MOST_LINES, MOST_RATES = 400, 5_000
+MOST_LINES, MOST_RATES, MOST_TEXT = 400, 20_000, 200_000
 _NONE = {"", "N/A", "-"}
-_NUMBER = re.compile(r"\d{1,10}(\.\d{1,12})?")
+_NUMBER = re.compile(r"[0-9]{1,10}(\.[0-9]{1,12})?")
 
 
 class WrongTable(Invalid):
@@ -25,11 +25,11 @@ class WrongTable(Invalid):
 
 def read(text: str, base: str) -> list[NewRate]:
     """The rates of a table, each from `base`; raises WrongTable, WrongRate and UnknownCurrency with the line they are in."""
-    lines = [
-        [cell.strip() for cell in line]
-        for line in csv.reader(io.StringIO(text.strip()), delimiter=_delimiter(text))
-    ]
-    lines = [line for line in lines if any(line)]
+    try:
+        rows = list(csv.reader(io.StringIO(text.strip()), delimiter=_delimiter(text)))
+    except csv.Error as error:
+        raise WrongTable from error
+    lines = [line for row in rows if any(line := [cell.strip() for cell in row])]
     if len(lines) < 2 or len(lines) > MOST_LINES or lines[0][0].lower() != "date":  # noqa: PLR2004 - a head and a day
         raise WrongTable
     currencies = [each.upper() for each in lines[0][1:]]
@@ -37,11 +37,14 @@ def read(text: str, base: str) -> list[NewRate]:
         currencies.pop()
     if not all(currencies) or not currencies or len(set(currencies)) != len(currencies):
         raise WrongTable
-    for each in currencies:
-        require_currency(each)
+    for place, each in enumerate(currencies, 1):
+        if any(cell.upper() not in _NONE for line in lines[1:] for cell in line[place : place + 1]):
+            require_currency(each)  # one that is none any more stands in the bank's tables without a value
     found = [
         rate for number, line in enumerate(lines[1:], 2) for rate in _line(line, number, currencies, base)
     ]
+    if len({(each.day, each.quote) for each in found}) != len(found):
+        raise WrongTable("A day is there twice. Leave one of its lines.")
     if not found or len(found) > MOST_RATES:
         raise WrongTable
     return found
@@ -77,6 +80,8 @@ def _number(cell: str, number: int) -> Decimal:
 
 
 def _day(cell: str, number: int) -> date:
+    if not cell.isascii():
+        raise WrongTable(f"Line {number}: {cell[:40]} is no day. Write it like 2026-11-26.")
     for form in ("%Y-%m-%d", "%d %B %Y"):
         try:
             return datetime.strptime(cell, form).date()  # noqa: DTZ007 - a day has no zone

@@ -119,14 +119,40 @@ def test_sums_are_exchanged_exactly_and_rounded_once(
     assert Rates(rows).between(sum_.currency, paid.currency, DAY, UNIT).of(sum_, paid.currency) == paid
 
 
-def test_a_day_without_a_rate_has_that_of_the_last_day_before_within_a_week() -> None:
-    rates = Rates([row("EUR", "USD", "1.1", 20261120), row("EUR", "USD", "1.2", 20261125)])
-    assert "1.2 USD on 25 Nov 2026 (ECB)" in rates.between("EUR", "USD", DAY, UNIT).says
-    assert "1.1 USD on 20 Nov 2026" in rates.between("EUR", "USD", date(2026, 11, 24), UNIT).says
-    assert rates.between("EUR", "USD", date(2026, 12, 2), UNIT).factor == Decimal("1.2")
-    for day in (date(2026, 12, 3), date(2026, 11, 19)):
+def test_a_day_without_a_rate_has_that_of_the_last_day_before_once_a_later_one_is_there() -> None:
+    friday, monday = row("EUR", "USD", "1.1", 20261120), row("EUR", "USD", "1.2", 20261123)
+    saturday = date(2026, 11, 21)
+    with pytest.raises(NoRate):  # its own may still come
+        Rates([friday]).between("EUR", "USD", saturday, UNIT)
+    rates = Rates([friday, monday])
+    assert "1.1 USD on 20 Nov 2026 (ECB)" in rates.between("EUR", "USD", saturday, UNIT).says
+    assert rates.between("EUR", "USD", date(2026, 11, 23), UNIT).factor == Decimal("1.2")
+    for day in (date(2026, 11, 24), date(2026, 11, 19)):
         with pytest.raises(NoRate):
             rates.between("EUR", "USD", day, UNIT)
+
+
+def test_a_day_more_than_a_week_after_the_last_rate_has_none() -> None:
+    rates = Rates([row("EUR", "USD", "1.1", 20261101), row("EUR", "USD", "1.2", 20261130)])
+    assert rates.between("EUR", "USD", date(2026, 11, 8), UNIT).factor == Decimal("1.1")
+    with pytest.raises(NoRate):
+        rates.between("EUR", "USD", date(2026, 11, 9), UNIT)
+
+
+def test_what_was_entered_last_counts_whichever_way_round() -> None:
+    typed, right = row("USD", "EUR", "9", key="a"), row("EUR", "USD", "1.25", key="b")
+    assert Rates([typed, right]).between("USD", "EUR", DAY, UNIT).factor == Decimal("0.8")
+    assert Rates([right, row("USD", "EUR", "0.5", key="c")]).between("EUR", "USD", DAY, UNIT).factor == 2
+
+
+def test_the_two_rates_of_a_third_currency_may_be_of_two_units_and_either_way_round() -> None:
+    pounds = row("GBP", "USD", "1.25", key="a")
+    euros = row("EUR", "GBP", "0.8", key="b")
+    euros.unit_id = "above"
+    rates = Rates([pounds, euros], {UNIT: "above", "above": None})
+    assert rates.between("USD", "EUR", DAY, UNIT).factor == 1
+    with pytest.raises(NoRate):
+        rates.between("USD", "EUR", DAY, "above")
 
 
 @given(
@@ -301,7 +327,8 @@ def test_the_day_is_that_of_the_programmes_time_zone(cast: Cast, ana: Membership
         ("EUR", "USD", "0.0000009", 0, WrongRate),
         ("EUR", "USD", "1000000001", 0, WrongRate),
         ("EUR", "USD", "1.2345678901234", 0, WrongRate),
-        ("EUR", "USD", "1", 1, WrongRate),
+        ("EUR", "USD", "1", 2, WrongRate),
+        ("EUR", "USD", "1", -365 * 40, WrongRate),
         ("EUR", "XXX", "1", 0, UnknownCurrency),
         ("PTS", "EUR", "1", 0, UnknownCurrency),
     ],
@@ -382,6 +409,12 @@ def test_a_table_is_shown_then_entered(cast: Cast, client: FlaskClient) -> None:
         ("Date, , USD\n2026-11-02, 1.08,", "first line"),
         ("Date, USD\n02.11.2026, 1", "02.11.2026 is no day"),
         ("Date, USD\n2026-11-02, one", "one is no rate"),
+        ("Date, USD\n2026-11-02, 1.08\n2026-11-02, 1.09", "A day is there twice"),
+        ("Date, USD\n2026-11-02, 1.08\r2", "first line"),
+        ("Date, USD\n0001-01-01, 1.08", "of a day from 1999"),
+        ("Date, USD\n٢٠٢٦-١١-٠٢, 1.08", "is no day"),
+        ("Date, USD\n2026-11-02, ١", "is no rate"),
+        ("Date, USD, UDS\n2026-11-02, 1.08, 2", "not known"),
         ("Date, USD\n2026-11-02, -1", "-1 is no rate"),
         ("Date, USD\n2026-11-02, 0", "Line 2: A rate is of two"),
         ("Date, ABC\n2026-11-02, 1", "not known"),
@@ -392,6 +425,59 @@ def test_a_table_that_cannot_be_read_says_where(table: str, says: str) -> None:
     with pytest.raises((WrongTable, WrongRate, UnknownCurrency)) as refused:
         rate_tables.read(table, "EUR")
     assert says in refused.value.sentence
+
+
+def test_the_banks_own_file_of_ninety_days_is_read_with_a_currency_that_is_none_any_more() -> None:
+    currencies = [
+        "USD",
+        "JPY",
+        "CZK",
+        "DKK",
+        "GBP",
+        "HUF",
+        "PLN",
+        "RON",
+        "SEK",
+        "CHF",
+        "ISK",
+        "NOK",
+        "TRY",
+        "AUD",
+        "BRL",
+        "CAD",
+        "CNY",
+        "HKD",
+        "IDR",
+        "ILS",
+        "INR",
+        "KRW",
+        "MXN",
+        "MYR",
+    ]
+    head = ["Date", *currencies, "BGN", "CYP", ""]
+    days = [date(2026, 11, 20) - timedelta(days=each) for each in range(90)]
+    lines = [[f"{day}", *["1.2345"] * len(currencies), "N/A", "N/A", ""] for day in days]
+    found = rate_tables.read("\n".join(",".join(each) for each in (head, *lines)), "EUR")
+    assert len(found) == 90 * len(currencies)
+
+
+def test_the_page_takes_as_much_and_shows_what_is_far_from_the_last_rate(
+    cast: Cast, client: FlaskClient
+) -> None:
+    enter(cast, ("EUR", "USD", "1.08"), day=now().date() - timedelta(days=91))
+    sign_in(client, cast.finance)
+    days = [now().date() - timedelta(days=each) for each in range(90)]
+    table = "Date,USD\n" + "\n".join(
+        f"{day},{'0.1085' if day == days[3] else '1.0850'}" + " " * 300 for day in days
+    )
+    wanted = {"unit_id": cast.north.id, "base": "EUR", "source": "ECB", "table": table}
+    shown = client.post(PAGE, data=wanted).text
+    assert shown.count("a tenth or more away") == 1
+    assert client.post(PAGE, data=wanted | {"act": "enter"}).status_code == 303
+    assert (
+        "All of them are there already"
+        in client.post(PAGE, data=wanted | {"act": "enter"}, follow_redirects=True).text
+    )
 
 
 def test_a_rule_that_exchanges_is_written_on_its_page_and_its_effect_counts_what_has_no_rate(
