@@ -1,5 +1,7 @@
 """Doors for staff: the settings, as pages: programmes with their policies, keys for machines."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -14,7 +16,7 @@ from core.access import Actor, authorize
 from core.api_keys import ApiKey
 from core.clock import now
 from core.db import session
-from core.errors import Forbidden, NotFound
+from core.errors import Conflict, Forbidden, NotFound
 from core.inputs import Input, Line, Paragraphs, Slug
 from core.money import Money, to_minor
 from core.people import Person
@@ -115,14 +117,38 @@ def programme_page(programme_id: str) -> str:
 def _as_typed(programme: Programme) -> dict[str, object]:
     """The programme's settings as the form shows them: hosts one a line, sums in the currency's main unit."""
     return programme.model_dump() | {
+        "seen": _seen(programme),
         "allowed_hosts": "\n".join(programme.allowed_hosts),
         "payout_minimum": Money(programme.payout_minimum_minor, programme.currency).major,
         "four_eyes_above": Money(programme.four_eyes_above_minor, programme.currency).major,
     }
 
 
+class SettingsMoved(Conflict):
+    """Somebody changed these settings in the meantime. Please look at them again."""
+
+
+def _seen(programme: Programme) -> str:
+    """What a form showed of the settings; another's save changes it."""
+    shown = programme.model_dump(
+        mode="json",
+        include=set(ProgrammeChange.model_fields) | {"four_eyes_above_minor", "payout_minimum_minor"},
+    )
+    return hashlib.sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _require_seen(programme: Programme, seen: str) -> None:
+    """Nobody else changes it until the commit; raises SettingsMoved when somebody did since it was shown."""
+    session().refresh(programme, with_for_update={"key_share": True})
+    if seen and seen != _seen(programme):
+        raise SettingsMoved
+
+
 class ProgrammeChange(Input):
     """What of a programme its managers may change here."""
+
+    seen: str = Field(default="", max_length=16)
+    """what the form showed of it"""
 
     name: Line
     summary: Paragraphs = ""
@@ -149,6 +175,7 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
     programme = get_programme(programme_id)
     authorize(actor, "programme.manage", programme.unit_id)
     wanted = read_form(ProgrammeChange).model_dump(exclude_none=True)
+    _require_seen(programme, wanted.pop("seen"))
     wanted["allowed_hosts"] = wanted["allowed_hosts"].lower().split()
     for name in {"payout_minimum", "four_eyes_above"} & set(wanted):
         wanted[f"{name}_minor"] = to_minor(wanted.pop(name), programme.currency)
@@ -175,6 +202,9 @@ def _leave_to_finance(actor: Actor, programme: Programme, wanted: Mapping[str, o
 class FinanceChange(Input):
     """From which sum on a second person approves, and when a payout waits for a tax form."""
 
+    seen: str = Field(default="", max_length=16)
+    """what the form showed of the programme"""
+
     four_eyes_above: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
     tax_forms: TaxForms | None = None
     """left out: as it is"""
@@ -188,6 +218,7 @@ def change_four_eyes(programme_id: str) -> ResponseReturnValue:
     programme = get_programme(programme_id)
     authorize(actor, FOUR_EYES, programme.unit_id)
     wanted = read_form(FinanceChange)
+    _require_seen(programme, wanted.seen)
     values: dict[str, object] = {
         "four_eyes_above_minor": to_minor(wanted.four_eyes_above, programme.currency)
     }

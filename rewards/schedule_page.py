@@ -7,7 +7,7 @@ from pydantic import Field
 
 from core.access import Actor, authorize
 from core.inputs import Input
-from hub.programmes import Programme, Schedule, get_programme
+from hub.programmes import Programme, Schedule, WrongPayoutDay, get_programme
 from rewards.payouts import schedule
 from rewards.payouts_page import SEE
 from web.forms import Form, read_form, read_query
@@ -38,12 +38,19 @@ def schedule_page(programme_id: str) -> str:
     """How payouts close, and what would change."""
     actor, programme = _programme(programme_id)
     query = read_query(ScheduleQuery)
-    another = query.payout_schedule and schedule.wanted(programme, query.payout_schedule, query.payout_day)
+    another, refused = None, None
+    try:
+        another = query.payout_schedule and schedule.wanted(
+            programme, query.payout_schedule, query.payout_day
+        )
+    except WrongPayoutDay as error:  # the form stays, with what is wrong
+        refused = error.sentence
     return render_template(
         "console/rewards/schedule.html",
         programme=programme,
         seen=schedule.seen_of(programme),
         another=another if another and schedule.name_of(another) != schedule.name_of(programme) else None,
+        refused=refused,
         effect=schedule.effect(programme, another or programme),
         may_change=actor.may(schedule.RIGHT, programme.unit_id),
         form=Form(

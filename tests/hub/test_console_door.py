@@ -317,6 +317,22 @@ class TestProgrammes:
         assert self.stored(cast.programme).tax_forms == "always"
         assert 'value="always" selected' in finance.get(f"{page}/four-eyes").text
 
+    def test_what_somebody_else_saved_meanwhile_is_not_undone_by_an_old_page(
+        self, app: Flask, cast: Cast
+    ) -> None:
+        page = f"{self.page(cast.programme)}/four-eyes"
+        finance = sign_in(app.test_client(), cast.finance)
+        (seen,) = re.findall(r'name="seen" value="(\w+)"', finance.get(page).text)
+        gate = {"four_eyes_above": "1000", "tax_forms": "threshold", "seen": seen}
+        assert finance.post(page, data=gate).status_code == 303
+        late = finance.post(page, data={"four_eyes_above": "600", "tax_forms": "never", "seen": seen})
+        assert (late.status_code, "Please look at them again" in late.text) == (409, True)
+        admin = sign_in(app.test_client(), cast.hub_admin)
+        late = admin.post(self.page(cast.programme), data=CHANGE | {"tax_forms": "never", "seen": seen})
+        assert late.status_code == 409
+        stored = self.stored(cast.programme)
+        assert (stored.tax_forms, stored.four_eyes_above_minor) == ("threshold", 100_000)
+
     def test_finance_and_hub_admins_move_the_sum_of_four_eyes(self, app: Flask, cast: Cast) -> None:
         page = f"{self.page(cast.programme)}/four-eyes"
         answers = {

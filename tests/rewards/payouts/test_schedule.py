@@ -212,6 +212,9 @@ def test_only_finance_changes_it_and_the_page_shows_the_effect_before(
         shown = client.get(f"{page}?payout_schedule=weekly&payout_day=5").text
         assert "weekly, on Friday" in shown
         assert "22 Oct 2027" in shown
+        odd = client.get(f"{page}?payout_schedule=weekly&payout_day=31")
+        assert (odd.status_code, 'name="payout_day"' in odd.text) == (200, True)
+        assert "Close payouts like this" not in odd.text
         assert client.post(page, data=wanted | {"payout_day": "9"}).status_code == 422
         assert client.post(page, data=wanted).status_code == 303
         shown = client.get(page).text
