@@ -41,10 +41,13 @@ STEPS = int(os.environ.get("SPOKES_TEST_PAYOUT_STEPS", "0"))
 """0: what the suite has time for; 20000 is what a change of the sender is held against (a minute and a half)"""
 STEPS_A_STORY = 400
 MOST_PAYOUTS, MOST_SWAPS = 8, 3
+ANOTHERS = 99
+"""cents of a transfer that somebody makes by hand: no payout here is of so few"""
 OFTEN, SOMETIMES = (
     ("send", "crash", "two senders", "fault"),
-    ("no look-up", "finance decides", "earn", "swap"),
+    ("no look-up", "finance decides", "earn", "swap", "another's"),
 )
+BY_HAND = {"Authorization": "Bearer sk_test_local"}
 ACTS = (*OFTEN, *OFTEN, *OFTEN, *SOMETIMES)
 
 
@@ -102,6 +105,8 @@ class PayoutMachine(RuleBasedStateMachine):
             self._finance_decides(again=yes)
         elif act == "earn" and self.payouts < MOST_PAYOUTS:
             self._earn(40_000 + 1_000 * boundary)
+        elif act == "another's":
+            self._somebody_transfers()
         elif act == "swap" and self.swaps < MOST_SWAPS:
             self._swap_account()
 
@@ -130,9 +135,12 @@ class PayoutMachine(RuleBasedStateMachine):
             if left[0] == 0:
                 left[0] = -1
                 self._pass(asleep)
+                if asleep and boundary % 2:  # long enough for somebody to make a transfer of their own, too
+                    self._somebody_transfers()
                 self._send()
-                if asleep:  # long enough for a person to decide about what stopped, and for the next run
+                if asleep:  # and for a person to decide about what stopped, and for the next run
                     self._note_mine()
+                    self._take_back_anothers()
                     self._finance_decides(again=True)
                     self._pass(timedelta(hours=1.1))
                     self._send()
@@ -164,6 +172,27 @@ class PayoutMachine(RuleBasedStateMachine):
                 accounts.note_gone(account.stripe_account_id)
             stripe_account(self.member, self.stripe)
 
+    def _somebody_transfers(self) -> None:
+        """Somebody makes a transfer at Stripe that names a payout and is of another amount; or takes it back there."""
+        if self._anothers():
+            self._take_back_anothers()
+            return
+        owed = [each for each in self.mine if each.state in OWED]
+        if owed:
+            about = owed[-1]
+            named = {"transfer_group": about.group, "metadata[payout]": about.id}
+            paid = {"amount": str(ANOTHERS), "currency": "eur", "destination": about.destination}
+            self.stripe.http.post("/v1/transfers", data=paid | named, headers=BY_HAND)
+
+    def _anothers(self) -> list[str]:
+        """Those that stand."""
+        made = [one for each in self.mine for one in self.stripe.transfers(each.group)]
+        return [one["id"] for one in made if one["amount"] == ANOTHERS and not one["reversed"]]
+
+    def _take_back_anothers(self) -> None:
+        for each in self._anothers():
+            self.stripe.http.post(f"/v1/transfers/{each}/reversals", headers=BY_HAND)
+
     @invariant()
     def check(self) -> None:
         """No double payment, none lost, and the reserve is what is owed."""
@@ -175,7 +204,7 @@ class PayoutMachine(RuleBasedStateMachine):
             owed = sum(each.amount_minor for each in self.mine if each.state in OWED)
             assert ledger.balance(ledger.reserved(self.member.id), "EUR") == owed
         for each in self.mine:
-            sent = self.stripe.transfers(each.group)
+            sent = [one for one in self.stripe.transfers(each.group) if one["amount"] != ANOTHERS]
             assert len(sent) <= 1, f"paid twice: {sent}"
             assert all(one["amount"] == each.amount_minor for one in sent)
             if each.state in GONE:
@@ -191,6 +220,7 @@ class PayoutMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """Everything goes well again: nothing stays unclear for ever."""
         self.stripe.no_more_faults()
+        self._take_back_anothers()
         for _ in range(12):
             self._pass(timedelta(hours=27))
             self._send()
