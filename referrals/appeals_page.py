@@ -24,6 +24,7 @@ from referrals.fraud.fraud_cases import under_review
 from referrals.links.links import Link
 from rewards.explanations import name_of
 from rewards.reward import rewards_of_conversion
+from rewards.rules import rate_waits
 from web.forms import Form, read_form, read_query
 from web.signing_in import advocate, me, staff
 
@@ -61,6 +62,7 @@ def my_conversion(conversion_id: str) -> str:
         conversion=conversion,
         is_mine=conversion.membership_id == member.id,
         candidates=candidates,
+        rate_wait=rate_waits.wait_of(conversion.id),
         rewards=mine,
         in_review=under_review(conversion.id) and conversion.membership_id == member.id,
         appeal=appeals.find_appeal(conversion.id, member.id),

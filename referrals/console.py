@@ -24,6 +24,7 @@ from referrals.conversions.waiting import waits_until
 from referrals.fraud.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links.links import Link
 from referrals.links.owners import has, members_named, owners_of
+from rewards.rules import rate_waits
 from web.forms import read_query
 from web.signing_in import staff
 
@@ -72,6 +73,7 @@ def show_conversion(conversion_id: str) -> str:
         shared=seen.shared,
         candidates=seen.candidates,
         cases=_cases_seen(conversion, actor),
+        rate_wait=rate_waits.wait_of(conversion.id),
         waits_until=waits_until(conversion.id, conversion.received_at),
         refunds=refunds,
         may_settle=refused_refunds.wait_for(conversion, actor),

@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Index, Integer, Text
-from sqlmodel import Field, SQLModel, col
+from sqlmodel import Field, SQLModel, col, select
 
 from core import bulk
 from core.columns import key
+from core.db import session
 from core.ids import new_id
 from hub import actions
 from rewards.rules.exchange_rates import RIGHT, NoRate
@@ -66,6 +67,11 @@ def wait(waits: Sequence[NewWait]) -> None:
             ENTER, subject(unit_id, base, quote, day), unit_id,
             right=RIGHT, summary=summary, due_at=actions.due_in(DAYS),
         )  # fmt: skip
+
+
+def wait_of(conversion_id: str) -> RateWait | None:
+    """The rate that what a conversion earns waits for; None where nothing waits."""
+    return session().exec(select(RateWait).where(RateWait.conversion_id == conversion_id).limit(1)).first()
 
 
 def subject(unit_id: str, base: str, quote: str, day: int) -> str:

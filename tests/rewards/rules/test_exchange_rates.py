@@ -19,7 +19,7 @@ from core.clock import at, now
 from core.db import session, transaction
 from core.errors import Forbidden, NotFound, SpokesError
 from core.money import Money, UnknownCurrency
-from core.people import Person
+from core.people import Person, get_person
 from hub import actions
 from hub.programmes import get_programme
 from hub.units import Unit
@@ -268,6 +268,22 @@ def case_of_sale(conversion_id: str, member: Membership) -> FraudCase:
         conversion_id=conversion_id, membership_id=member.id, programme_id=member.programme_id,
         unit_id=member.unit_id, score=99, signals=[], state="open",
     )  # fmt: skip
+
+
+def test_advocate_and_staff_see_what_a_sale_without_a_reward_waits_for(
+    cast: Cast, client: FlaskClient
+) -> None:
+    with transaction():
+        rule_in_euros(cast)
+        get_programme(cast.programme.id).time_zone = "UTC"
+        bob = make_earner(cast.programme, "Bob")
+        make_link(bob, "bob")
+        conversion = bring(cast.north.id, code="bob", amount_minor=10_850, currency="USD").id
+        person = get_person(bob.person_id)
+    for who, page in ((person, "/portal/conversions"), (cast.manager, "/console/conversions")):
+        sign_in(client, who)
+        shown = client.get(f"{page}/{conversion}").text
+        assert f"waits until finance has entered what USD was worth on {now():%Y-%m-%d}" in shown
 
 
 def test_what_waits_for_a_rate_that_is_there_is_found_by_the_proof(cast: Cast, ana: Membership) -> None:
