@@ -50,9 +50,7 @@ def proves(right: str = "", *acts: str) -> Callable[[View], View]:
 def question_before(view: Callable[..., Any] | None) -> ResponseReturnValue | None:
     """The question for the password, where one has to be asked before this view; call it outside of transactions."""
     proof: Proof | None = getattr(view, "proof", None)
-    # Every value that was sent: which of several a view takes is its own affair.
-    acts = {each.strip() for each in request.form.getlist("act")}
-    if proof is None or (proof.acts and not acts & proof.acts):
+    if proof is None or (proof.acts and not _acts() & proof.acts):
         return None
     if not current_user.is_authenticated or (proof.right and not current_user.may(proof.right)):
         return None  # the view refuses them
@@ -68,6 +66,11 @@ def question_before(view: Callable[..., Any] | None) -> ResponseReturnValue | No
     except WrongPassword as error:
         return _question(error)
     return None
+
+
+def _acts() -> set[str]:
+    """Every value of the field that was sent: which of several a view takes is its own affair."""
+    return {each.strip() for each in request.form.getlist("act")}
 
 
 def _prove(signed_in: SignedIn, given: str) -> None:
