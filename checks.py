@@ -16,6 +16,7 @@ from referrals.clicks import link_proof
 from referrals.conversions import looking_again
 from referrals.conversions.imports import stuck_imports
 from referrals.conversions.refunds import stuck_refunds
+from referrals.conversions.waiting import LOOKS
 from rewards import late_grants, sealed_rows
 from rewards.ledger import proof
 from rewards.payouts.runs import Payout
@@ -85,13 +86,12 @@ def _stuck_mails() -> list[str]:
 
 
 def _stuck_events() -> list[str]:
-    """Those that wait for something say what; they end by themselves."""
+    """Those that wait for something say what, and end by themselves: once that is over they are left lying, too."""
     late = now() - timedelta(hours=1)
+    waits = (col(StripeEvent.result) != "") & (col(StripeEvent.received_at) >= late - LOOKS[-1])
     left = (
         select(StripeEvent)
-        .where(
-            col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late, StripeEvent.result == ""
-        )
+        .where(col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late, ~waits)
         .limit(100)
     )
     return [

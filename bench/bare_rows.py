@@ -4,12 +4,14 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core import driver
+from core.access import Actor
 from core.api_keys import key_of
 from core.db import SQLITE, again_after_deadlock, transaction
 from core.garbage import settle
@@ -55,11 +57,11 @@ def _by_us(lines: Sequence[str], key: str, per_step: int) -> tuple[list[Written]
         for start in range(0, len(lines), per_step):
             news = [as_model(NewConversion, each.encode()) for each in lines[start : start + per_step]]
             steps.append([])
-            again_after_deadlock(lambda news=news: _taken(news, by, held.unit_id))  # type: ignore[misc]
+            again_after_deadlock(partial(_taken, news, by, held.unit_id))
         return steps, time.perf_counter() - began
 
 
-def _taken(news: Sequence[NewConversion], by: Any, unit_id: str) -> None:  # noqa: ANN401 - an actor
+def _taken(news: Sequence[NewConversion], by: Actor, unit_id: str) -> None:
     with transaction():
         take_all(news, by, unit_id)
 

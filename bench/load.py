@@ -96,6 +96,7 @@ class _Visitor(Protocol):
         self._ask()
 
     def data_received(self, data: bytes) -> None:
+        """Once an answer is whole, note how long it took and ask again."""
         self.answer += data
         head, ended, body = self.answer.partition(b"\r\n\r\n")
         length = _LENGTH.search(head)

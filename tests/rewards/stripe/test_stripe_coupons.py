@@ -96,6 +96,14 @@ def test_one_that_stays_nobodys_is_let_go_and_nothing_is_kept_of_it(
     assert every() == []
 
 
+def test_one_that_cannot_be_settled_when_its_time_is_over_is_left_lying(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    sold_with(shop, promoted(stripe))
+    with at(now() + timedelta(hours=50)), transaction(read_only=True):
+        assert len(dict(checks.problems())["no event of Stripe's is left lying"]()) == 1
+
+
 def test_beside_a_token_that_earns_nothing_it_waits_as_any_conversion_does(
     ana: Membership, shop: Shop, stripe: LocalStripe
 ) -> None:
