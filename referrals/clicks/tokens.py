@@ -56,17 +56,6 @@ def signing_key(secret: str) -> bytes:
 
 
 def _signature(said: str, key: bytes) -> str:
-    begun = _begun(key)
-    inner, outer = begun[0].copy(), begun[1].copy()
-    inner.update(said.encode())
-    outer.update(inner.digest())
-    signature = binascii.b2a_base64(outer.digest()[:SIGNATURE_BYTES], newline=False)
-    return signature.translate(_URL_SAFE, b"=").decode()
-
-
-@cache
-def _begun(key: bytes) -> tuple["hashlib._Hash", "hashlib._Hash"]:
-    """HMAC-SHA-256 (RFC 2104) with its key taken in already: a click then costs a third of `hmac.digest`."""
-    block = key.ljust(64, b"\0")
-    inner = hashlib.sha256(bytes(each ^ 0x36 for each in block))
-    return inner, hashlib.sha256(bytes(each ^ 0x5C for each in block))
+    """Keyed BLAKE2b (RFC 7693), which takes its key without hashing twice: half of what HMAC costs a click."""
+    digest = hashlib.blake2b(said.encode(), digest_size=SIGNATURE_BYTES, key=key).digest()
+    return binascii.b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode()
