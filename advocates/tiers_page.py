@@ -1,7 +1,5 @@
 """Doors for staff: the tiers of their programmes, and how many advocates have each."""
 
-from decimal import Decimal
-
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -11,7 +9,7 @@ from advocates import new_tiers, tiers
 from advocates.tiers import LONGEST_WINDOW, Counted, Tier
 from core.access import authorize
 from core.errors import Invalid
-from core.inputs import Input, Line
+from core.inputs import Input, Line, Sum
 from core.money import to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from web.forms import Form, read_form
@@ -31,7 +29,7 @@ class NewTier(Input):
     name: Line
     place: int = Field(ge=1, le=100)
     counts: Counted
-    at_least: Decimal = Field(gt=0, max_digits=15, decimal_places=4)
+    at_least: Sum = Field(gt=0)
     """a number, or of revenue a sum in the programme's main unit"""
     months: int = Field(default=12, ge=1, le=LONGEST_WINDOW)
 

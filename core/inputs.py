@@ -1,10 +1,19 @@
 """What comes from outside is read into models of its own before anything else sees it."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
 from email_validator import EmailNotValidError, validate_email
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 from pydantic.types import AwareDatetime, StringConstraints
 
 from core.errors import Invalid
@@ -59,6 +68,18 @@ Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 """A short name of ours, as in addresses."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 Moment = AwareDatetime
+
+
+def _plain_number(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Refuse what Python would also take for a number: 1e5, 1_000, +5, -0, digits of other scripts."""
+    if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value.strip()):
+        raise ValueError("write digits only, with a point before decimals, like 12.50")
+    return value
+
+
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
+Sum = Annotated[Decimal, Field(ge=0, max_digits=15, decimal_places=4), BeforeValidator(_plain_number)]
+"""A sum of money, points or percent as people write it, in the main unit."""
 
 _UNSTORABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 """control characters but for tab and line breaks, and halves of surrogate pairs: Unicode's categories Cc and Cs"""

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from core.access import Actor, authorize
 from core.errors import Forbidden
-from core.inputs import Currency, Email, Input, InvalidInput, Line, Paragraphs, Slug
+from core.inputs import Currency, Email, Input, InvalidInput, Line, Paragraphs, Slug, Sum
 from core.money import Money, to_minor
 from core.people import Person, find_person
 from hub import units
@@ -54,8 +54,8 @@ class NewProgramme(Input):
     hold_days: int = Field(ge=0, le=365)
     payout_schedule: Schedule
     payout_day: int = Field(ge=1, le=31)
-    payout_minimum: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
-    four_eyes_above: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4)
+    payout_minimum: Sum
+    four_eyes_above: Sum | None = None
     """left out by those who may not choose it"""
     home_url: Line
     allowed_hosts: Paragraphs = Field(min_length=1)

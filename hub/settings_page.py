@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from decimal import Decimal
 
 from flask import Blueprint, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
@@ -17,7 +16,7 @@ from core.api_keys import ApiKey
 from core.clock import now
 from core.db import session
 from core.errors import Conflict, Forbidden, NotFound
-from core.inputs import Input, Line, Paragraphs, Slug
+from core.inputs import Input, Line, Paragraphs, Slug, Sum
 from core.money import Money, to_minor
 from core.people import Person
 from hub import policies, units
@@ -158,8 +157,8 @@ class ProgrammeChange(Input):
     attribution_days: int = Field(ge=1, le=365)
     attribution_rule: AttributionRule | None = None
     """of conversions from now on; left out: as it is"""
-    payout_minimum: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
-    four_eyes_above: Decimal | None = Field(default=None, ge=0, max_digits=15, decimal_places=4)
+    payout_minimum: Sum
+    four_eyes_above: Sum | None = None
     """left out by those who may not change it"""
     tax_forms: TaxForms | None = None
     """left out by those who may not change it"""
@@ -205,7 +204,7 @@ class FinanceChange(Input):
     seen: str = Field(default="", max_length=16)
     """what the form showed of the programme"""
 
-    four_eyes_above: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+    four_eyes_above: Sum
     tax_forms: TaxForms | None = None
     """left out: as it is"""
 

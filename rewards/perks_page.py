@@ -15,7 +15,7 @@ from sqlmodel import col, select
 from core.access import Actor, authorize
 from core.clock import now
 from core.errors import Invalid
-from core.inputs import Input, Line, Paragraphs
+from core.inputs import Input, Line, Paragraphs, Sum
 from core.money import Money, to_minor
 from core.paging import Page, page_of
 from hub.programmes import Programme, get_programme, programmes_in
@@ -46,7 +46,7 @@ class NewPerk(Input):
     name: Line
     description: Paragraphs = ""
     points: int = Field(default=0, ge=0, le=MOST)
-    worth: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
+    worth: Sum = Decimal(0)
     """what payouts count one for, in the programme's main unit; empty: they are not given in it"""
     stock: int = Field(ge=0, le=MOST)
     last_day: date | None = None

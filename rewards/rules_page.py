@@ -13,7 +13,7 @@ from advocates.tiers import tiers_of
 from core.access import authorize
 from core.clock import now
 from core.errors import Invalid
-from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs
+from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs, Sum
 from core.money import POINTS, Money, to_minor
 from hub.programmes import Programme, get_programme, programmes_in
 from rewards import rewards_page
@@ -31,9 +31,9 @@ from web.signing_in import staff
 door = Blueprint("rewards_rules", __name__)
 
 MANAGE = "programme.manage"
-RATE = re.compile(r"\d{1,3}(\.\d{1,2})?")
-SUM = re.compile(r"\d{1,11}(\.\d{1,4})?")
-MILESTONE = re.compile(r"\d{1,12}(\.\d{1,4})?")
+RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
+SUM = re.compile(r"[0-9]{1,11}(\.[0-9]{1,4})?")
+MILESTONE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,4})?")
 
 
 class RulesQuery(Input):
@@ -68,7 +68,7 @@ class NewVersion(Input):
     programme_id: Line
     trigger: Trigger
     pays: Literal["percent", "money", "points"]
-    value: Decimal = Field(ge=0, max_digits=15, decimal_places=4)
+    value: Sum
     """percent, a sum in the programme's currency (main unit), or points"""
     products: Paragraphs = ""
     """a line for each: a SKU, or a beginning of SKUs and a star, and its percentage, sum or points"""
@@ -80,14 +80,14 @@ class NewVersion(Input):
     """a percentage is paid in the programme's currency, whatever the sale's was"""
     without: list[Part] = Field(default_factory=list, max_length=3)
     first_months: int = Field(default=0, ge=0, le=MOST_MONTHS)
-    cap: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
+    cap: Sum = Decimal(0)
     """the most in a period, in the main unit of what is paid"""
     cap_period: CapPeriod = "month"
     milestones: str = Field(default="", max_length=1_000)
     """which sales or leads, or sums in the main unit, with spaces between"""
     milestone_counts: Counted = "sales"
     customer_coupon: Key | None = None
-    customer_credit: Decimal = Field(default=Decimal(0), ge=0, max_digits=15, decimal_places=4)
+    customer_credit: Sum = Decimal(0)
 
     @property
     def typed(self) -> list[tuple[str, object]]:

@@ -1,13 +1,14 @@
 """Input models: only listed fields, nothing that cannot be stored, refusals in sentences."""
 
 from contextlib import suppress
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import StrictInt, ValidationError
 
-from core.inputs import Currency, Input, InvalidInput, Key, Line, Moment, Paragraphs, refuse
+from core.inputs import Currency, Input, InvalidInput, Key, Line, Moment, Paragraphs, Sum, refuse
 
 
 class Typed(Input):
@@ -18,6 +19,7 @@ class Typed(Input):
     reference: Key = "none"
     currency: Currency = "EUR"
     amount_minor: StrictInt = 0
+    price: Sum = Decimal(0)
     at: Moment | None = None
     more: dict[str, list[str]] | None = None
 
@@ -92,6 +94,18 @@ def test_values_of_another_kind_are_refused_with_a_sentence(field: str, wrong: o
     assert sentence[0].isupper()
     assert sentence.endswith(".")
     assert "pattern" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("12", "12"), (" 12.50 ", "12.50"), ("0.0001", "0.0001"), ("007", "7")]
+)
+def test_a_sum_is_written_in_digits(typed: str, meant: str) -> None:
+    assert read(name="A", price=typed).price == Decimal(meant)
+
+
+@pytest.mark.parametrize("wrong", ["1e5", "1_000", "+5", "-0", "-5", "٣", "1,000", "12,50", ".5", "NaN", "Infinity", "1" * 16, "0.00001", ""])  # fmt: skip
+def test_what_only_a_computer_takes_for_a_sum_is_refused(wrong: str) -> None:
+    assert problems(name="A", price=wrong)["price"]
 
 
 def test_what_was_read_does_not_change() -> None:
