@@ -138,12 +138,15 @@ def test_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     assert refused.value.status == 503
 
 
-@pytest.mark.parametrize(("limit", "ended"), [("CPU_S = 1", -9), ("MEMORY_BYTES = 190 * 1024**2", 1)])
-def test_child_limits_itself(limit: str, ended: int) -> None:
+VAST = document("x" * 50_000_000)
+
+
+@pytest.mark.parametrize(("limit", "wanted", "ended"), [("CPU_S = 1", ENDLESS * 4, -9), ("MEMORY_BYTES = 190 * 1024**2", VAST, 1)], ids=["time", "memory"])  # fmt: skip
+def test_child_limits_itself(limit: str, wanted: str, ended: int) -> None:
     child = f"import sys; from core import pdf; pdf.{limit}; pdf._render_here(sys.stdin.buffer, sys.stdout)"
     root = Path(__file__).parents[2]
     done = subprocess.run(
-        [sys.executable, "-c", child], input=json.dumps([ENDLESS * 4]).encode(), capture_output=True, check=False, timeout=40,
+        [sys.executable, "-c", child], input=json.dumps([wanted]).encode(), capture_output=True, check=False, timeout=40,
         cwd=root, env={**os.environ, "PYTHONPATH": str(root)},
     )  # fmt: skip
     assert done.returncode == ended, done.stderr[-500:]
