@@ -185,8 +185,10 @@ def _take(segment: Path) -> int:
     try:
         finished = journal.is_finished(segment)
         lost_clicks.note(segment)
-        offset = _offset(segment.name)
+        offset, end = _offset(segment.name), segment.stat().st_size
         for _ in range(BATCHES_PER_SEGMENT):
+            if offset >= end:  # what came meanwhile waits for the next second: few clicks at a time are dear
+                break
             piece = journal.read(segment, offset, finished=finished, most=BATCH)
             if piece.end == offset:
                 break

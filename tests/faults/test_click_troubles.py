@@ -179,7 +179,7 @@ def test_links_that_are_read_again_under_load_are_never_unknown(
     cast: Cast, visitors: Visitors, link: str
 ) -> None:
     with db.transaction():
-        others = [make_link(make_earner(cast.programme, f"Advocate {n}")) for n in range(5)]
+        others = [make_link(make_earner(cast.programme, f"Advocate {n}")) for n in range(3)]
     over = threading.Event()
     answers: list[int] = []
 

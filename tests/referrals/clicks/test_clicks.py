@@ -1,5 +1,6 @@
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -191,6 +192,20 @@ def test_many_batches_are_taken_in_one_run(
     segment_of(settings, lines(records(link, 1_050)))
     assert ingest() == 1_050
     assert counted(link) == (1_050, 1_050)
+
+
+def test_what_comes_while_a_batch_is_stored_waits_for_the_next_run(
+    visitors: Visitors, link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = clicks.store
+
+    def store_while_somebody_clicks(records: Sequence[bytes]) -> int:
+        visitors.click(link.code)
+        return store(records)
+
+    visitors.click(link.code)
+    monkeypatch.setattr(clicks, "store", store_while_somebody_clicks)
+    assert [ingest(), ingest()] == [1, 1]
 
 
 def test_a_segment_that_is_read_again_adds_nothing(settings: Settings, link: Link) -> None:
