@@ -7,6 +7,7 @@ may win does:
   first touch        the first click, the code, the coupon, the known customer
   coupon over click  the coupon, the last click, the code, the known customer
 Under split everybody who may win shares, by their place on the customer's way (split.py).
+A click a little later than its sale, as a shop's clock makes it, wins only where no click was before the sale.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ Source = Literal["click", "code", "coupon", "customer"]
 
 CLOCKS_DIFFER = timedelta(minutes=5)
 """a shop's clock may be this much behind ours before a click counts as later than its sale"""
+TOO_LATE = "clicked after the conversion"
 _FIRST: dict[AttributionRule, tuple[Source, ...]] = {
     "last_touch": ("click", "code", "coupon", "customer"),
     "first_touch": ("click", "code", "coupon", "customer"),
@@ -103,10 +105,11 @@ def decide(
 ) -> Attribution:
     """Whose the conversion is.
 
-    `rules` are by programme; where candidates are of several, the programme of the latest one that may win rules.
-    `rights` answers whether a touch's owner could earn at the touch.
+    `rules` are by programme; where candidates are of several, the programme of the latest one that may win rules, and
+    that of a known customer only where nothing else may win. `rights` answers whether a touch's owner could earn at the
+    touch.
     """
-    problems = [_problem(conversion, touch, rules, rights) for touch in touches]
+    problems = _problems(conversion, touches, rules, rights)
     able = [touch for touch, problem in zip(touches, problems, strict=True) if not problem]
     if not able:
         reason = "; ".join(dict.fromkeys(problems)) or "nothing ties it to an advocate"
@@ -162,8 +165,24 @@ def _place_on_the_way(touch: Touch) -> tuple[int, datetime, str]:
     return _WAY.index(touch.source), touch.at, touch.given
 
 
-def _lateness(touch: Touch) -> tuple[datetime, int, str]:
-    return touch.at, -_FIRST["last_touch"].index(touch.source), touch.given
+def _lateness(touch: Touch) -> tuple[bool, datetime, int, str]:
+    """A known customer is the earliest of all, though its moment is the conversion's."""
+    return touch.source != "customer", touch.at, -_FIRST["last_touch"].index(touch.source), touch.given
+
+
+def _problems(
+    conversion: Happened,
+    touches: Sequence[Touch],
+    rules: Mapping[str, Rule],
+    rights: Callable[[Touch], Right],
+) -> list[str]:
+    """Why each cannot win; empty for those that can."""
+    problems = [_problem(conversion, touch, rules, rights) for touch in touches]
+    in_time = [touch.source == "click" and touch.at <= conversion.at for touch in touches]
+    if not any(fine and not problem for fine, problem in zip(in_time, problems, strict=True)):
+        return problems
+    late = [TOO_LATE if touch.at > conversion.at else "" for touch in touches]
+    return [problem or too_late for problem, too_late in zip(problems, late, strict=True)]
 
 
 def _problem(
@@ -173,7 +192,7 @@ def _problem(
     if touch.problem:
         return touch.problem
     if touch.at > conversion.at + CLOCKS_DIFFER:
-        return "clicked after the conversion"
+        return TOO_LATE
     days = rules[touch.programme_id].window_days
     if conversion.at - touch.at > timedelta(days=days):
         return f"outside the window of {days} days"

@@ -75,6 +75,15 @@ def test_a_click_after_the_sale_counts_only_within_what_clocks_differ() -> None:
     assert verdicts(decided(click(1, timedelta(minutes=-6)))) == ["clicked after the conversion"]
 
 
+@pytest.mark.parametrize("rule", ["last_touch", "first_touch", "split"])
+def test_a_click_after_the_sale_takes_nothing_from_one_before_it(rule: AttributionRule) -> None:
+    early, late = click(1, timedelta(minutes=30)), click(2, timedelta(minutes=-4))
+    attribution = decided(late, early, rule=rule)
+    assert [each.touch for each in attribution.shares] == [early]
+    assert verdicts(attribution)[0] == "clicked after the conversion"
+    assert decided(late, early, rule=rule, lapsed=("m1",)).winner is late
+
+
 def test_a_click_comes_before_a_coupon_unless_the_programme_says_otherwise() -> None:
     clicked, typed = click(1, DAY), coupon()
     assert decided(clicked, typed).winner is clicked
@@ -91,6 +100,13 @@ def test_a_known_customer_counts_only_when_nothing_else_does() -> None:
     assert decided(known, coupon()).reason == "won: coupon ANA10"
     assert decided(known, click(1, 40 * DAY)).winner is known
     assert decided(known).reason == "won: known customer, first brought by ana"
+
+
+def test_a_known_customer_of_another_programme_does_not_choose_the_rule() -> None:
+    known = Touch("customer", "c-7", SALE, link_id="lk", code="ana", membership_id="mk", programme_id="p")
+    early, late = click(1, 2 * DAY, programme_id="q"), click(2, DAY, programme_id="q")
+    assert decided(known, late, early, rule="split").winner is early, "the first touch, as q says"
+    assert [each.touch for each in decided(known, rule="split").shares] == [known]
 
 
 def test_without_the_right_to_earn_the_next_one_wins() -> None:
