@@ -13,9 +13,10 @@ from core.csv_in import read_table
 from core.errors import Invalid, SpokesError
 from core.inputs import Input, refuse
 from core.money import require_currency, to_minor
-from referrals.conversions.conversion_input import NewConversion, NewRefund
+from referrals.conversions.conversion_input import NORMALISED, NewConversion, NewRefund
 from referrals.conversions.import_rows import ImportKind
 from referrals.conversions.touches import email_hash
+from referrals.fraud.fraud_addresses import digest, normalised
 
 MOST_ROWS = 10_000
 CONVERSIONS: Mapping[str, bool] = {
@@ -119,8 +120,11 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
     given = {name: value for name, value in cells.items() if value}
     amount = _minor(given.get("amount"), given.get("currency"))
     customer = {"external_id": given.get("customer")} if "customer" in given else {}
-    if "email" in given:  # only its hash goes on
+    metadata = {}
+    if "email" in given:  # only its hashes go on
         customer["email_sha256"] = _hashed(given["email"])
+        if "@" in given["email"]:
+            metadata[NORMALISED] = digest(normalised(given["email"]))
     return NewConversion.model_validate(
         {
             "external_id": cells["order"],
@@ -132,6 +136,7 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
             "amount_minor": amount,
             "currency": given["currency"].upper() if amount is not None else None,
             "customer": customer or None,
+            "metadata": metadata,
             **{f"{each}_minor": _minor(given.get(each), given.get("currency")) for each in PARTS},
         }
     )

@@ -94,7 +94,10 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
 
 
 def _stripe_tells(conversion: Conversion) -> bool:
-    told = select(Refund.id).where(Refund.conversion_id == conversion.id, Refund.brought_by == STRIPE)
+    """Whether Stripe took something off it that stands: after one that failed, the shop may have paid another way."""
+    told = select(Refund.id).where(
+        Refund.conversion_id == conversion.id, Refund.brought_by == STRIPE, Refund.state == "applied"
+    )
     return session().exec(told).first() is not None
 
 

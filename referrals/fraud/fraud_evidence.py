@@ -21,6 +21,7 @@ from core.people import Person
 from hub.metrics import LadderStep, periods_of
 from hub.roles import staff_of
 from referrals.clicks.clicks import Click
+from referrals.conversions.conversion_input import NORMALISED
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
 from referrals.conversions.won import Holder, holders_of
 from referrals.fraud import fraud_addresses, fraud_traces
@@ -80,7 +81,7 @@ def _evidence(holder: Holder, sources: Sources) -> Evidence:
     """About the buyer alone (a colleague, a throw-away address) only with the last touch: one look at them is enough."""
     conversion, member, touch = holder.conversion, holder.membership_id, holder.touch
     own = fraud_addresses.forms_of(sources.emails[member])
-    told = {conversion.email_sha256, word(conversion, "email_normalized_sha256").lower()} - {""}
+    told = {conversion.email_sha256, word(conversion, NORMALISED).lower()} - {""}
     card = word(conversion, "card_fingerprint")
     nothing = Alike(0, 0, own_purchase=False)
     device = sources.alike.get((*holder.place, "device"), nothing)

@@ -24,11 +24,14 @@ from core.errors import SpokesError
 from core.inputs import refuse
 from hub.units import find_hub
 from referrals.conversions import conversions, refunds, same_order, touches
+from referrals.conversions.conversion_input import NORMALISED
 from referrals.conversions.conversions import Conversion, NewConversion, NewRefund, Refund
+from referrals.conversions.recording import ConversionDiffers
 from referrals.conversions.refunds import RefundDiffers
 from referrals.conversions.waiting import LOOKS
+from referrals.fraud.fraud_addresses import digest, normalised
 from referrals.links import links
-from rewards.stripe import stripe_facts, stripe_gateway
+from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
 from rewards.stripe.stripe_gateway import Refused, TryLater, Unsure
 from rewards.stripe.stripe_sale_rows import StripeSale
@@ -130,7 +133,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
             return _unless_told_soon(charged, at) if said == NOBODYS else said
     with transaction():
         sale = known and session().get_one(Conversion, known.conversion_id)
-        sale = sale or _told_by_api(charged.order_id)
+        sale = sale or stripe_orders.told_by_api(charged.order_id)
         if sale is not None:
             return _take_off(sale, charged, at)
     return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
@@ -170,7 +173,8 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
     known = session().exec(select(StripeSale).where(StripeSale.object_id == paid.object_id)).first()
     if known is not None:
         return session().get_one(Conversion, known.conversion_id)
-    sale = _told_by_api(paid.told.order_id or (charged.order_id if charged else "")) or _new(paid, charged)
+    order_id = paid.told.order_id or (charged.order_id if charged else "")
+    sale = stripe_orders.told_by_api(order_id, paid) or _new(paid, charged)
     if sale is not None:
         session().add(
             StripeSale(
@@ -212,7 +216,10 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
             "metadata": _evidence(paid, charged),
         }
     )
-    return conversions.record(said, by=STRIPE, unit_id=earlier.unit_id if earlier else hub.id)[0]
+    try:
+        return conversions.record(said, by=STRIPE, unit_id=earlier.unit_id if earlier else hub.id)[0]
+    except ConversionDiffers as error:  # somebody has to look: the event is not settled
+        raise Unsure(error.sentence) from error
 
 
 def _evidence(paid: Paid, charged: Charged | None) -> dict[str, str]:
@@ -221,14 +228,14 @@ def _evidence(paid: Paid, charged: Charged | None) -> dict[str, str]:
         "stripe": paid.object_id,
         "card_fingerprint": charged.card if charged else "",
         "email_domain": paid.email.rpartition("@")[2].lower(),
+        NORMALISED: paid.email and digest(normalised(paid.email)),
     }
     return {name: word[:MOST_WORDS] for name, word in words.items() if word}
 
 
 def _customer(paid: Paid, earlier: Conversion | None) -> dict[str, str] | None:
     known_as = (earlier and earlier.customer_id) or paid.told.customer_id or paid.customer
-    digest = touches.email_hash(paid.email) if paid.email else ""
-    said = {"external_id": known_as, "email_sha256": digest}
+    said = {"external_id": known_as, "email_sha256": touches.email_hash(paid.email) if paid.email else ""}
     return {name: value for name, value in said.items() if value} or None
 
 
@@ -249,16 +256,6 @@ def _sale_of(payment_intent: str) -> StripeSale | None:
     return session().exec(wanted.order_by(col(StripeSale.id)).limit(1)).first()
 
 
-def _told_by_api(order_id: str) -> Conversion | None:
-    """The sale that a shop knows by this number, whichever of our units heard of it."""
-    hub = find_hub()
-    if hub is None or not order_id:
-        return None
-    same_order.one_at_a_time(order_id)
-    told = same_order.conversion_meant(hub.id, order_id)
-    return told if told is not None and told.kind == "sale" else None
-
-
 def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
     same_order.one_at_a_time(sale.external_id)
@@ -269,7 +266,7 @@ def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
     if missing > 0:
         _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)
         return f"{missing} {sale.currency} taken off"
-    surplus = _taken_by_us(sale) - gone
+    surplus = min(_taken_by_us(sale), -missing)  # what a shop told is the shop's to take back
     if surplus > 0:
         _give_again(sale, charged, surplus, at)
         return f"{surplus} {sale.currency} given again"

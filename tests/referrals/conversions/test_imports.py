@@ -13,10 +13,12 @@ from core.clock import at, now
 from core.db import session, transaction
 from core.people import Person
 from referrals.conversions import imports
+from referrals.conversions.conversion_input import NORMALISED, NewConversion, content_hash
 from referrals.conversions.conversions import Conversion, Refund
 from referrals.conversions.import_reading import MOST_ROWS, NothingInFile, read_file
 from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow
 from referrals.conversions.touches import email_hash
+from referrals.fraud.fraud_addresses import digest
 from rewards.reward import Reward
 from tests.factories import Cast, acting, sign_in
 from tests.referrals.stories import make_earner, make_link
@@ -150,6 +152,17 @@ def test_of_an_e_mail_address_only_its_hash_is_kept() -> None:
     assert line.said is not None
     assert line.said["customer"] == {"external_id": None, "email_sha256": email_hash("mia@example.org")}
     assert "Mia" not in str(line)
+
+
+def test_of_an_e_mail_address_its_one_form_is_told_too_so_that_an_own_purchase_is_seen() -> None:
+    (line,) = read_file(lines(f"A-1;{MOMENT};M.ia+x7@Gmail.com", head="order;at;email"), "conversions")
+    assert line.said is not None
+    assert line.said["metadata"] == {NORMALISED: digest("mia@gmail.com")}
+    body = {"external_id": "A-1", "kind": "lead", "occurred_at": MOMENT, "customer": {"external_id": "c"}}
+    one, other = (
+        NewConversion.model_validate({**body, "metadata": each}) for each in ({}, line.said["metadata"])
+    )
+    assert content_hash(one) == content_hash(other), "another door that does not know it tells the same order"
 
 
 def test_an_empty_file_is_refused() -> None:

@@ -159,6 +159,52 @@ def test_a_failed_refund_counts_no_more_whether_the_charge_knows_it_or_not(
     assert found.refunded == expected
 
 
+def _told_by_the_shop(sale: Conversion, amount_minor: int) -> None:
+    with transaction():
+        give_back(sale.unit_id, sale.external_id, amount_minor)
+
+
+def test_a_refund_that_fails_gives_again_what_it_took_beside_one_that_the_shop_told(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid, sale = bought(shop)
+    back = shop.refunds(paid, 5_000)
+    _told_by_the_shop(sale, 5_000)
+    assert told("charge.refunded", back) == "nothing to take off"
+    assert told("charge.refunded", shop.refunds(paid, 3_000)) == "3000 EUR taken off"
+    newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
+    assert failed(stripe, newest) == "3000 EUR given again"
+    assert (refunds(), earned(sale)) == ([(5_000, "applied"), (3_000, "came_back")], 790)
+
+
+def test_a_dispute_that_is_won_late_gives_again_what_it_took_beside_a_refund_that_the_shop_told(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid, sale = bought(shop)
+    back = shop.refunds(paid, 5_000)
+    _told_by_the_shop(sale, 5_000)
+    told("charge.refunded", back)
+    dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")
+    stripe.order(f"disputes/{dispute['id']}/close", status="lost")
+    assert told("charge.dispute.closed", dispute) == "7900 EUR taken off"
+    stripe.order(f"disputes/{dispute['id']}/close", status="won")
+    assert told("charge.dispute.funds_reinstated", dispute) == "7900 EUR given again"
+    assert (refunds(), earned(sale)) == ([(5_000, "applied"), (7_900, "came_back")], 790)
+
+
+def test_after_a_refund_that_failed_at_stripe_the_shop_can_tell_another(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    paid, sale = bought(shop)
+    told("charge.refunded", shop.refunds(paid, 12_900))
+    with pytest.raises(RefundToldByStripe):
+        _told_by_the_shop(sale, 12_900)
+    (made,) = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
+    assert failed(stripe, made) == "12900 EUR given again"
+    _told_by_the_shop(sale, 12_900)  # paid by the bank instead
+    assert (refunds(), earned(sale)) == ([(12_900, "came_back"), (12_900, "applied")], 0)
+
+
 def test_a_won_dispute_leaves_everything_as_it_was(ana: Membership, shop: Shop, stripe: LocalStripe) -> None:
     paid, sale = bought(shop)
     dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")

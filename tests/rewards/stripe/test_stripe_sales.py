@@ -11,14 +11,17 @@ from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.ids import new_id
+from core.people import get_person
 from hub import metrics
 from referrals.conversions import conversions
 from referrals.conversions.conversions import Conversion
+from referrals.fraud import fraud_work
 from rewards.rules.conditions import Conditions
 from rewards.rules.rules import Terms, change_rule
 from rewards.stripe import stripe_events
 from tests.at_once import at_once
 from tests.factories import Cast
+from tests.referrals.fraud_stories import signals_of
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import LONG_AGO
@@ -249,6 +252,23 @@ def test_own_purchases_at_stripe_earn_nothing(cast: Cast, ana: Membership, shop:
         shop.sells(email="Ana.Advocate@example.org", sent={"metadata[spk]": token()}),
     )
     assert [(each.membership_id, each.reason) for each in every()] == [(None, "nobody's: own purchase")]
+
+
+def test_an_own_purchase_by_another_form_of_the_address_is_seen(
+    cast: Cast, ana: Membership, shop: Shop
+) -> None:
+    with transaction():
+        person = get_person(ana.person_id)
+        person.email = "ana.advocate.maria@gmail.com"
+        session().add(person)
+    told(
+        "checkout.session.completed",
+        shop.sells(email="anaadvocatemaria+k7q@gmail.com", sent={"metadata[spk]": token()}),
+    )
+    with at(now() + 2 * fraud_work.CLICKS_WITHIN):  # its click was never taken in
+        fraud_work.assess_due()
+    (sale,) = every()
+    assert "own_email" in signals_of(sale.id)
 
 
 def test_the_scoreboard_agrees(ana: Membership, shop: Shop) -> None:
