@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import and_, case, delete, func, or_, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from core.access import CLOCK
@@ -73,7 +74,20 @@ def _known_by_now(conversion_ids: Sequence[str]) -> list[str]:
         col(AttributionCandidate.conversion_id).in_(conversion_ids),
         col(AttributionCandidate.link_id).is_(None),
     )
-    return sorted(set(session().exec(mine)))
+    return sorted({*session().exec(mine), *session().exec(_of_known_customers(conversion_ids))})
+
+
+def _of_known_customers(conversion_ids: Sequence[str]) -> Any:  # noqa: ANN401 - a SELECT
+    """Those of them to a customer whose earlier order is somebody's by now."""
+    earlier = aliased(Conversion)
+    brought = select(earlier.id).where(
+        earlier.unit_id == Conversion.unit_id,
+        earlier.customer_id == Conversion.customer_id,
+        col(earlier.occurred_at) <= col(Conversion.occurred_at),
+        col(earlier.link_id).is_not(None),
+    )
+    waiting = col(Conversion.id).in_(conversion_ids), col(Conversion.customer_id) != ""
+    return select(Conversion.id).where(*waiting, brought.exists())
 
 
 def _look_later(conversion_ids: Sequence[str]) -> None:
@@ -101,11 +115,12 @@ def _settle(conversion_id: str) -> int:
     if conversion.membership_id is not None or _was_decided_since(conversion_id):
         return _let_go(conversion_id)
     wanted = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion_id)
-    candidates = session().exec(wanted.order_by(col(AttributionCandidate.position))).all()
+    candidates = list(session().exec(wanted.order_by(col(AttributionCandidate.position))))
     known = _known_of(conversion, candidates)
     if _was_won_elsewhere(conversion, known):
         _say(conversion, ELSEWHERE)
         return _let_go(conversion_id)
+    candidates += _known_customer(conversion, candidates, known)
     decided = _decided(conversion, candidates, known)
     _note(candidates, decided)
     if (winner := decided.winner) is not None:
@@ -155,9 +170,29 @@ def _known_of(conversion: Conversion, candidates: Sequence[AttributionCandidate]
         coupons={each.given.upper() for each in candidates if each.source == "coupon"},
         unit_ids={conversion.unit_id},
         external_ids={conversion.external_id},
-        customers=(),
+        customers={conversion.customer_id} - {""},
         moments=(conversion.occurred_at, conversion.occurred_at),
     )
+
+
+def _known_customer(
+    conversion: Conversion, candidates: Sequence[AttributionCandidate], known: Known
+) -> list[AttributionCandidate]:
+    """The candidate that the customer is by now, where an earlier order was given to somebody since."""
+    customer_id, at = conversion.customer_id, conversion.occurred_at
+    earlier = known.earlier(conversion.unit_id, customer_id, at) if customer_id else None
+    if earlier is None or any(each.source == "customer" for each in candidates):
+        return []
+    made = AttributionCandidate(
+        conversion_id=conversion.id,
+        position=len(candidates),
+        source="customer",
+        given=customer_id,
+        at=at,
+        verdict="nobody had brought the customer then",
+    )
+    session().add(made)
+    return [made]
 
 
 def _was_won_elsewhere(conversion: Conversion, known: Known) -> bool:
@@ -172,7 +207,7 @@ def _decided(conversion: Conversion, candidates: Sequence[AttributionCandidate],
     """Whose it is by what is known now; what could not win it before for another reason cannot now."""
     named = [
         touches.again(each.source, each.given, each.at, conversion.unit_id, known)
-        if each.link_id is None and each.source in {"code", "coupon"}
+        if each.link_id is None and each.source != "click"
         else Touch(each.source, each.given, each.at, each.link_id, problem=each.verdict)
         for each in candidates
     ]

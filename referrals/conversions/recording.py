@@ -135,7 +135,7 @@ def store_all(rows: Sequence[NewRow]) -> None:
     for each, key in zip(candidates, new_ids(len(candidates)), strict=True):
         each.id = key
     bulk.store(AttributionCandidate, candidates)
-    waiting.wait_for([row.id for row in rows if _names_unknown(row)], now())
+    waiting.wait_for(_waiting(rows), now())
     won = [row for row in rows if row.membership_id is not None]
     if not won:
         return
@@ -143,6 +143,20 @@ def store_all(rows: Sequence[NewRow]) -> None:
     events.publish(ConversionsWon(tuple(_won(row) for row in won)))
     for row in won:
         events.publish(ConversionRecorded(row.id, row.occurred_at))
+
+
+def _waiting(rows: Sequence[NewRow]) -> list[str]:
+    """Those that are nobody's and may become somebody's: they name what is not known yet, or their customer's order before did."""
+    naming = [row for row in rows if _names_unknown(row)]
+    following = [
+        row for row in rows if row.membership_id is None and row.customer_id and not _names_unknown(row)
+    ]
+    customers = {_customer(row) for row in naming} | waiting.customers_among(set(map(_customer, following)))
+    return [row.id for row in (*naming, *(each for each in following if _customer(each) in customers))]
+
+
+def _customer(row: NewRow) -> tuple[str, str]:
+    return row.unit_id, row.customer_id
 
 
 def _names_unknown(row: NewRow) -> bool:

@@ -1,20 +1,22 @@
 """Conversions that named a code or coupon which nobody knew yet: looked at again for two days, and then let go.
 
 A shop makes a coupon in the morning and tells us in the evening: the orders in between are not lost. What is found is decided
-by the ordinary rules for the moment of the sale. Clicks need no waiting: their token says all of them, and was signed. Only
-what nobody won waits: what somebody was told is theirs is not taken away by a coupon that is entered later.
+by the ordinary rules for the moment of the sale; so are the next orders of its customer, which wait with it. Clicks need no
+waiting: their token says all of them, and was signed. Only what nobody won waits: what somebody was told is theirs is not
+taken away by a coupon that is entered later.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Text
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Text, tuple_
+from sqlmodel import Field, SQLModel, col, select
 
 from core import bulk
 from core.columns import moment
 from core.db import session
+from referrals.conversions.conversion_rows import Conversion
 
 LEASE = timedelta(minutes=10)
 """so long one that is being decided is left to whoever began"""
@@ -31,6 +33,15 @@ class WaitingConversion(SQLModel, table=True):
     looks: int = 0
     """how often it was looked at"""
     next_at: datetime = moment(index=True)
+
+
+def customers_among(customers: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:
+    """Those of these (unit, customer) an order of whom waits."""
+    if not customers:
+        return frozenset()
+    place = col(Conversion.unit_id), col(Conversion.customer_id)
+    waiting = select(*place).join(WaitingConversion).where(tuple_(*place).in_(customers))
+    return frozenset((unit_id, customer_id) for unit_id, customer_id in session().exec(waiting))
 
 
 @dataclass(frozen=True)

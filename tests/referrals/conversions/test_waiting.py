@@ -17,9 +17,10 @@ from hub import metrics
 from hub.programmes import Programme
 from referrals.conversions import looking_again, reassignment
 from referrals.conversions.conversion_input import NewConversion
-from referrals.conversions.conversions import Conversion, candidates_of, get_conversion, record
+from referrals.conversions.conversions import Conversion, candidates_of, get_conversion, record, record_all
 from referrals.conversions.looking_again import look_again
 from referrals.conversions.reassignment import Reassignment, WinnerChanged, reassign
+from referrals.conversions.recording import Arrival, NewRow
 from referrals.conversions.waiting import LEASE, LOOKS, WaitingConversion
 from referrals.links.link_changes import change_link, terms_of
 from referrals.links.links import get_link
@@ -235,6 +236,48 @@ def test_what_it_named_besides_is_waited_for(cast: Cast, ana: Membership) -> Non
     with at(later(LOOKS[2])):
         assert look_again() == 1
     assert (owner(conversion), waiting()) == (ana.id, 0)
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_the_next_orders_of_its_customer_wait_with_it(cast: Cast, ana: Membership, together: bool) -> None:
+    customer = {"external_id": "c-1"}
+    if together:
+        said = [order(coupon="ANA10", customer=customer), order(customer=customer)]
+        with db.transaction():
+            arrivals = [Arrival(NewConversion(**each), "a-key", cast.north.id) for each in said]
+            first, second = (
+                get_conversion(each.id) for each in record_all(arrivals) if isinstance(each, NewRow)
+            )
+    else:
+        first, second = sold(cast, coupon="ANA10", customer=customer), sold(cast, customer=customer)
+    other = sold(cast, customer={"external_id": "c-2"})
+    give_coupon(cast)
+    with at(now() + MINUTE):
+        look_again()
+    with at(now() + LOOKS[1] + MINUTE):
+        look_again()
+    assert [owner(each) for each in (first, second, other)] == [ana.id, ana.id, None]
+    with db.transaction(read_only=True):
+        (told,) = candidates_of([second.id])[second.id]
+        assert (told.source, told.won) == ("customer", True)
+        assert told.verdict.endswith("(first: nobody had brought the customer then)")
+        assert get_conversion(second.id).reason.startswith("won: the customer c-1 became known on ")
+        assert metrics.differences() == proof.problems() == []
+
+
+def test_an_order_before_the_one_that_was_found_is_not_its_customers_next(
+    cast: Cast, ana: Membership
+) -> None:
+    customer, earlier = {"external_id": "c-1"}, (now() - timedelta(hours=1)).isoformat()
+    sold(cast, coupon="ANA10", customer=customer)
+    before = sold(cast, customer=customer, occurred_at=earlier)
+    give_coupon(cast)
+    for pause in LOOKS:
+        with at(now() + pause + MINUTE):
+            look_again()
+    assert owner(before) is None
+    with db.transaction(read_only=True):
+        assert db.session().exec(select(WaitingConversion)).all() == []
 
 
 def test_under_split_both_share_as_if_both_had_been_known(cast: Cast, ana: Membership) -> None:
