@@ -1,7 +1,7 @@
 """Imports: a file is tried first, by the very verb that records and undone at once; then, when confirmed, recorded.
 
-Both happen in the background, a hundred lines to a transaction, where need be each line a savepoint. What was
-interrupted goes on where it was; what was recorded before is known.
+Both happen in the background, a hundred lines to a transaction, where need be each line a savepoint; lines are tried
+together with those before them that they depend on. What was interrupted goes on where it was; what was recorded before is known.
 """
 
 import hashlib
@@ -30,6 +30,7 @@ from referrals.conversions.known import Before
 from referrals.conversions.recording import Arrival, Decided, NewRow
 
 LINES_PER_STEP = 100
+MOST_BEFORE = 1_000
 BREATH_S = 0.01
 """between two steps, so that on SQLite clicks and orders get their turn"""
 LEASE, STUCK_AFTER = timedelta(minutes=2), timedelta(hours=1)
@@ -210,9 +211,36 @@ def _tried(brought: ConversionImport) -> tuple[list[ImportRow], list[Became]]:
 
     with suppress(_UndoneError), transaction():
         rows = _waiting(brought)
-        found += zip(rows, _became_all(rows, brought), strict=True)
+        before = _tried_before(rows, brought)
+        became = _became_all([*before, *rows], brought)
+        found += zip(rows, became[len(before) :], strict=True)
         undo()
     return [row for row, _ in found], [became for _, became in found]
+
+
+def _tried_before(rows: Sequence[ImportRow], brought: ConversionImport) -> list[ImportRow]:
+    """Earlier lines that would be recorded and whose order (of refunds) or customer these have, too: it depends on them.
+
+    They were undone, and are tried once more beside these; of more than MOST_BEFORE the latest.
+    """
+    about = ("conversion_external_id",) if brought.kind == "refunds" else ("customer", "external_id")
+    whose = col(ImportRow.said)[about].as_string()
+    named = {str(found) for row in rows if (found := _at(row.said, about))}
+    if not named:
+        return []
+    earlier = select(ImportRow).where(
+        ImportRow.import_id == brought.id,
+        ImportRow.foretold == "new",
+        ImportRow.line < rows[0].line,
+        whose.in_(named),
+    )
+    return list(session().exec(earlier.order_by(col(ImportRow.line).desc()).limit(MOST_BEFORE)))[::-1]
+
+
+def _at(said: Any, place: Sequence[str]) -> Any:  # noqa: ANN401 - JSON
+    for name in place:
+        said = (said or {}).get(name)
+    return said
 
 
 def _record(brought: ConversionImport) -> int:

@@ -159,9 +159,8 @@ def test_of_an_e_mail_address_its_one_form_is_told_too_so_that_an_own_purchase_i
     assert line.said is not None
     assert line.said["metadata"] == {NORMALISED: digest("mia@gmail.com")}
     body = {"external_id": "A-1", "kind": "lead", "occurred_at": MOMENT, "customer": {"external_id": "c"}}
-    one, other = (
-        NewConversion.model_validate({**body, "metadata": each}) for each in ({}, line.said["metadata"])
-    )
+    one = NewConversion.model_validate(body)
+    other = NewConversion.model_validate({**body, "metadata": line.said["metadata"]})
     assert content_hash(one) == content_hash(other), "another door that does not know it tells the same order"
 
 
@@ -200,6 +199,44 @@ def test_a_line_that_refunds_a_sale_in_another_currency_is_refused(ana: str, cas
     confirmed(made, cast)
     assert rows(made) == expected
     assert [each.refunded_minor for each in stored()] == [100]
+
+
+def test_a_line_is_tried_beside_earlier_ones_about_its_customer(
+    ana: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "LINES_PER_STEP", 2)
+    others = [f"A-{number};{moment()};10;EUR;ana;" for number in range(2, 6)]
+    raw = lines(
+        f"A-1;{moment()};10;EUR;ana;c1", *others, f"A-6;{moment()};10;EUR;;c1", head=f"{HEAD};customer"
+    )
+    made = brought(raw, cast)
+    foretold = rows(made)
+    assert foretold[-1][1:] == ("new", "won: known customer, first brought by ana")
+    confirmed(made, cast)
+    assert rows(made) == foretold
+
+
+def test_a_refund_is_tried_beside_earlier_ones_of_its_order(
+    ana: str, cast: Cast, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(imports, "LINES_PER_STEP", 2)
+    confirmed(brought(lines(f"A-1;{moment()};129,00;EUR;ana", f"A-2;{moment()};129,00;EUR;ana"), cast), cast)
+    told = [
+        ("R-1", "A-1", "100"),
+        ("R-2", "A-2", "1"),
+        ("R-3", "A-2", "1"),
+        ("R-4", "A-1", "29.01"),
+        ("R-5", "A-1", "29"),
+    ]
+    raw = lines(
+        *(f"{name},{of},{moment()},{sum_},EUR" for name, of, sum_ in told),
+        head="refund,order,at,amount,currency",
+    )
+    made = brought(raw, cast, "refunds")
+    foretold = rows(made)
+    assert [outcome for _line, outcome, _why in foretold] == ["new", "new", "new", "refused", "new"]
+    confirmed(made, cast)
+    assert [outcome for _line, outcome, _why in rows(made)] == [outcome for _line, outcome, _why in foretold]
 
 
 def test_a_killed_clock_leaves_lines_that_the_next_goes_on_with(
