@@ -117,7 +117,7 @@ class ShownRefund(Answer):
     occurred_at: datetime
     state: str
     """parked until its sale is known; applied; refused: it waited, and was more than was left of the sale;
-    came_back: it failed at Stripe, or its dispute was won after it was lost"""
+    came_back: it failed at Stripe, its dispute was won after it was lost, or the shop took it back"""
 
 
 class LinkPage(Listed[ShownLink]):

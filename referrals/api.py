@@ -19,11 +19,12 @@ from referrals.answers import (
     ShownRefund,
 )
 from referrals.clicks.clicks import Click
-from referrals.conversions import conversions
+from referrals.conversions import conversions, refunds_in
 from referrals.conversions.batch import BATCH_BYTES, TooManyLines, answered_lines
+from referrals.conversions.conversion_input import TakenBackRefund
 from referrals.conversions.conversion_rows import Refund
 from referrals.conversions.conversions import Conversion, ConversionDiffers, NewConversion, NewRefund
-from referrals.conversions.examples import A_REFUND, A_SALE
+from referrals.conversions.examples import A_REFUND, A_REFUND_TAKEN_BACK, A_SALE
 from referrals.conversions.listings import (
     ClickListing,
     ConversionListing,
@@ -36,8 +37,13 @@ from referrals.conversions.listings import (
     units_with_links,
 )
 from referrals.conversions.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
-from referrals.conversions.refunds_in import RefundInOtherCurrency, RefundOfLead, RefundOfSeveral
-from referrals.conversions.seen import conversions_in, refunds_in, seen_link
+from referrals.conversions.refunds_in import (
+    RefundInOtherCurrency,
+    RefundNotFound,
+    RefundOfLead,
+    RefundOfSeveral,
+)
+from referrals.conversions.seen import conversions_in, refunds_seen, seen_link
 from referrals.links.links import Link, LinkNotFound
 from rewards.together import take_with_others
 from rewards.told import BatchResult, ToldConversion, take_all
@@ -108,6 +114,20 @@ def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
     return jsonify({**refund.answer, "state": refund.state}), 201 if new else 200
 
 
+@door.post("/api/v1/refunds/undo")
+@by_json(
+    TakenBackRefund,
+    scope="conversions:write",
+    answers={200: ShownRefund},
+    refuses=(RefundNotFound,),
+    example=A_REFUND_TAKEN_BACK,
+)
+def undo_refund(_actor: Actor, wanted: TakenBackRefund) -> Response:
+    """Undo a refund that your shop told and that failed, or was a mistake: 200, as often as it is sent; the sale stands as before."""
+    refund = refunds_in.take_back(wanted.external_id, unit_id=unit_of_caller())
+    return jsonify(answers.show_refund(refund).model_dump(mode="json"))
+
+
 @door.get("/api/v1/conversions")
 @by_query(ConversionListing, scope="conversions:read", answers={200: ConversionPage})
 def list_conversions(actor: Actor, query: ConversionListing) -> Response:
@@ -124,7 +144,7 @@ def list_conversions(actor: Actor, query: ConversionListing) -> Response:
 def list_refunds(actor: Actor, query: RefundListing) -> Response:
     """The refunds that the key's units told or whose sale they see, whoever told it, the newest first."""
     units = actor.units_for("conversions:read")
-    wanted = narrow_refunds(select(Refund).where(refunds_in(units)), query)
+    wanted = narrow_refunds(select(Refund).where(refunds_seen(units)), query)
     page = page_of(wanted, (col(Refund.id), "id"), after=query.after, limit=query.limit)
     return listed(page, answers.show_refund)
 

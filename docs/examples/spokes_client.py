@@ -174,8 +174,11 @@ class Spokes:
             "reason": reason,
             "occurred_at": _written(occurred_at or datetime.now(UTC)),
         }
-        found = self._ask("POST", "/api/v1/refunds", body=body)
-        return Refund(**{name: found[name] for name in Refund.__dataclass_fields__})
+        return _refund(self._ask("POST", "/api/v1/refunds", body=body))
+
+    def undo_refund(self, external_id: str) -> Refund:
+        """Take a refund back that failed, or was a mistake."""
+        return _refund(self._ask("POST", "/api/v1/refunds/undo", body={"external_id": external_id}))
 
     def open_link(
         self, *, email: str, code: str | None = None, destination: str | None = None, campaign: str = ""
@@ -300,6 +303,10 @@ def _conversion(found: Json) -> Conversion:
         reason=whose["reason"],
         reward_minor=reward["amount_minor"] if reward else None,
     )
+
+
+def _refund(found: Json) -> Refund:
+    return Refund(**{name: found[name] for name in Refund.__dataclass_fields__})
 
 
 def _link(found: Json) -> Link:

@@ -148,6 +148,13 @@ class NewRefund(Written):
     occurred_at: Occurred
 
 
+class TakenBackRefund(Input):
+    """A refund that did not happen after all."""
+
+    external_id: Key
+    """the one it was told with"""
+
+
 _LATER = ("clicks", "tax_minor", "shipping_minor", "discount_minor")
 """what was stored before there were these fields keeps its hash: without a value they are no part of it"""
 NORMALISED = "email_normalized_sha256"

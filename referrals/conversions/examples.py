@@ -19,6 +19,7 @@ A_REFUND = {
     "reason": "sent back",
     "occurred_at": "2026-11-09T08:00:00Z",
 }
+A_REFUND_TAKEN_BACK = {"external_id": "refund-7"}
 A_LINK = {
     "email": "ana@example.org",
     "code": "ana-autumn",

@@ -7,12 +7,19 @@ waited for that sale.
 from collections.abc import Sequence
 
 from core.access import Actor
-from core.errors import Conflict, Invalid
+from core.db import session
+from core.errors import Conflict, Invalid, NotFound
 from referrals.conversions import refunds
 from referrals.conversions.conversion_input import NewRefund, content_hash
 from referrals.conversions.conversion_rows import Conversion, Refund
 from referrals.conversions.refunds import RefundDiffers
-from referrals.conversions.same_order import conversions_meant, find_refund, one_at_a_time, refund_told_before
+from referrals.conversions.same_order import (
+    STRIPE,
+    conversions_meant,
+    find_refund,
+    one_at_a_time,
+    refund_told_before,
+)
 
 
 class RefundOfLead(Invalid):
@@ -21,6 +28,10 @@ class RefundOfLead(Invalid):
 
 class RefundOfSeveral(Conflict):
     """Several units sold under this number: the refund has to be told with the key of the one that sold it."""
+
+
+class RefundNotFound(NotFound):
+    """No refund of this unit's own shop has this external_id."""
 
 
 class RefundInOtherCurrency(Invalid):
@@ -40,6 +51,26 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     elif new.currency and before.currency not in {"", new.currency}:
         raise RefundDiffers
     return refunds.refund(new, by=by, unit_id=unit_id)
+
+
+def take_back(external_id: str, *, unit_id: str) -> Refund:
+    """Undo a refund that the unit's own shop told: its money was not given back after all. What is undone stays so.
+
+    A refund that waits for its sale waits no more; one that was refused stays that. Raises RefundNotFound, also for what
+    Stripe told: Stripe tells when that failed.
+    """
+    row = find_refund(unit_id, external_id)
+    if row is None or row.brought_by == STRIPE:
+        raise RefundNotFound
+    one_at_a_time(row.conversion_external_id)
+    session().refresh(row)
+    if row.state == "parked":
+        row.state = "came_back"
+        session().add(row)
+        session().flush()
+    refunds.undo(row)
+    session().refresh(row)
+    return row
 
 
 def _told_before(new: NewRefund, unit_id: str) -> Refund | None:

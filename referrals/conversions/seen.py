@@ -16,7 +16,7 @@ def conversions_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
     return or_(col(Conversion.unit_id).in_(unit_ids), col(Conversion.programme_id).in_(programmes))
 
 
-def refunds_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
+def refunds_seen(unit_ids: frozenset[str]) -> ColumnElement[bool]:
     """The condition under which a refund is one of these units': their shops told it, or it is of a sale of theirs."""
     sales = select(Conversion.id).where(conversions_in(unit_ids))
     return or_(col(Refund.unit_id).in_(unit_ids), col(Refund.conversion_id).in_(sales))

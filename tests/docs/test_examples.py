@@ -18,7 +18,7 @@ from core.api_keys import SCOPES, create_api_key
 from core.clock import now
 from core.people import get_person
 from core.settings import Settings, configure
-from referrals.conversions.examples import A_LINK, A_LINK_CHANGE, A_REFUND, A_SALE
+from referrals.conversions.examples import A_LINK, A_LINK_CHANGE, A_REFUND, A_REFUND_TAKEN_BACK, A_SALE
 from tests.factories import Cast
 from tests.referrals.stories import make_earner, make_link, order
 from tests.rewards.stories import percent_rule
@@ -81,6 +81,7 @@ def test_a_sale_is_reported_once_refunded_and_read_back(spokes: Spokes) -> None:
     assert spokes.refund("refund-1", sale="order-1", amount_minor=900).state == "applied"
     [found] = spokes.conversions(since=at - timedelta(hours=1), kind="sale")
     assert (found.external_id, found.refunded_minor, found.reward_minor) == ("order-1", 900, None)
+    assert spokes.undo_refund("refund-1").state == "came_back"
     assert list(spokes.conversions(until=at)) == []
     [reward] = [each for each in spokes.rewards() if each.kind == "earned"]
     assert reward.arithmetic
@@ -166,5 +167,7 @@ def test_the_document_s_own_examples_are_taken(app: Flask, key: str, cast: Cast)
     headers = {"Authorization": f"Bearer {key}"}
     for path, body in {"conversions": A_SALE, "refunds": A_REFUND, "links": A_LINK}.items():
         assert client.post(f"/api/v1/{path}", json=body, headers=headers).status_code == 201, path
+    undone = client.post("/api/v1/refunds/undo", json=A_REFUND_TAKEN_BACK, headers=headers)
+    assert undone.status_code == 200, undone.text
     changed = client.patch(f"/api/v1/links/{A_LINK['code']}", json=A_LINK_CHANGE, headers=headers)
     assert changed.status_code == 200, changed.text

@@ -33,7 +33,7 @@ CHECKS = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-OPERATIONS = 15
+OPERATIONS = 16
 CASES = 10
 """of each operation, well-formed ones and as many that are not"""
 

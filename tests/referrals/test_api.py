@@ -8,10 +8,12 @@ from sqlmodel import select
 from werkzeug.test import TestResponse
 
 from core import db
+from hub import metrics
 from hub.units import Unit
 from referrals.clicks import clicks
 from referrals.conversions.conversions import Conversion
 from referrals.links.links import Link
+from rewards.ledger import proof
 from tests.factories import Cast
 from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link, order
 
@@ -281,6 +283,45 @@ def test_a_shop_that_sends_a_parked_refund_again_hears_what_became_of_it(
     shop.post("/api/v1/conversions", json=sale)
     again = shop.post("/api/v1/refunds", json=body)
     assert (again.status_code, told(again)["state"]) == (200, "refused")
+
+
+def test_a_shop_takes_a_refund_back_that_was_a_mistake(
+    machine: Machine, shop: FlaskClient, cast: Cast, link: Link
+) -> None:
+    sale = order(code="ana")
+    shop.post("/api/v1/conversions", json=sale)
+    body = {
+        "external_id": "r-1",
+        "conversion_external_id": sale["external_id"],
+        "amount_minor": 12_900,
+        "occurred_at": sale["occurred_at"],
+    }
+    shop.post("/api/v1/refunds", json=body)
+    for unit in (cast.south, cast.hub):
+        other = machine(unit).post("/api/v1/refunds/undo", json={"external_id": "r-1"})
+        assert (other.status_code, told(other)["error"]) == (404, "RefundNotFound"), "each shop its own"
+    for _ in range(2):
+        undone = shop.post("/api/v1/refunds/undo", json={"external_id": "r-1"})
+        assert (undone.status_code, told(undone)["state"]) == (200, "came_back")
+    assert told(shop.post("/api/v1/refunds", json=body))["state"] == "came_back", "told again it stays undone"
+    with db.transaction(read_only=True):
+        (kept,) = db.session().exec(select(Conversion)).all()
+        assert (kept.refunded_minor, metrics.differences(), proof.problems()) == (0, [], [])
+    assert shop.post("/api/v1/refunds", json={**body, "external_id": "r-2"}).status_code == 201
+
+
+def test_a_refund_that_waits_for_its_sale_can_be_taken_back(shop: FlaskClient, link: Link) -> None:
+    sale = order(code="ana")
+    body = {
+        "external_id": "r-1",
+        "conversion_external_id": sale["external_id"],
+        "amount_minor": 900,
+        "occurred_at": sale["occurred_at"],
+    }
+    shop.post("/api/v1/refunds", json=body)
+    assert told(shop.post("/api/v1/refunds/undo", json={"external_id": "r-1"}))["state"] == "came_back"
+    shop.post("/api/v1/conversions", json=sale)
+    assert told(shop.post("/api/v1/refunds", json=body))["state"] == "came_back"
 
 
 def test_a_lead_and_another_currency_are_not_refunded_and_the_refusal_says_so(
