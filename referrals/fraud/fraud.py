@@ -11,12 +11,12 @@ from typing import Literal, get_args
 
 Grade = Literal["low", "high"]
 Signal = Literal[
-    "own_email", "own_account", "own_card", "own_payout", "own_staff", "disposable_domain", "seconds_after_click",
-    "burst", "click_ratio", "refund_rate", "device_repeats", "device_advocates",
+    "own_email", "own_account", "own_card", "own_payout", "own_staff", "told_twice", "disposable_domain",
+    "seconds_after_click", "burst", "click_ratio", "refund_rate", "device_repeats", "device_advocates",
 ]  # fmt: skip
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
 YES_OR_NO: frozenset[Signal] = frozenset(
-    {"own_email", "own_account", "own_card", "own_payout", "own_staff", "disposable_domain"}
+    {"own_email", "own_account", "own_card", "own_payout", "own_staff", "told_twice", "disposable_domain"}
 )
 """signals without a measure: they are there, with the points of `high`, or not"""
 FEWER_IS_WORSE: frozenset[Signal] = frozenset({"seconds_after_click"})
@@ -56,6 +56,7 @@ class Evidence:
     own_card: bool = False
     own_payout: bool = False
     own_staff: bool = False
+    told_twice: bool = False
     disposable_domain: bool = False
     after_click: timedelta | None = None
     in_an_hour: int = 0
@@ -185,6 +186,10 @@ _SAYS: Mapping[Signal, Callable[[Evidence], Said]] = {
     "own_card": _yes("own_card", "The card has paid for an order of the advocate’s own before."),
     "own_payout": _yes("own_payout", "The card or account is the one that the advocate is paid to."),
     "own_staff": _yes("own_staff", "The buyer’s e-mail address is a colleague’s: somebody with a role here."),
+    "told_twice": _yes(
+        "told_twice",
+        "A shop of another unit told an order of the same number, with another sum, that this advocate won, too.",
+    ),
     "disposable_domain": _yes(
         "disposable_domain", "The buyer’s e-mail address is of a provider of throw-away addresses."
     ),

@@ -20,15 +20,19 @@ from core.db import session
 from core.people import Person
 from hub.metrics import LadderStep, periods_of
 from hub.roles import staff_of
+from hub.units import places
 from referrals.clicks.clicks import Click
 from referrals.conversions.conversion_input import NORMALISED
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+from referrals.conversions.same_order import related
 from referrals.conversions.won import Holder, holders_of
 from referrals.fraud import fraud_addresses, fraud_traces
 from referrals.fraud.fraud import Evidence
 from referrals.fraud.fraud_traces import Alike, Kind, Trace
 
 HOUR, MONTH, QUARTER = timedelta(hours=1), timedelta(days=30), timedelta(days=90)
+SAME_ORDER = timedelta(days=2)
+"""so far apart two shops may put the moment of one order"""
 LONGEST_WORD = 200
 Fingerprints = Callable[[Sequence[str]], Mapping[str, frozenset[str]]]
 _paid_to: list[Fingerprints] = []
@@ -57,6 +61,8 @@ class Sources:
     """membership → thirty, sales, given_back, by_click, clicks"""
     accounts: dict[tuple[str, str], set[str]] = field(default_factory=dict)
     """(unit, customer) → hashes of the addresses with which they ordered"""
+    twins: frozenset[str] = frozenset()
+    """conversions beside which another unit told one of the same number that the same advocate won"""
     staff: dict[str, frozenset[str]] = field(default_factory=dict)
     """unit → hashes of the addresses of its staff"""
 
@@ -73,6 +79,7 @@ def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidenc
     held = [each.conversion for each in holders if each.was_last]
     _read_counts(sources, members, held)
     sources.accounts = _accounts(held)
+    sources.twins = _twins(held)
     sources.staff = {each: _staff(each) for each in {sources.units[member] for member in members}}
     return [(each, _evidence(each, sources)) for each in holders]
 
@@ -94,6 +101,7 @@ def _evidence(holder: Holder, sources: Sources) -> Evidence:
         own_card=sources.alike.get((*holder.place, "card"), nothing).own_purchase,
         own_payout=bool(card) and card in sources.paid_to.get(member, frozenset()),
         own_staff=holder.was_last and bool(told & sources.staff[sources.units[member]]) and not told & own,
+        told_twice=holder.was_last and conversion.id in sources.twins,
         disposable_domain=holder.was_last and fraud_addresses.is_disposable(word(conversion, "email_domain")),
         after_click=conversion.occurred_at - touch.at if touch and by_click else None,
         in_an_hour=_in_an_hour(conversion.occurred_at, sources, member),
@@ -261,3 +269,25 @@ def _accounts(conversions: Sequence[Conversion]) -> dict[tuple[str, str], set[st
 
 def _staff(unit_id: str) -> frozenset[str]:
     return frozenset(fraud_addresses.digest(each.email) for each in staff_of(unit_id))
+
+
+def _twins(conversions: Sequence[Conversion]) -> frozenset[str]:
+    """Those beside which a shop of a unit above or below told a sale of the same number that the same advocate won."""
+    units = places()
+    near = {each: related(each, units) for each in {one.unit_id for one in conversions}}
+    others = select(Conversion).where(
+        col(Conversion.unit_id).in_(sorted(frozenset().union(*near.values()))),
+        col(Conversion.external_id).in_(sorted({each.external_id for each in conversions})),
+        col(Conversion.membership_id).is_not(None),
+    )
+    told: dict[str, list[Conversion]] = {}
+    for each in session().exec(others):
+        told.setdefault(each.external_id, []).append(each)
+    return frozenset(
+        each.id
+        for each in conversions
+        for other in told.get(each.external_id, ())
+        if other.unit_id in near[each.unit_id]
+        and (other.kind, other.membership_id) == (each.kind, each.membership_id)
+        and abs(other.occurred_at - each.occurred_at) <= SAME_ORDER
+    )

@@ -28,6 +28,7 @@ DEFAULTS: Mapping[About, Threshold] = {
     "own_card": Threshold(0, 0, 1, 100),
     "own_payout": Threshold(0, 0, 1, 100),
     "own_staff": Threshold(0, 0, 1, 70),
+    "told_twice": Threshold(0, 0, 1, 80),
     "disposable_domain": Threshold(0, 0, 1, 30),
     "seconds_after_click": Threshold(10, 20, 3, 40),
     "burst": Threshold(6, 20, 20, 40),

@@ -1,6 +1,7 @@
 """The clock looks at what arrived: each signal from real conversions, once, also with two clocks and after late news."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import event
@@ -62,6 +63,29 @@ def test_another_form_of_the_advocates_address_is_seen(cast: Cast, link: Link) -
 def test_a_shop_that_normalises_addresses_itself_may_say_so(cast: Cast, link: Link) -> None:
     order = told(cast.north, metadata={"email_normalized_sha256": digest("anamoreno@gmail.com").upper()})
     assert signals_of(order) == {"own_email"}
+
+
+def test_an_order_that_two_units_tell_gross_and_net_is_looked_at(cast: Cast, link: Link) -> None:
+    first = told(cast.north, external_id="A-9", amount_minor=11_900)
+    second = told(cast.hub, external_id="A-9", amount_minor=10_000)
+    assert (signals_of(first), signals_of(second)) == (set(), {"told_twice"}), (
+        "the first was looked at before"
+    )
+    assert case_of(second).state == "open"
+
+
+@pytest.mark.parametrize("other", [{"unit": "south"}, {"days": 3}, {"external_id": "A-10"}, {"code": "bea"}])
+def test_orders_of_neighbours_of_other_days_numbers_and_advocates_are_not_one(
+    cast: Cast, link: Link, other: dict[str, Any]
+) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.programme, "Bea Advocate"), "bea")
+    told(cast.north, external_id="A-9", amount_minor=11_900)
+    at_ = (now() - timedelta(days=other.get("days", 0))).isoformat()
+    changes = {name: value for name, value in other.items() if name in {"external_id", "code"}}
+    known = {"external_id": "A-9", "amount_minor": 10_000, "occurred_at": at_}
+    second = told(getattr(cast, other.get("unit", "hub")), **{**known, **changes})
+    assert "told_twice" not in signals_of(second)
 
 
 def test_a_customer_who_once_ordered_as_the_advocate_is_known(cast: Cast, link: Link) -> None:
