@@ -7,7 +7,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 from pydantic import Field
 from sqlalchemy import BigInteger, ColumnElement, and_, or_
@@ -30,6 +30,7 @@ Sortable = Mapped[Any] | ColumnElement[Any]
 class Listing(Input):
     """The query of every list that machines read."""
 
+    each_once: ClassVar[bool] = True
     limit: int = Field(default=100, ge=1, le=MAX_LIMIT, description="how many items a page has at most")
     after: str | None = Field(
         default=None, max_length=1_000, description="the cursor of the page before: its `next`"

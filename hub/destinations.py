@@ -23,6 +23,8 @@ def allowed(destination: str, hosts: list[str]) -> str:
 
     Raises WrongDestination, HostNotAllowed.
     """
+    if any(each < " " for each in destination.strip()):  # urlsplit would take them out without a word
+        raise WrongDestination
     try:
         parts = urlsplit(iri_to_uri(destination.strip()))
         host, port = parts.hostname, parts.port

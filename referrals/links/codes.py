@@ -27,7 +27,7 @@ class WrongCoupon(Invalid):
 def require_code(given: str) -> str:
     """The code in lower case; raises WrongCode."""
     code = given.strip().lower()
-    if not _CODE.fullmatch(code):
+    if not given.isascii() or not _CODE.fullmatch(code):
         raise WrongCode
     return code
 
@@ -35,7 +35,7 @@ def require_code(given: str) -> str:
 def require_coupon(given: str) -> str:
     """The coupon in upper case; raises WrongCoupon."""
     coupon = given.strip().upper()
-    if not _COUPON.fullmatch(coupon):
+    if not given.isascii() or not _COUPON.fullmatch(coupon):  # ß would become SS
         raise WrongCoupon
     return coupon
 

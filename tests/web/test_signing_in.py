@@ -108,7 +108,8 @@ def test_signed_in_person_is_no_machine(browser: FlaskClient, cast: Cast) -> Non
 
 
 @pytest.mark.parametrize(
-    "query", ["limit=0", "limit=1001", "limit=x", "limit=", "after=" + "x" * 1001, "page=2"]
+    "query",
+    ["limit=0", "limit=1001", "limit=x", "limit=", "after=" + "x" * 1001, "page=2", "limit=1&limit=2"],
 )
 def test_listing_has_bounds(browser: FlaskClient, cast: Cast, query: str) -> None:
     answer = browser.get(f"/api/links?{query}", headers={"Authorization": f"Bearer {key(cast)}"})

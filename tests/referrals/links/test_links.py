@@ -106,7 +106,9 @@ def test_of_two_at_once_with_codes_that_look_alike_one_is_opened(cast: Cast) -> 
     assert sorted(type(each).__name__ for each in told) == ["LooksLikeAnother", "NoneType"]
 
 
-@pytest.mark.parametrize("code", ["ab", "-ana", "ana-", "a" * 41, "ana_b", "añna", "ana b", "../etc"])
+@pytest.mark.parametrize(
+    "code", ["ab", "-ana", "ana-", "a" * 41, "ana_b", "añna", "ana b", "../etc", "straße", "\u212aana"]
+)
 def test_codes_that_are_none(cast: Cast, code: str) -> None:
     with db.transaction():
         member = make_earner(cast.programme)
@@ -144,6 +146,8 @@ def test_destinations_on_the_list(given: str, kept: str) -> None:
         ("https://shop.example:8443/", HostNotAllowed),
         ("https://shop.example@evil.example/", WrongDestination),
         ("https://u:p@shop.example/", WrongDestination),
+        ("https://shop.example/a\r\nSet-Cookie:x=1", WrongDestination),
+        ("https://shop.example/a\tb", WrongDestination),
         ("https://evil.example\\@shop.example/", WrongDestination),
         ("javascript:alert(1)", WrongDestination),
         ("ftp://shop.example/", WrongDestination),
@@ -158,10 +162,6 @@ def test_destinations_on_the_list(given: str, kept: str) -> None:
 def test_destinations_that_are_refused(given: str, refusal: type[SpokesError]) -> None:
     with pytest.raises(refusal):
         allowed(given, HOSTS)
-
-
-def test_a_line_break_cannot_get_into_the_location_header() -> None:
-    assert "\n" not in allowed("https://shop.example/a\r\nSet-Cookie:x=1", HOSTS)
 
 
 @pytest.mark.parametrize(
