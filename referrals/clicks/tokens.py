@@ -37,8 +37,8 @@ def verify(token: str) -> ClickFacts | None:
     if shape is None:
         return None
     click_id, code, at_ms, signature = shape.groups()
-    expected = _signature(f"{click_id}.{code}.{at_ms}", signing_key(settings().secret))
-    if not hmac.compare_digest(signature, expected):
+    said, key = f"{click_id}.{code}.{at_ms}", signing_key(settings().secret)
+    if not any(hmac.compare_digest(signature, each(said, key)) for each in (_signature, _signature_before)):
         return None
     # The end of its millisecond: what began in the same one (a link, a certification) was there at the click.
     return ClickFacts(click_id, code, _EPOCH + timedelta(milliseconds=int(at_ms), microseconds=999))
@@ -57,5 +57,13 @@ def signing_key(secret: str) -> bytes:
 
 def _signature(said: str, key: bytes) -> str:
     """Keyed BLAKE2b (RFC 7693), which takes its key without hashing twice: half of what HMAC costs a click."""
-    digest = hashlib.blake2b(said.encode(), digest_size=SIGNATURE_BYTES, key=key).digest()
+    return _written(hashlib.blake2b(said.encode(), digest_size=SIGNATURE_BYTES, key=key).digest())
+
+
+def _signature_before(said: str, key: bytes) -> str:
+    """HMAC-SHA-256: how tokens were signed before December 2026, of which browsers may keep some for a window yet."""
+    return _written(hmac.digest(key, said.encode(), "sha256")[:SIGNATURE_BYTES])
+
+
+def _written(digest: bytes) -> str:
     return binascii.b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode()
