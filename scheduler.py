@@ -1,6 +1,7 @@
 """The clock: a process of its own. SCHEDULE lists every job, one line each; a job looks at the table now."""
 
 import logging
+import os
 import signal
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -35,6 +36,8 @@ from rewards.stripe import missed_events, stripe_events
 
 log = structlog.get_logger()
 THREADS = 8
+NICE = 5
+"""visitors and pages come first where the processor is short: the clock's work can wait a moment, theirs cannot"""
 PROMPT = frozenset({"heartbeat", "ingest-clicks"})
 """jobs with threads of their own: they run on time while all the others wait for somebody outside"""
 
@@ -189,6 +192,7 @@ def start() -> BackgroundScheduler:
 
 def main() -> None:
     """Run until somebody says stop."""
+    os.nice(NICE)
     settings = configure()
     begin_logging(settings)
     db.connect(settings.database)
