@@ -23,6 +23,7 @@ from rewards import grants
 from rewards.approvals import reviews
 from rewards.payouts import accounts, in_kind
 from rewards.perks.perk_orders import PerksOfPayoutAnswered
+from rewards.stripe import stripe_events
 from rewards.taking_back import fallen, restorations, withdrawals
 
 
@@ -75,6 +76,11 @@ def refunds_that_come_back_restore(event: RefundCameBack) -> None:
     """What a refund took goes back to those who earned it when it failed, or its dispute was won late."""
     restorations.restore_for_refund(event.refund_id)
     fallen.give_again(event.conversion_id)
+
+
+def refunds_that_shops_take_back_are_asked_for_at_stripe(event: RefundCameBack) -> None:
+    """What a shop says never happened may have happened at Stripe."""
+    stripe_events.ask_again(event.refund_id)
 
 
 def refunds_are_a_late_signal(event: RefundRecorded) -> None:
@@ -143,6 +149,7 @@ def wire() -> None:
     when(ConversionsWon, conversions_are_rewarded)
     when(RefundRecorded, refunds_take_back)
     when(RefundCameBack, refunds_that_come_back_restore)
+    when(RefundCameBack, refunds_that_shops_take_back_are_asked_for_at_stripe)
     when(RefundRecorded, refunds_are_a_late_signal)
     when(PerksOfPayoutAnswered, perks_settle_their_payout)
     when(ReviewOpened, reviews_hold_rewards)

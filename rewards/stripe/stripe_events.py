@@ -12,10 +12,13 @@ from sqlmodel import Field, SQLModel, col, select
 from core.clock import now
 from core.columns import key, moment
 from core.db import dialect, session, transaction, update_one
+from referrals.conversions.conversion_rows import Refund
+from referrals.conversions.same_order import STRIPE
 from rewards.payouts import accounts, came_back, landings
 from rewards.payouts.runs import Payout, PayoutAttempt
 from rewards.stripe import stripe_accounts, stripe_gateway, stripe_sales
 from rewards.stripe.stripe_gateway import Refused, StripeError, TryLater
+from rewards.stripe.stripe_sale_rows import StripeSale
 from rewards.stripe.stripe_sales import LookAgain
 
 log = structlog.get_logger()
@@ -61,6 +64,20 @@ def store(event: dict[str, Any]) -> bool:
     add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(StripeEvent).values(row.model_dump())
     once = add.on_conflict_do_nothing(index_elements=["event_id", "account", "livemode"])
     return session().execute(once.returning(col(StripeEvent.id))).scalar_one_or_none() is not None
+
+
+def ask_again(refund_id: str) -> None:
+    """Reaction: a refund that a shop had told never happened; what went back at Stripe of its sale is read once more."""
+    refund = session().get_one(Refund, refund_id)
+    if refund.brought_by == STRIPE:
+        return
+    paid = select(StripeSale.payment_intent).where(
+        StripeSale.conversion_id == refund.conversion_id, StripeSale.payment_intent != ""
+    )
+    for payment in session().exec(paid.distinct()):
+        about = {"object": {"payment_intent": payment}}
+        at = int(now().timestamp())
+        store({"id": f"{refund.id} {payment}", "type": "charge.refunded", "data": about, "created": at})
 
 
 def apply_events() -> int:

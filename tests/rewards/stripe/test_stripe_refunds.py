@@ -8,11 +8,11 @@ from advocates.membership import Membership
 from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
-from referrals.conversions import conversions
+from referrals.conversions import conversions, refunds_in
 from referrals.conversions.conversions import Conversion, NewRefund
 from referrals.conversions.refunds import RefundToldByStripe
 from rewards.reward import rewards_of_conversion
-from rewards.stripe import stripe_facts
+from rewards.stripe import stripe_events, stripe_facts
 from tests.factories import Cast
 from tests.referrals.stories import give_back
 from tests.rewards.local_stripe import LocalStripe
@@ -190,6 +190,25 @@ def test_a_dispute_that_is_won_late_gives_again_what_it_took_beside_a_refund_tha
     stripe.order(f"disputes/{dispute['id']}/close", status="won")
     assert told("charge.dispute.funds_reinstated", dispute) == "7900 EUR given again"
     assert (refunds(), earned(sale)) == ([(5_000, "applied"), (7_900, "came_back")], 790)
+
+
+@pytest.mark.parametrize(("fails", "given_back"), [(True, 0), (False, 5_000)])
+def test_a_refund_that_the_shop_takes_back_stands_where_it_happened_at_stripe(
+    ana: Membership, shop: Shop, stripe: LocalStripe, *, fails: bool, given_back: int
+) -> None:
+    paid, sale = bought(shop)
+    back = shop.refunds(paid, 5_000)
+    _told_by_the_shop(sale, 5_000)
+    assert told("charge.refunded", back) == "nothing to take off"
+    if fails:
+        (made,) = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
+        assert failed(stripe, made) == "nothing to take off", "the shop's word is the shop's"
+    with transaction():
+        refunds_in.take_back(f"refund-of-{sale.external_id}-5000", unit_id=sale.unit_id)
+    stripe_events.apply_events()
+    with transaction(read_only=True):
+        assert session().get_one(Conversion, sale.id).refunded_minor == given_back
+    assert earned(sale) == 1_290 - given_back // 10
 
 
 def test_after_a_refund_that_failed_at_stripe_the_shop_can_tell_another(
