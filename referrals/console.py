@@ -24,6 +24,7 @@ from referrals.conversions.waiting import waits_until
 from referrals.fraud.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links.links import Link
 from referrals.links.owners import has, members_named, owners_of
+from rewards.reward import rewards_of_conversion
 from rewards.rules import rate_waits
 from web.forms import read_query
 from web.signing_in import staff
@@ -65,6 +66,7 @@ def show_conversion(conversion_id: str) -> str:
     units = actor.units_for("conversion.see")
     seen = narrowed([conversion], candidates_of([conversion.id]), units)[conversion.id]
     refunds = refunds_of(conversion.id)
+    earned = [each for each in rewards_of_conversion(conversion.id) if actor.may("reward.see", each.unit_id)]
     codes = select(Link.id, Link.code).where(col(Link.id).in_([each.link_id for each in seen.candidates]))
     return render_template(
         "console/referrals/conversion.html",
@@ -78,7 +80,8 @@ def show_conversion(conversion_id: str) -> str:
         refunds=refunds,
         may_settle=refused_refunds.wait_for(conversion, actor),
         codes=dict(session().exec(codes).all()),
-        owners=owners_of((each.membership_id for each in seen.candidates), units),
+        earned=earned,
+        owners=owners_of((each.membership_id for each in (*seen.candidates, *earned)), units),
         amount=amount_of(conversion),
         money=lambda minor, currency="": Money(minor, currency or conversion.currency),
     )

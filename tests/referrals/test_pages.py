@@ -8,8 +8,10 @@ from core import db
 from core.people import Person, get_person
 from referrals.conversions import refunds
 from referrals.links.links import Link, find_link, links_of
+from rewards.reward import rewards_of_conversion
 from tests.factories import Cast, make_advocate, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
+from tests.rewards.stories import percent_rule
 
 
 @pytest.fixture
@@ -171,6 +173,23 @@ def test_a_conversion_shows_whose_it_might_have_been(cast: Cast, client: FlaskCl
     assert "broken" in page
     assert re.search(r"€\s?129\.00", page)
     assert "Nothing fits" in client.get("/console/conversions?whose=nobody").text
+
+
+def test_a_conversion_shows_what_it_earned(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        percent_rule(cast.programme)
+        sale = bring(cast.north.id, code="ana")
+        give_back(cast.north.id, sale.external_id, 2_900)
+    with db.transaction(read_only=True):
+        (line,) = rewards_of_conversion(sale.id)
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/{sale.id}").text
+    assert f'href="/console/rewards/{line.id}"' in page
+    assert re.search(r"€\s?10\.00", page)
+    sign_in(client, cast.marketing)
+    assert "What it earned" not in client.get(f"/console/conversions/{sale.id}").text, (
+        "marketing sees no rewards"
+    )
 
 
 def test_another_units_manager_gets_no_conversion(cast: Cast, client: FlaskClient, link: Link) -> None:
