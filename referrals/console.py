@@ -68,6 +68,7 @@ def show_conversion(conversion_id: str) -> str:
     refunds = refunds_of(conversion.id)
     earned = [each for each in rewards_of_conversion(conversion.id) if actor.may("reward.see", each.unit_id)]
     codes = select(Link.id, Link.code).where(col(Link.id).in_([each.link_id for each in seen.candidates]))
+    named = [each.membership_id for each in seen.candidates] + [each.membership_id for each in earned]
     return render_template(
         "console/referrals/conversion.html",
         conversion=conversion,
@@ -81,7 +82,7 @@ def show_conversion(conversion_id: str) -> str:
         may_settle=refused_refunds.wait_for(conversion, actor),
         codes=dict(session().exec(codes).all()),
         earned=earned,
-        owners=owners_of((each.membership_id for each in (*seen.candidates, *earned)), units),
+        owners=owners_of(named, units),
         amount=amount_of(conversion),
         money=lambda minor, currency="": Money(minor, currency or conversion.currency),
     )
