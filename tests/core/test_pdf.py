@@ -134,7 +134,7 @@ def test_child_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     began = time.monotonic()
     with pytest.raises(NotRendered) as refused:
         render(ENDLESS)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert refused.value.status == 503
 
 
