@@ -245,15 +245,19 @@ def test_a_batch_has_limits(shop: FlaskClient, link: Link) -> None:
     )
 
 
-def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Link) -> None:
-    sale = order(code="ana")
-    body = {
+def refund_of(sale: dict[str, Any], amount_minor: int, **more: object) -> dict[str, Any]:
+    """The body of a refund, r-1, at the time of its sale."""
+    about = {
         "external_id": "r-1",
         "conversion_external_id": sale["external_id"],
-        "amount_minor": 900,
-        "reason": "broken",
-        "occurred_at": sale["occurred_at"],
+        "amount_minor": amount_minor,
     }
+    return {**about, "occurred_at": sale["occurred_at"], **more}
+
+
+def test_refunds_are_stored_once_parked_and_refused(shop: FlaskClient, link: Link) -> None:
+    sale = order(code="ana")
+    body = refund_of(sale, 900, reason="broken")
     first = shop.post("/api/v1/refunds", json=body)
     assert (first.status_code, told(first)["state"]) == (201, "parked")
     assert shop.post("/api/v1/conversions", json=sale).status_code == 201
@@ -273,12 +277,7 @@ def test_a_shop_that_sends_a_parked_refund_again_hears_what_became_of_it(
     shop: FlaskClient, link: Link
 ) -> None:
     sale = order(code="ana")
-    body = {
-        "external_id": "r-1",
-        "conversion_external_id": sale["external_id"],
-        "amount_minor": 12_901,
-        "occurred_at": sale["occurred_at"],
-    }
+    body = refund_of(sale, 12_901)
     assert told(shop.post("/api/v1/refunds", json=body))["state"] == "parked"
     shop.post("/api/v1/conversions", json=sale)
     again = shop.post("/api/v1/refunds", json=body)
@@ -290,12 +289,7 @@ def test_a_shop_takes_a_refund_back_that_was_a_mistake(
 ) -> None:
     sale = order(code="ana")
     shop.post("/api/v1/conversions", json=sale)
-    body = {
-        "external_id": "r-1",
-        "conversion_external_id": sale["external_id"],
-        "amount_minor": 12_900,
-        "occurred_at": sale["occurred_at"],
-    }
+    body = refund_of(sale, 12_900)
     shop.post("/api/v1/refunds", json=body)
     for unit in (cast.south, cast.hub):
         other = machine(unit).post("/api/v1/refunds/undo", json={"external_id": "r-1"})
@@ -312,12 +306,7 @@ def test_a_shop_takes_a_refund_back_that_was_a_mistake(
 
 def test_a_refund_that_waits_for_its_sale_can_be_taken_back(shop: FlaskClient, link: Link) -> None:
     sale = order(code="ana")
-    body = {
-        "external_id": "r-1",
-        "conversion_external_id": sale["external_id"],
-        "amount_minor": 900,
-        "occurred_at": sale["occurred_at"],
-    }
+    body = refund_of(sale, 900)
     shop.post("/api/v1/refunds", json=body)
     assert told(shop.post("/api/v1/refunds/undo", json={"external_id": "r-1"}))["state"] == "came_back"
     shop.post("/api/v1/conversions", json=sale)

@@ -25,7 +25,7 @@ from rewards.rules import rules
 from rewards.rules.rules import RewardRule, Terms
 from rewards.stripe import stripe_accounts
 from rewards.stripe.stripe_accounts import AccountFacts
-from tests.factories import acting
+from tests.factories import acting, make_advocate
 
 
 class Ordered(Protocol):
@@ -168,6 +168,15 @@ def stripe_account(membership: Membership, stripe: Ordered, *, onboarded: bool =
     with transaction():
         accounts.note_facts(facts)
     return stripe_id
+
+
+def payable_advocate(programme: Programme, stripe: Ordered) -> Membership:
+    """Earns a tenth of each sale and has an account at the local Stripe; opens its own transactions."""
+    with transaction():
+        percent_rule(programme)
+        made = make_advocate(programme)
+    stripe_account(made, stripe)
+    return made
 
 
 def reserved_payouts(programme: Programme, by: Person) -> list[str]:

@@ -23,7 +23,7 @@ from rewards.stripe.stripe_events import StripeEvent
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
+from tests.rewards.stories import approved, payable_advocate, reserved_payouts, stripe_account
 
 PLATFORM = "whsec_local_platform"
 CONNECT = "whsec_local_connect"
@@ -154,11 +154,7 @@ def test_an_event_that_cannot_be_applied_now_is_applied_later(
 @pytest.fixture
 def sent(cast: Cast, stripe: LocalStripe) -> str:
     """A payout of 12.90 whose transfer was made; answers its id."""
-    with transaction():
-        percent_rule(cast.programme)
-        ana = make_advocate(cast.programme)
-    stripe_account(ana, stripe)
-    approved(ana, cast.manager)
+    approved(payable_advocate(cast.programme, stripe), cast.manager)
     (payout_id,) = reserved_payouts(cast.programme, cast.finance)
     with at(now() + timedelta(seconds=2)):
         assert payouts.send_due() == 1

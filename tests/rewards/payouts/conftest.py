@@ -3,19 +3,14 @@
 import pytest
 
 from advocates.membership import Membership
-from core.db import transaction
-from tests.factories import Cast, make_advocate
+from tests.factories import Cast
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
+from tests.rewards.stories import approved, payable_advocate, reserved_payouts
 
 
 @pytest.fixture
 def ana(cast: Cast, stripe: LocalStripe) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        made = make_advocate(cast.programme)
-    stripe_account(made, stripe)
-    return made
+    return payable_advocate(cast.programme, stripe)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from rewards.ledger import ledger, proof
 from rewards.payouts import accounts, payout_decisions, payout_outcomes, payout_sender, payouts
 from rewards.payouts.payout_decisions import AccountNotReady, NotSettled, NotStopped, TransferExists
 from rewards.payouts.runs import Payout
-from rewards.stripe import stripe_accounts, stripe_events, stripe_gateway
+from rewards.stripe import stripe_accounts, stripe_events
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.payouts.sending import (
@@ -316,19 +316,8 @@ def test_a_held_payout_with_an_open_attempt_is_looked_up_and_not_taken_back_befo
     assert clean() == []
 
 
-def test_a_transfer_of_another_amount_stops_everything(
-    payout_id: str, stripe: LocalStripe, ana: Membership
-) -> None:
-    with transaction():
-        payout = session().get_one(Payout, payout_id)
-    stripe_gateway.send_transfer(
-        "by somebody",
-        amount=99,
-        currency="EUR",
-        destination=payout.destination,
-        group=payout.group,
-        payout_id=payout_id,
-    )
+def test_a_transfer_of_another_amount_stops_everything(payout_id: str, stripe: LocalStripe) -> None:
+    foreign_transfer(payout_id)
     stripe.fault("refuse")
     assert send() == 0
     assert state_of(payout_id) == "held"

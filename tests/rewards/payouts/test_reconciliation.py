@@ -19,27 +19,10 @@ from rewards.payouts.reconciliation import (
     ReconciliationDifference,
 )
 from rewards.stripe import missed_events, stripe_events
-from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.factories import Cast, acting, make_staff, sign_in
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
 PAGE = "/console/payouts/reconciliation"
-
-
-@pytest.fixture
-def ana(cast: Cast, stripe: LocalStripe) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        made = make_advocate(cast.programme)
-    stripe_account(made, stripe)
-    return made
-
-
-@pytest.fixture
-def payout_id(cast: Cast, ana: Membership) -> str:
-    approved(ana, cast.manager)
-    (made,) = reserved_payouts(cast.programme, cast.finance)
-    return made
 
 
 @pytest.fixture

@@ -68,6 +68,10 @@ class Shop:
         """The charge of a session."""
         return dict(self.stripe.read("charges", payment_intent=paid["payment_intent"])["data"][0])
 
+    def given_back(self, paid: dict[str, Any]) -> list[dict[str, Any]]:
+        """The refunds of a session at Stripe, the newest first."""
+        return list(self.stripe.read("refunds", payment_intent=paid["payment_intent"])["data"])
+
     def refunds(self, paid: dict[str, Any], amount: int) -> dict[str, Any]:
         """Give something back; the charge as it is then."""
         self.stripe.api("refunds", payment_intent=paid["payment_intent"], amount=str(amount))

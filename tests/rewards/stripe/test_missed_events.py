@@ -13,18 +13,14 @@ from rewards.payouts import payouts
 from rewards.stripe import missed_events, stripe_events
 from rewards.stripe.stripe_events import StripeEvent
 from rewards.stripe.stripe_gateway import StripeError
-from tests.factories import Cast, acting, make_advocate
+from tests.factories import Cast, acting
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
+from tests.rewards.stories import approved, payable_advocate, reserved_payouts
 
 
 @pytest.fixture
 def ana(cast: Cast, stripe: LocalStripe) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        made = make_advocate(cast.programme)
-    stripe_account(made, stripe)
-    return made
+    return payable_advocate(cast.programme, stripe)
 
 
 def stored() -> list[str]:

@@ -88,7 +88,7 @@ def test_a_refund_that_fails_later_gives_again_what_it_took(
     for amount in (2_900, 5_000):
         told("charge.refunded", shop.refunds(paid, amount))
     assert refunds() == [(2_900, "applied"), (5_000, "applied")]
-    newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
+    newest = shop.given_back(paid)[0]
     failed = stripe.order(f"refunds/{newest['id']}/fail")
     assert told(kind, failed) == "5000 EUR given again"
     assert told(kind, failed) == "nothing to take off"
@@ -101,7 +101,7 @@ def test_of_two_refunds_the_older_one_that_fails_leaves_what_the_newer_took(
     paid, sale = bought(shop)
     for amount in (2_900, 5_000):
         told("charge.refunded", shop.refunds(paid, amount))
-    oldest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][-1]
+    oldest = shop.given_back(paid)[-1]
     assert failed(stripe, oldest) == "2900 EUR given again"
     assert (refunds(), earned(sale)) == ([(2_900, "applied"), (5_000, "came_back"), (2_100, "applied")], 790)
     with transaction(read_only=True):
@@ -115,7 +115,7 @@ def test_a_refund_that_failed_and_is_made_again_of_the_same_sum_takes_off_again(
     for hours in range(2):
         with at(now() + timedelta(hours=hours)):
             assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
-            newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
+            newest = shop.given_back(paid)[0]
             assert failed(stripe, newest) == "5000 EUR given again"
     assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
     assert [state for _, state in refunds()] == ["came_back", "came_back", "applied"]
@@ -130,7 +130,7 @@ def test_what_stands_of_a_refund_twice_is_taken_twice(
         with at(now() + timedelta(hours=hours)):
             for amount in (2_900, 5_000):
                 told("charge.refunded", shop.refunds(paid, amount))
-            made = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
+            made = shop.given_back(paid)
             newest, older = [each for each in made if each["status"] == "succeeded"][:2]
             assert failed(stripe, older) == "2900 EUR given again"
             assert failed(stripe, newest) == "5000 EUR given again"
@@ -172,7 +172,7 @@ def test_a_refund_that_fails_gives_again_what_it_took_beside_one_that_the_shop_t
     _told_by_the_shop(sale, 5_000)
     assert told("charge.refunded", back) == "nothing to take off"
     assert told("charge.refunded", shop.refunds(paid, 3_000)) == "3000 EUR taken off"
-    newest = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"][0]
+    newest = shop.given_back(paid)[0]
     assert failed(stripe, newest) == "3000 EUR given again"
     assert (refunds(), earned(sale)) == ([(5_000, "applied"), (3_000, "came_back")], 790)
 
@@ -201,7 +201,7 @@ def test_a_refund_that_the_shop_takes_back_stands_where_it_happened_at_stripe(
     _told_by_the_shop(sale, 5_000)
     assert told("charge.refunded", back) == "nothing to take off"
     if fails:
-        (made,) = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
+        (made,) = shop.given_back(paid)
         assert failed(stripe, made) == "nothing to take off", "the shop's word is the shop's"
     with transaction():
         refunds_in.take_back(f"refund-of-{sale.external_id}-5000", unit_id=sale.unit_id)
@@ -218,7 +218,7 @@ def test_after_a_refund_that_failed_at_stripe_the_shop_can_tell_another(
     told("charge.refunded", shop.refunds(paid, 12_900))
     with pytest.raises(RefundToldByStripe):
         _told_by_the_shop(sale, 12_900)
-    (made,) = stripe.read("refunds", payment_intent=paid["payment_intent"])["data"]
+    (made,) = shop.given_back(paid)
     assert failed(stripe, made) == "12900 EUR given again"
     _told_by_the_shop(sale, 12_900)  # paid by the bank instead
     assert (refunds(), earned(sale)) == ([(12_900, "came_back"), (12_900, "applied")], 0)
