@@ -26,6 +26,7 @@ from tests.referrals.stories import BROWSER, make_earner, make_link
 ROOT = Path(__file__).parent.parent.parent
 ROUNDS = 2
 VISITORS = 4
+PAUSE_S = 0.002
 READY_S = 30
 JUST_THE_CLICK_PATH = """
 from core import db
@@ -138,6 +139,7 @@ def visit(port: int, answered: list[str]) -> None:
         while True:
             try:
                 answered.append(click(connection))
+                time.sleep(PAUSE_S)
             except (OSError, http.client.HTTPException):
                 return
 

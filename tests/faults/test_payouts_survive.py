@@ -33,7 +33,7 @@ from tests.rewards.stories import approved, percent_rule, reserved_payouts, stri
 
 __all__ = ["stripe", "stripe_process"]
 ROOT = Path(__file__).parent.parent.parent
-PAYOUTS = 12
+PAYOUTS = 8
 WITHIN_S = 60
 
 
