@@ -17,6 +17,8 @@ from rewards.stripe.stripe_gateway import Body
 from rewards.stripe.stripe_units import minor_of
 
 FIRST_OF_SUBSCRIPTION = "subscription_create"
+SUBSCRIPTION = "subscription"
+"""the mode of a session that begins one"""
 LONGEST_TOKEN, LONGEST_CODE, MOST_TOKENS = 300, 64, 5
 NAME = re.compile(r"[!-~]{1,200}")
 """what the API takes as somebody else's identifier"""
@@ -52,6 +54,12 @@ class Paid:
     told: Told = Told()
     coupons: tuple[str, ...] = ()
     lines: tuple[dict[str, object], ...] = field(default=())
+    begins_subscription: bool = False
+
+    @property
+    def is_lead(self) -> bool:
+        """Whether a subscription begins for nothing, as one with a free trial does: what is paid later is its sale."""
+        return self.begins_subscription and self.amount_minor == 0
 
 
 @dataclass(frozen=True)
@@ -77,7 +85,7 @@ class Charged:
 
 
 def of_checkout(session: Body, payment_intent: str) -> Paid:
-    """What a paid session says."""
+    """What a session says that was paid, or of which nothing had to be paid."""
     currency = _currency(session)
     totals, shipping = session.get("total_details") or {}, session.get("shipping_cost")
     net = session["amount_total"] - (totals.get("amount_tax") or 0) - _shipping(shipping, totals)
@@ -93,6 +101,7 @@ def of_checkout(session: Body, payment_intent: str) -> Paid:
         email=str(person.get("email") or session.get("customer_email") or ""),
         coupons=_coupons(session.get("metadata") or {}, session.get("discounts") or ()),
         lines=_lines(session.get("line_items") or {}, currency),
+        begins_subscription=session["mode"] == SUBSCRIPTION,
         told=_told(session.get("metadata") or {}, str(session.get("client_reference_id") or "")),
     )
 
@@ -117,6 +126,7 @@ def of_invoice(invoice: Body) -> Paid:
         payment_intent=payment_of(invoice),
         customer=id_of(invoice.get("customer")),
         email=str(invoice.get("customer_email") or ""),
+        begins_subscription=invoice.get("billing_reason") == FIRST_OF_SUBSCRIPTION,
         told=replace(subscribed, order_id=str(own.get("order_id") or "")),
     )
 
@@ -162,6 +172,17 @@ def payment_of(invoice: Body) -> str:
         if each["status"] == "paid"
     )
     return next((each for each in found if each), "")
+
+
+def is_settled(session: Body) -> bool:
+    """Whether all is paid that a session asks for: nothing, where a subscription begins with a free trial.
+
+    A session that only sets up a card sells nothing, ever.
+    """
+    how: str = session["payment_status"]
+    return how == "paid" or (
+        how == "no_payment_required" and session["status"] == "complete" and session["mode"] != "setup"
+    )
 
 
 def subscription_begun_by(invoice: Body) -> str:

@@ -5,6 +5,8 @@ each of them ends in the same two steps, the sale is there, and what went back o
   - An order is known by the shop's `order_id` in the metadata, else by Stripe's id. One that the API has told already is
     that order; the first to tell it stands.
   - Sales are the hub's; a subscription's later invoices belong where its customer's first sale belongs.
+  - A subscription that begins for nothing, with a free trial, is a lead: who brought it brought the customer, and what they
+    pay later is a sale of that known customer's.
   - A sale that names nobody, and is of no known customer, is none of ours and is not kept. One with a promotion code that
     is nobody's coupon yet is asked for again as often, and as long, as conversions that wait for theirs.
   - A dispute holds what is undecided; lost, it is a refund; won, nothing has to be restored.
@@ -99,7 +101,7 @@ def apply(kind: str, about: dict[str, Any], at: datetime) -> str:
 
 def _checkout(session_id: str, at: datetime) -> str:
     session_ = stripe_gateway.read_checkout(session_id)
-    if session_["payment_status"] != "paid":
+    if not stripe_facts.is_settled(session_):
         return "not paid (yet)"
     payment = id_of(session_.get("payment_intent"))
     if invoice_id := id_of(session_.get("invoice")):
@@ -147,8 +149,8 @@ def _unless_told_soon(charged: Charged, at: datetime) -> str:
 
 
 def _settle(paid: Paid, at: datetime) -> str:
-    """Record the sale, and take off what has gone back of it."""
-    if paid.amount_minor == 0:
+    """Record the sale, and take off what has gone back of it; a free trial's beginning is a lead."""
+    if paid.amount_minor == 0 and not paid.is_lead:
         return "nothing was paid"
     charged = _charged(paid.payment_intent) if paid.payment_intent else None
     with transaction():
@@ -202,17 +204,14 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
     said = NewConversion.model_validate(
         {
             "external_id": paid.told.order_id or paid.object_id,
-            "kind": "sale",
+            "kind": "lead" if paid.is_lead else "sale",
             "occurred_at": (charged.at if charged else paid.at).isoformat(),
             "click": next(iter(paid.told.tokens), None),
             "clicks": list(paid.told.tokens[1:]),
             "code": paid.told.code or None,
             "coupon": coupon,
-            "amount_minor": paid.amount_minor,
-            "currency": paid.currency,
-            "discount_minor": paid.discount_minor or None,
             "customer": _customer(paid, earlier),
-            "lines": list(paid.lines),
+            **({} if paid.is_lead else _sums(paid)),
             "metadata": _evidence(paid, charged),
         }
     )
@@ -220,6 +219,15 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
         return conversions.record(said, by=STRIPE, unit_id=earlier.unit_id if earlier else hub.id)[0]
     except ConversionDiffers as error:  # somebody has to look: the event is not settled
         raise Unsure(error.sentence) from error
+
+
+def _sums(paid: Paid) -> dict[str, object]:
+    """What a sale has and a lead has not."""
+    discount = paid.discount_minor or None
+    lines = list(paid.lines)
+    return {
+        "amount_minor": paid.amount_minor, "currency": paid.currency, "discount_minor": discount, "lines": lines,
+    }  # fmt: skip
 
 
 def _evidence(paid: Paid, charged: Charged | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from sandbox.stripe import charges, checkout_lines, coupons, events, invoices, lists, params
 from sandbox.stripe.account_links import address
 from sandbox.stripe.call import Call
-from sandbox.stripe.checkout_lines import Sums
+from sandbox.stripe.checkout_lines import NOTHING, Sums
 from sandbox.stripe.checkout_shape import new_session, summed
 from sandbox.stripe.errors import StripeRefusal, no_such
 from sandbox.stripe.form import Tree
@@ -33,11 +33,36 @@ def create(call: Call) -> Json:
     shipping = sum(_shipping(each) for each in params.branches(call.params, "shipping_options"))
     taxed = params.boolean(params.branch(call.params, "automatic_tax"), "enabled") is True
     sums = _sums(call.store, lines, discounts, shipping, taxed=taxed)
-    body = new_session(call.now, lines[0]["currency"], sums, mode) | _told(call) | {"discounts": discounts}
+    trial = _trial_days(call, mode) > 0
+    due = NOTHING if trial else sums
+    body = new_session(call.now, lines[0]["currency"], due, mode) | _told(call) | {"discounts": discounts}
     body["url"] = f"{call.host_url}pay/{body['id']}"
     call.store.add("checkout_session", body)
-    _keep_inside(call, body, lines, shipping, taxed=taxed)
+    _keep_inside(call, body, {"shipping": shipping, "taxed": taxed, "trial": trial, **_billed(sums)})
+    listed = lists.listed(_lines(lines, sums, trial=trial), f"/v1/checkout/sessions/{body['id']}/line_items")
+    call.store.add("lines", {"id": f"{body['id']}/line_items", "created": call.now, "list": listed})
     return body
+
+
+def _trial_days(call: Call, mode: str) -> int:
+    days = params.integer(params.branch(call.params, "subscription_data"), "trial_period_days")
+    if days is None:
+        return 0
+    if mode != "subscription" or days < 1:
+        raise StripeRefusal(
+            "A trial is of at least one day, and of a subscription.", param="subscription_data"
+        )
+    return days
+
+
+def _lines(lines: list[Json], sums: Sums, *, trial: bool) -> list[Json]:
+    """The lines with what is due of them now."""
+    return checkout_lines.of_trial(lines) if trial else checkout_lines.shared_out(lines, sums)
+
+
+def _billed(sums: Sums) -> Json:
+    """What each period of a subscription costs; the first one, too, where there is no trial."""
+    return {"amount": sums.total, "tax": sums.tax}
 
 
 def _told(call: Call) -> Json:
@@ -59,24 +84,20 @@ def _shipping(sent: Tree) -> int:
 
 
 def _sums(store: Store, lines: list[Json], discounts: list[Json], shipping: int, *, taxed: bool) -> Sums:
-    subtotal = sum(each["amount_subtotal"] for each in lines)
+    subtotal = checkout_lines.subtotal_of(lines)
     off = coupons.amount_off(store, discounts, subtotal)
     return Sums(subtotal, off, shipping, checkout_lines.tax_of(subtotal - off) if taxed else 0)
 
 
-def _keep_inside(call: Call, session: Json, lines: list[Json], shipping: int, *, taxed: bool) -> None:
-    """What a session does not say of itself: what was sent for the payment, and its lines."""
+def _keep_inside(call: Call, session: Json, more: Json) -> None:
+    """What a session does not say of itself, with what was sent for the payment."""
     metadata = {
         name: params.metadata(params.branch(call.params, name), {})
         for name in ("payment_intent_data", "subscription_data")
     }
-    inside = {"shipping": shipping, "taxed": taxed, "metadata": metadata}
-    call.store.add("inside", {"id": f"{session['id']}/inside", "created": call.now, **inside})
-    sums = _sums(call.store, lines, session["discounts"], shipping, taxed=taxed)
-    listed = lists.listed(
-        checkout_lines.shared_out(lines, sums), f"/v1/checkout/sessions/{session['id']}/line_items"
+    call.store.add(
+        "inside", {"id": f"{session['id']}/inside", "created": call.now, "metadata": metadata, **more}
     )
-    call.store.add("lines", {"id": f"{session['id']}/line_items", "created": call.now, "list": listed})
 
 
 def lines_of(store: Store, session_id: str) -> list[Json]:
@@ -120,15 +141,17 @@ def use_code(call: Call, session: Json, typed: str) -> Json:
     inside = call.store.find("inside", f"{session['id']}/inside") or {}
     lines, discounts = lines_of(call.store, session["id"]), [coupons.of_code(code)]
     sums = _sums(call.store, lines, discounts, inside["shipping"], taxed=inside["taxed"])
-    after: Json = session | {"discounts": discounts} | summed(sums)
+    trial = inside["trial"]
+    after: Json = session | {"discounts": discounts} | summed(NOTHING if trial else sums)
     call.store.save(after)
+    call.store.save(inside | _billed(sums))
     kept = call.store.find("lines", f"{session['id']}/line_items") or {}
-    call.store.save(kept | {"list": kept["list"] | {"data": checkout_lines.shared_out(lines, sums)}})
+    call.store.save(kept | {"list": kept["list"] | {"data": _lines(lines, sums, trial=trial)}})
     return after
 
 
 def pay(call: Call, session: Json, email: str) -> Json:
-    """The buyer pays: a charge (and a subscription with its first invoice), then `checkout.session.completed`."""
+    """The buyer pays what is due: a charge (and a subscription with its first invoice), then `checkout.session.completed`."""
     if session["status"] != "open":
         raise StripeRefusal("This session is closed.")
     inside = call.store.find("inside", f"{session['id']}/inside") or {}
@@ -139,7 +162,7 @@ def pay(call: Call, session: Json, email: str) -> Json:
     }
     after: Json = session | {
         "customer": customer, "customer_details": person | {"tax_exempt": "none", "tax_ids": []},
-        "payment_status": "paid", "status": "complete", "url": None,
+        "payment_status": "paid" if session["amount_total"] else "no_payment_required", "status": "complete", "url": None,
     }  # fmt: skip
     made = (
         _subscribe(call, after, inside) if session["mode"] == "subscription" else _charge(call, after, inside)
@@ -155,6 +178,8 @@ def pay(call: Call, session: Json, email: str) -> Json:
 
 
 def _charge(call: Call, session: Json, inside: Json) -> Json:
+    if not session["amount_total"]:
+        return {}
     payment = new_id("pi")
     charges.charge(
         call,
@@ -172,9 +197,9 @@ def _subscribe(call: Call, session: Json, inside: Json) -> Json:
     subscription: Json = {
         "id": new_id("sub"), "object": "subscription", "created": call.now, "customer": session["customer"],
         "metadata": inside["metadata"]["subscription_data"], "email": session["customer_details"]["email"],
-        "amount": session["amount_total"], "tax": session["total_details"]["amount_tax"],
-        "currency": session["currency"],
+        "amount": inside["amount"], "tax": inside["tax"], "currency": session["currency"],
     }  # fmt: skip
     call.store.add("subscription", subscription)
-    invoice = invoices.bill(call, subscription, "subscription_create")
+    free = {"amount": 0, "tax": 0} if inside["trial"] else {}
+    invoice = invoices.bill(call, subscription | free, "subscription_create")
     return {"subscription": subscription["id"], "invoice": invoice["id"]}

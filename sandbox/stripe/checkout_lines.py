@@ -28,6 +28,10 @@ class Sums:
         return self.subtotal - self.discount + self.shipping + self.tax
 
 
+NOTHING = Sums(0, 0, 0, 0)
+"""what is due where a subscription begins with a trial"""
+
+
 def read(sent: list[Tree], now: int) -> list[Json]:
     """The line items with their prices; all of one currency."""
     if not sent:
@@ -77,6 +81,19 @@ def _interval(sent: Tree) -> str | None:
     if interval is not None and interval not in INTERVALS:
         raise StripeRefusal(f"Invalid interval: must be one of {', '.join(INTERVALS)}", param="recurring")
     return interval
+
+
+def subtotal_of(lines: list[Json]) -> int:
+    """What the lines cost by their prices, whatever is due now."""
+    return sum(each["price"]["unit_amount"] * each["quantity"] for each in lines)
+
+
+def of_trial(lines: list[Json]) -> list[Json]:
+    """The lines while nothing is due for them."""
+    return [
+        each | {"amount_discount": 0, "amount_subtotal": 0, "amount_tax": 0, "amount_total": 0}
+        for each in lines
+    ]
 
 
 def shared_out(lines: list[Json], sums: Sums) -> list[Json]:

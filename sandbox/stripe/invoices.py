@@ -8,15 +8,20 @@ from sandbox.stripe.store import Json
 
 
 def bill(call: Call, subscription: Json, reason: str) -> Json:
-    """Charge a subscription for a period (`subscription_create` or `subscription_cycle`); announces `invoice.paid`."""
-    payment = new_id("pi")
-    body = _invoice(call, subscription, reason)
-    charges.charge(
-        call, subscription["amount"], subscription["currency"], payment_intent=payment, metadata={},
-        customer=subscription["customer"], email=subscription["email"],
-    )  # fmt: skip
+    """Charge a subscription for a period (`subscription_create` or `subscription_cycle`); announces `invoice.paid`.
+
+    An invoice of nothing is paid without a payment.
+    """
+    body, payments = _invoice(call, subscription, reason), list[Json]()
+    if subscription["amount"]:
+        payment = new_id("pi")
+        charges.charge(
+            call, subscription["amount"], subscription["currency"], payment_intent=payment, metadata={},
+            customer=subscription["customer"], email=subscription["email"],
+        )  # fmt: skip
+        payments.append(_payment(body, payment, call.now))
     call.store.add("invoice", body, subject=subscription["id"], grouping=subscription["customer"])
-    listed = lists.listed([_payment(body, payment, call.now)], f"/v1/invoice_payments?invoice={body['id']}")
+    listed = lists.listed(payments, f"/v1/invoice_payments?invoice={body['id']}")
     call.store.add("payments", {"id": f"{body['id']}/payments", "created": call.now, "list": listed})
     events.emit(call.box, "invoice.paid", body)
     return body

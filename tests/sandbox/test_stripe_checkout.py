@@ -153,6 +153,39 @@ def test_a_subscription_is_billed_at_once_and_again(
         a_session(stripe_client, mode="subscription")
 
 
+def test_a_trial_costs_nothing_until_it_is_over(
+    stripe_client: stripe.StripeClient, local_stripe: RunningStripe
+) -> None:
+    v1, line = stripe_client.v1, {**price(900, recurring={"interval": "month"}), "quantity": 2}
+    code = v1.promotion_codes.create(
+        {"promotion": {"type": "coupon", "coupon": v1.coupons.create({"percent_off": 50}).id}, "code": "HALF"}
+    )
+    made = a_session(
+        stripe_client,
+        mode="subscription",
+        line_items=[line],
+        subscription_data={"trial_period_days": 14},
+        allow_promotion_codes=True,
+    )
+    assert (made.amount_total, made.payment_status) == (0, "unpaid")
+    paid = order(local_stripe, f"checkout/{made.id}/pay", code=code.code)
+    assert (paid["amount_total"], paid["payment_status"], paid["payment_intent"]) == (
+        0,
+        "no_payment_required",
+        None,
+    )
+    order(local_stripe, f"subscriptions/{paid['subscription']}/renew")
+    newest, first = v1.invoices.list({"subscription": paid["subscription"]}).data
+    assert [(each.total, each.billing_reason) for each in (first, newest)] == [
+        (0, "subscription_create"),
+        (900, "subscription_cycle"),
+    ]
+    assert len(v1.charges.list({"customer": str(paid["customer"])}).data) == 1
+    for wrong in ({"trial_period_days": 0}, {"trial_period_days": "x"}):
+        with pytest.raises(stripe.InvalidRequestError):
+            a_session(stripe_client, mode="subscription", line_items=[line], subscription_data=wrong)
+
+
 def test_what_is_posted_is_what_the_contract_says(
     stripe_client: stripe.StripeClient, local_stripe: RunningStripe, receiver: Receiver
 ) -> None:

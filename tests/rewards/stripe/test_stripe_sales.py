@@ -11,6 +11,7 @@ from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.ids import new_id
+from core.money import Money
 from core.people import get_person
 from hub import metrics
 from referrals.conversions import conversions
@@ -169,6 +170,44 @@ def test_a_renewal_is_a_recurring_sale_in_the_customers_first_months(
     told("invoice.paid", stripe.order(f"subscriptions/{paid['subscription']}/renew"))
     first, second = every()
     assert (earned(first), earned(second)) == (90, 45)
+
+
+@pytest.mark.parametrize("first", ["session", "invoice"])
+def test_a_free_trial_is_a_lead_and_what_is_paid_after_it_a_sale_of_the_known_customer(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, first: str
+) -> None:
+    with transaction():
+        lead_rule = Terms("flat", flat=Money(300, "EUR"))
+        change_rule(cast.programme, "lead", lead_rule, by=COMMAND, valid_from=LONG_AGO)
+    trial = {"metadata[spk]": token(), "subscription_data[trial_period_days]": "30"}
+    paid = shop.sells(900, recurring=True, sent=trial)
+    events = [
+        ("checkout.session.completed", paid),
+        ("invoice.paid", stripe.read(f"invoices/{paid['invoice']}")),
+    ]
+    for kind, about in (events if first == "session" else events[::-1]) * 2:
+        assert told(kind, about) == "recorded"
+    (lead,) = every()
+    assert (lead.kind, lead.amount_minor, lead.membership_id, earned(lead)) == ("lead", 0, ana.id, 300)
+    with transaction():  # longer ago than any click counts
+        session().get_one(Conversion, lead.id).occurred_at -= timedelta(days=45)
+    after = stripe.order(f"subscriptions/{paid['subscription']}/renew")
+    assert told("invoice.paid", after) == "recorded; nothing to take off"
+    (_, sale) = every()
+    assert (sale.kind, sale.amount_minor, earned(sale)) == ("sale", 900, 90)
+    assert sale.reason == "won: known customer, first brought by ana"
+
+
+def test_a_trial_without_an_advocate_and_an_order_that_costs_nothing_are_not_kept(
+    ana: Membership, shop: Shop, stripe: LocalStripe
+) -> None:
+    trial = shop.sells(900, recurring=True, sent={"subscription_data[trial_period_days]": "7"})
+    assert told("checkout.session.completed", trial) == "names no advocate of ours"
+    coupon = stripe.api("coupons", percent_off="100", duration="once")["id"]
+    free = shop.sells(sent={"metadata[spk]": token(), "discounts[0][coupon]": coupon})
+    assert free["payment_status"] == "no_payment_required"
+    assert told("checkout.session.completed", free) == "nothing was paid"
+    assert every() == []
 
 
 @pytest.mark.parametrize("first", ["api", "stripe"])
