@@ -1,6 +1,5 @@
 """Rewards in another currency than the sale's: by the rate of its day, frozen, never invented, never lost."""
 
-import threading
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import delete
 from sqlalchemy.exc import DBAPIError
-from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.access import COMMAND
@@ -19,77 +17,33 @@ from core.clock import at, now
 from core.db import session, transaction
 from core.errors import Forbidden, NotFound, SpokesError
 from core.money import Money, UnknownCurrency
-from core.people import Person, get_person
-from hub import actions
 from hub.programmes import get_programme
-from hub.units import Unit
-from referrals.conversions.conversions import get_conversion
-from referrals.conversions.reassignment import reassign
-from referrals.fraud.fraud_cases import FraudCase
-from rewards import answers, grants, late_grants
-from rewards.grants import Reward
-from rewards.ledger import proof
-from rewards.rules import exchange_rates, rate_tables, rules
+from rewards import answers
+from rewards.rules import exchange_rates, rules
 from rewards.rules.conditions import Conditions
-from rewards.rules.exchange_rates import Exchange, ExchangeRate, NewRate, NoRate, Rates, WrongRate
-from rewards.rules.rate_tables import WrongTable
-from rewards.rules.rate_waits import ENTER
+from rewards.rules.exchange_rates import Exchange, ExchangeRate, NoRate, Rates, WrongRate
 from rewards.rules.rules import ConditionsDoNotFit, Terms
-from rewards.taking_back import disputed
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
-from tests.referrals.stories import bring, give_back, make_earner, make_link
-from tests.rewards.stories import LONG_AGO, sale
+from tests.rewards.rules.rate_stories import (
+    PAGE,
+    asked_for,
+    enter,
+    paid_in_euros,
+    rewards_of,
+    rule_in_euros,
+    sold,
+)
+from tests.rewards.stories import sale
 
-PAGE = "/console/rewards/rates"
 DAY = date(2026, 11, 26)
+
+
 UNIT = "unit"
-
-
-def rule_in_euros(cast: Cast, rate_basis_points: int = 1_000, **more: object) -> None:
-    """A percentage, paid in the programme's euros."""
-    conditions = Conditions(pays_in="EUR", **more)  # type: ignore[arg-type]  # its fields
-    terms = Terms("percent", rate_basis_points=rate_basis_points, conditions=conditions)
-    rules.change_rule(cast.programme, "sale", terms, by=COMMAND, valid_from=LONG_AGO)
-
-
-def enter(
-    cast: Cast,
-    *rates: tuple[str, str, str],
-    day: date | None = None,
-    source: str = "ECB",
-    unit: Unit | None = None,
-    by: Person | None = None,
-) -> int:
-    on = day or now().date()
-    with transaction():
-        new = [NewRate(base, quote, Decimal(rate), on) for base, quote, rate in rates]
-        return exchange_rates.enter((unit or cast.north).id, new, source, by=acting(by or cast.finance))
 
 
 @pytest.fixture
 def ana(cast: Cast) -> Membership:
-    with transaction():
-        rule_in_euros(cast)
-        get_programme(cast.programme.id).time_zone = "UTC"
-        return make_advocate(cast.programme)
-
-
-def sold(member: Membership, amount_minor: int = 10_850, currency: str = "USD") -> tuple[str, list[Reward]]:
-    with transaction():
-        conversion = sale(member, amount_minor, currency)
-        return conversion.id, grants.grant_for_conversion(conversion.id)
-
-
-def rewards_of(conversion_id: str) -> list[Reward]:
-    with transaction(read_only=True):
-        assert proof.problems() == []
-        wanted = select(Reward).where(Reward.conversion_id == conversion_id)
-        return list(session().exec(wanted.order_by(col(Reward.id))).all())
-
-
-def asked_for(cast: Cast) -> list[str]:
-    with transaction(read_only=True):
-        return sorted(each.summary for each in actions.waiting_for(acting(cast.finance), kind=ENTER).items)
+    return paid_in_euros(cast)
 
 
 def row(base: str, quote: str, rate: str, day: int = 20261126, key: str = "a") -> ExchangeRate:
@@ -195,119 +149,6 @@ def test_a_sale_in_the_programmes_currency_and_another_rule_ask_for_no_rate(
     assert asked_for(cast) == []
 
 
-def test_without_a_rate_a_reward_waits_for_it_and_is_then_what_it_would_have_been(
-    cast: Cast, ana: Membership
-) -> None:
-    conversion, granted = sold(ana)
-    other, _none = sold(ana, 20_000, "CHF")
-    assert granted == []
-    assert asked_for(cast) == [f"{each} in EUR, {now():%Y-%m-%d}" for each in ("CHF", "USD")]
-    assert late_grants.grant_waiting() == 0
-    enter(cast, ("EUR", "USD", "1.085"))
-    assert late_grants.grant_waiting() == 1
-    assert late_grants.grant_waiting() == 0
-    (reward,) = rewards_of(conversion)
-    assert (reward.amount_minor, reward.currency, reward.state) == (1_000, "EUR", "pending")
-    assert asked_for(cast) == [f"CHF in EUR, {now():%Y-%m-%d}"]
-    assert rewards_of(other) == []
-    with transaction():
-        grants.grant_for_conversion(conversion)
-    assert len(rewards_of(conversion)) == 1
-
-
-def test_two_clocks_grant_what_waited_once(cast: Cast, ana: Membership) -> None:
-    waiting = [sold(ana)[0] for _ in range(4)]
-    enter(cast, ("USD", "EUR", "0.9"))
-    found: list[int] = []
-    clocks = [threading.Thread(target=lambda: found.append(late_grants.grant_waiting())) for _ in range(2)]
-    for each in clocks:
-        each.start()
-    for each in clocks:
-        each.join()
-    assert sum(found) == 4
-    assert [len(rewards_of(each)) for each in waiting] == [1] * 4
-
-
-def test_refunds_before_the_rate_are_taken_off_and_after_it_by_the_rate_that_was(
-    cast: Cast, ana: Membership
-) -> None:
-    with transaction():
-        make_link(make_earner(cast.programme, "Bo"), "bob")
-        order = bring(cast.north.id, code="bob", amount_minor=10_850, currency="USD", external_id="usd-1").id
-        give_back(cast.north.id, "usd-1", 1_085)
-    assert rewards_of(order) == []
-    enter(cast, ("EUR", "USD", "1.085"))
-    assert late_grants.grant_waiting() == 1
-    (reward,) = rewards_of(order)
-    assert (reward.granted_minor, reward.amount_minor) == (1_000, 900)
-    enter(cast, ("EUR", "USD", "2"))
-    with transaction():
-        give_back(cast.north.id, "usd-1", 9_765, external_id="the-rest")
-    assert [each.amount_minor for each in rewards_of(order)] == [0]
-
-
-def test_a_dispute_and_a_review_hold_what_is_granted_late(cast: Cast, ana: Membership) -> None:
-    reviewed, disputed_ = sold(ana)[0], sold(ana)[0]
-    over, _none = sold(ana)
-    with transaction():
-        session().add(case_of_sale(reviewed, ana))
-        disputed.review(disputed_, ["du_1"])
-        disputed.review(over, ["du_2"])
-        disputed.review(over, [])
-    enter(cast, ("EUR", "USD", "1.085"))
-    assert late_grants.grant_waiting() == 3
-    states = {each: [one.state for one in rewards_of(each)] for each in (reviewed, disputed_, over)}
-    assert states == {reviewed: ["held"], disputed_: ["held"], over: ["pending"]}
-    with transaction():
-        disputed.review(disputed_, [])
-    assert [each.state for each in rewards_of(disputed_)] == ["pending"]
-
-
-def case_of_sale(conversion_id: str, member: Membership) -> FraudCase:
-    return FraudCase(
-        conversion_id=conversion_id, membership_id=member.id, programme_id=member.programme_id,
-        unit_id=member.unit_id, score=99, signals=[], state="open",
-    )  # fmt: skip
-
-
-def test_advocate_and_staff_see_what_a_sale_without_a_reward_waits_for(
-    cast: Cast, client: FlaskClient
-) -> None:
-    with transaction():
-        rule_in_euros(cast)
-        get_programme(cast.programme.id).time_zone = "UTC"
-        bob = make_earner(cast.programme, "Bob")
-        make_link(bob, "bob")
-        conversion = bring(cast.north.id, code="bob", amount_minor=10_850, currency="USD").id
-        person = get_person(bob.person_id)
-    for who, page in ((person, "/portal/conversions"), (cast.manager, "/console/conversions")):
-        sign_in(client, who)
-        shown = client.get(f"{page}/{conversion}").text
-        assert f"waits until finance has entered what USD was worth on {now():%Y-%m-%d}" in shown
-
-
-def test_what_waits_for_a_rate_that_is_there_is_found_by_the_proof(cast: Cast, ana: Membership) -> None:
-    sold(ana)
-    enter(cast, ("EUR", "USD", "1.085"))
-    with at(now() + timedelta(minutes=11)):
-        with transaction(read_only=True):
-            assert [each.partition(" on ")[0] for each in late_grants.stuck()] == [
-                "rewards wait for USD in EUR"
-            ]
-        late_grants.grant_waiting()
-        with transaction(read_only=True):
-            assert late_grants.stuck() == []
-
-
-def test_whoever_lost_the_sale_meanwhile_is_granted_nothing(cast: Cast, ana: Membership) -> None:
-    conversion, _none = sold(ana)
-    with transaction():
-        reassign(get_conversion(conversion), None, link_id=None, why="a mistake", by=acting(cast.manager))
-    enter(cast, ("EUR", "USD", "1.085"))
-    assert late_grants.grant_waiting() == 0
-    assert rewards_of(conversion) == []
-
-
 def test_a_cap_holds_for_what_was_exchanged(cast: Cast) -> None:
     with transaction():
         rule_in_euros(cast, cap_minor=1_500, cap_period="year")
@@ -394,106 +235,6 @@ def test_only_finance_enters_rates(cast: Cast, client: FlaskClient) -> None:
     sign_in(client, cast.manager)
     assert "Enter rates" not in client.get(PAGE).text
     assert client.post(PAGE, data=rates | {"act": "enter"}).status_code == 403
-
-
-def test_a_table_is_shown_then_entered(cast: Cast, client: FlaskClient) -> None:
-    sign_in(client, cast.finance)
-    rates = {
-        "unit_id": cast.north.id,
-        "base": "EUR",
-        "source": "ECB",
-        "table": f"Date, USD, JPY,\n{now():%d %B %Y}, 1.0850, N/A,",
-    }
-    shown = client.post(PAGE, data=rates).text
-    assert "1 EUR = 1.0850 USD" in shown
-    assert "JPY" not in shown.split("<table")[1]
-    assert "No rates yet" in client.get(PAGE).text
-    assert client.post(PAGE, data=rates | {"act": "enter"}, follow_redirects=True).status_code == 200
-    page = client.get(PAGE).text
-    assert "1 EUR = 1.085 USD" in page
-    wrong = client.post(PAGE, data=rates | {"table": f"Date, USD\n{now():%Y-%m-%d}, 1,085"})
-    assert (wrong.status_code, "Line 2 has more values" in wrong.text) == (422, True)
-
-
-@pytest.mark.parametrize(
-    ("table", "says"),
-    [
-        ("", "first line"),
-        ("Date, USD", "first line"),
-        ("Day, USD\n2026-11-02, 1", "first line"),
-        ("Date, USD, USD\n2026-11-02, 1, 2", "first line"),
-        ("Date, , USD\n2026-11-02, 1.08,", "first line"),
-        ("Date, USD\n02.11.2026, 1", "02.11.2026 is no day"),
-        ("Date, USD\n2026-11-02, one", "one is no rate"),
-        ("Date, USD\n2026-11-02, 1.08\n2026-11-02, 1.09", "A day is there twice"),
-        ("Date, USD\n2026-11-02, 1.08\r2", "first line"),
-        ("Date, USD\n0001-01-01, 1.08", "of a day from 1999"),
-        ("Date, USD\n٢٠٢٦-١١-٠٢, 1.08", "is no day"),
-        ("Date, USD\n2026-11-02, ١", "is no rate"),
-        ("Date, USD, UDS\n2026-11-02, 1.08, 2", "not known"),
-        ("Date, USD\n2026-11-02, -1", "-1 is no rate"),
-        ("Date, USD\n2026-11-02, 0", "Line 2: A rate is of two"),
-        ("Date, ABC\n2026-11-02, 1", "not known"),
-        ("Date, USD\n2026-11-02, N/A", "first line"),
-    ],
-)
-def test_a_table_that_cannot_be_read_says_where(table: str, says: str) -> None:
-    with pytest.raises((WrongTable, WrongRate, UnknownCurrency)) as refused:
-        rate_tables.read(table, "EUR")
-    assert says in refused.value.sentence
-
-
-def test_the_banks_own_file_of_ninety_days_is_read_with_a_currency_that_is_none_any_more() -> None:
-    currencies = [
-        "USD",
-        "JPY",
-        "CZK",
-        "DKK",
-        "GBP",
-        "HUF",
-        "PLN",
-        "RON",
-        "SEK",
-        "CHF",
-        "ISK",
-        "NOK",
-        "TRY",
-        "AUD",
-        "BRL",
-        "CAD",
-        "CNY",
-        "HKD",
-        "IDR",
-        "ILS",
-        "INR",
-        "KRW",
-        "MXN",
-        "MYR",
-    ]
-    head = ["Date", *currencies, "BGN", "CYP", ""]
-    days = [date(2026, 11, 20) - timedelta(days=each) for each in range(90)]
-    lines = [[f"{day}", *["1.2345"] * len(currencies), "N/A", "N/A", ""] for day in days]
-    found = rate_tables.read("\n".join(",".join(each) for each in (head, *lines)), "EUR")
-    assert len(found) == 90 * len(currencies)
-
-
-def test_the_page_takes_as_much_and_shows_what_is_far_from_the_last_rate(
-    cast: Cast, client: FlaskClient
-) -> None:
-    enter(cast, ("EUR", "USD", "1.08"), day=now().date() - timedelta(days=91))
-    sign_in(client, cast.finance)
-    days = [now().date() - timedelta(days=each) for each in range(90)]
-    table = "Date,USD\n" + "\n".join(
-        f"{day},{'0.1085' if day == days[3] else '1.0850'}" + " " * 300 for day in days
-    )
-    wanted = {"unit_id": cast.north.id, "base": "EUR", "source": "ECB", "table": table}
-    shown = client.post(PAGE, data=wanted).text
-    assert shown.count("a tenth or more away") == 1
-    assert client.post(PAGE, data=wanted | {"act": "enter"}).status_code == 303
-    assert (
-        "All of them are there already"
-        in client.post(PAGE, data=wanted | {"act": "enter"}, follow_redirects=True).text
-    )
 
 
 def test_a_rule_that_exchanges_is_written_on_its_page_and_its_effect_counts_what_has_no_rate(

@@ -28,7 +28,7 @@ from rewards.rules.rules import ConditionsDoNotFit, Terms, Version, WrongTerms
 from tests.factories import Cast, make_advocate, sign_in
 from tests.queries import counted
 from tests.rewards.stories import LONG_AGO, ready_account, sale
-from tests.rewards.tax.test_tax_forms import W8, accept, give
+from tests.rewards.tax.forms import W8, accept, give
 
 GOLD, DE = ForWhom("tier", "gold", "Gold", 1_500), ForWhom("country", "DE", "DE", 1_200)
 SOLD = Bought(

@@ -30,7 +30,7 @@ from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
 from tests.rewards.statements.test_statements import printed
 from tests.rewards.stories import approved, percent_rule, ready_account, take_as_sent
-from tests.rewards.tax.test_tax_forms import DAC7, accept, give
+from tests.rewards.tax.forms import DAC7, accept, give
 
 SPRING = datetime(2027, 3, 10, 12, tzinfo=UTC)
 VAT_ID = "DE136695976"

@@ -19,7 +19,7 @@ from rewards.statements import year_files
 from rewards.tax import year_reports
 from tests.factories import Cast, acting, make_advocate, make_programme, make_staff, sign_in
 from tests.rewards.stories import ready_account, take_as_sent
-from tests.rewards.tax.test_tax_forms import DAC7, give
+from tests.rewards.tax.forms import DAC7, give
 
 
 def paid(member: Membership, minor: int, when: datetime, currency: str = "EUR") -> None:
