@@ -15,12 +15,10 @@ from referrals.conversions.conversion_rows import Conversion, lock
 from referrals.conversions.reassignment import Reassignment
 from referrals.conversions.refunds import refunds_of
 from referrals.conversions.won import won_of
-from referrals.fraud.fraud_cases import under_review
 from rewards import grants
-from rewards.approvals import reviews
 from rewards.rules.exchange_rates import ExchangeRate, NoRate, Rates, rates_of
 from rewards.rules.rate_waits import ENTER, RateWait, subject
-from rewards.taking_back import disputed
+from rewards.taking_back import open_questions
 from rewards.taking_back.reversals import reverse_for_refund
 
 AT_ONCE = 500
@@ -79,9 +77,7 @@ def _grant(wait_id: str) -> int:
         grants.grant_for_conversions(won_of([wait.conversion_id]))
     for refund in refunds_of(wait.conversion_id):
         reverse_for_refund(refund.id)
-    if under_review(wait.conversion_id):
-        reviews.hold(wait.conversion_id)
-    disputed.hold_again(wait.conversion_id)
+    open_questions.hold_again(wait.conversion_id)
     return 1
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import JSON, Index, Text, UniqueConstraint, update
+from sqlalchemy import JSON, Index, Select, Text, UniqueConstraint, update
 from sqlmodel import Field, SQLModel, col, select
 
 from advocates.membership import get_membership
@@ -306,3 +306,9 @@ def under_review(conversion_id: str) -> bool:
     """Whether a review of a conversion is open."""
     is_open = select(FraudCase.id).where(FraudCase.conversion_id == conversion_id, FraudCase.state == "open")
     return session().exec(is_open).first() is not None
+
+
+def open_about(conversion_ids: Select[Any]) -> Select[Any]:
+    """Which of these conversions a review is open about."""
+    of_them = col(FraudCase.conversion_id).in_(conversion_ids)
+    return select(FraudCase.conversion_id).where(of_them, FraudCase.state == "open")

@@ -26,7 +26,7 @@ from rewards.approvals.asking import APPROVE, APPROVE_SECOND, ask_first
 from rewards.ledger import ledger
 from rewards.ledger.ledger import Entry
 from rewards.reward import UNDECIDED, Reward
-from rewards.taking_back import taking_back
+from rewards.taking_back import open_questions, taking_back
 
 __all__ = [
     "APPROVE", "APPROVE_SECOND", "MOST_PICKED", "Approved", "NotUndecided", "NotUndoable", "OwnReward", "ReasonNeeded",
@@ -125,6 +125,8 @@ def undo(reward: Reward, *, by: Actor) -> None:
     changes.off_the_list(reward, by)
     ask_first(reward)
     changes.note(reward, "reward.approval_undone", by)
+    if reward.conversion_id is not None:
+        open_questions.hold_again(reward.conversion_id)
 
 
 def _may_decide(reward: Reward, by: Actor, reason: str) -> str:

@@ -26,7 +26,9 @@ from rewards import changes
 from rewards.approvals.asking import ask_first
 from rewards.ledger import ledger
 from rewards.reward import Reward, RewardNotFound, get_reward
+from rewards.reward import State as RewardState
 from rewards.rules.milestones import is_reached
+from rewards.taking_back import open_questions
 from rewards.taking_back.reversals import may_stand_again
 
 State = Literal["open", "granted", "rejected"]
@@ -118,17 +120,24 @@ def ask(member: Membership, reward: Reward, *, words: str, by: Actor) -> RewardA
 
 
 def grant(reward: Reward, *, by: Actor, reason: str) -> None:
-    """It waits for approval again, as it was. Raises NotAsked, OwnDecision, ReasonNeeded."""
+    """It waits again as it was: for the end of its hold, for what is open about its sale, or for approval.
+
+    Raises NotAsked, OwnDecision, ReasonNeeded.
+    """
     if not _can_be_looked_at(reward):
         raise NotDenied
     _answer(reward, "granted", by, reason)
-    reopened = changes.change(reward, state="approvable", state_reason="", round=reward.round + 1)
-    if not reopened:
+    over = reward.hold_until is None or reward.hold_until <= now()
+    state: RewardState = "approvable" if over else "pending"
+    if not changes.change(reward, state=state, state_reason="", round=reward.round + 1):
         raise NotDenied
     expense, pending = ledger.expense(reward.programme_id), ledger.pending(reward.membership_id)
     ledger.post(changes.entry(reward, "reward.restored", expense, pending))
     changes.note(reward, "reward.reopened", by, reason=reason.strip())
-    ask_first(reward)
+    if over:
+        ask_first(reward)
+    if reward.conversion_id is not None:
+        open_questions.hold_again(reward.conversion_id)
 
 
 def reject(reward: Reward, *, by: Actor, reason: str) -> None:

@@ -1,6 +1,7 @@
 """What finance decides about a payout that did not go out: try again (now), or take the money back."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from sqlalchemy import update
 from sqlmodel import col, select
@@ -20,6 +21,7 @@ from rewards.payouts.carrying import Inside, Whose, carry_line
 from rewards.payouts.payout_outcomes import LOOK
 from rewards.payouts.runs import ARRIVED, Payout, PayoutAttempt, PayoutTakenBack
 from rewards.reward import Reward
+from rewards.taking_back import open_questions
 from rewards.taking_back.taking_back import settle_below
 
 _GIVEN = ("earned", "restored")
@@ -101,7 +103,8 @@ def take_back(payout: Payout, *, by: Actor) -> None:
 def pay_again(payout: Payout, *, by: Actor) -> None:
     """A reversed payout is owed again: its lines wait for the next run. Raises NotReversed."""
     _take_reversed(payout, "payout.owed_again", by)
-    _free_lines(payout, state="approved")
+    with _held_where_open(payout):
+        _free_lines(payout, state="approved")
 
 
 def pay_part_again(payout: Payout, *, by: Actor) -> None:
@@ -197,14 +200,24 @@ def _free_lines(payout: Payout, some: Sequence[Reward] | None = None, **values: 
     run(freed.execution_options(synchronize_session=False))
 
 
+@contextmanager
+def _held_where_open(payout: Payout) -> Iterator[None]:
+    """What becomes free inside is held where something is open about its sale by now."""
+    asked = open_questions.lock_sales(payout)
+    yield
+    for conversion_id in asked:
+        open_questions.hold_again(conversion_id)
+
+
 def give_back(payout: Payout) -> None:
     """The money of a payout that was given up is owed again, and its lines wait for the next run."""
     lines = update(Reward).where(col(Reward.payout_id) == payout.id, col(Reward.state) == "in_payout")
     freed = lines.values(state="approved", payout_id=None, run_id=None)
-    run(freed.execution_options(synchronize_session=False))
     member = payout.membership_id
     move = Movement(ledger.reserved(member), ledger.payable(member), payout.amount_minor, payout.currency)
-    ledger.post(Entry(f"payout.taken_back:{payout.id}", "payout.taken_back", payout.id, (move,)))
+    with _held_where_open(payout):
+        run(freed.execution_options(synchronize_session=False))
+        ledger.post(Entry(f"payout.taken_back:{payout.id}", "payout.taken_back", payout.id, (move,)))
     events.publish(PayoutTakenBack(payout.id))
 
 

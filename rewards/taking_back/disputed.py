@@ -1,6 +1,7 @@
-"""A payment that its buyer disputes: what the sale earned waits, as far as it is undecided, until the bank has decided.
+"""A payment that its buyer disputes: what the sale earned waits, as far as no payout has it, until the bank has decided.
 
-That a dispute is open is a row of the sale's, so that what is granted for it later is held, too.
+That a dispute is open is a row of the sale's, so that what is granted for it later is held, too. An approval that was given
+before is void: nothing is paid out of money that the bank may take back.
 """
 
 from collections.abc import Sequence
@@ -29,13 +30,16 @@ class DisputedSale(SQLModel, table=True):
 
 
 def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
-    """Hold the sale's undecided rewards while a dispute is open; release those that only a dispute held; again: nothing.
+    """Hold the sale's rewards while a dispute is open; release those that only a dispute held; again: nothing.
 
-    Whoever grants something for the sale at this moment comes before or after, never in between.
+    What a person released although the dispute is open stays released until there is another one. Whoever grants something for the sale at this moment comes before or after, never in between.
     """
     lock(session().get_one(Conversion, conversion_id))
     if open_disputes:
         words = f"{WHY} ({', '.join(open_disputes)})."
+        known = session().get(DisputedSale, conversion_id)
+        if known is not None and known.words == words:
+            return
         session().merge(DisputedSale(conversion_id=conversion_id, words=words))
         session().flush()
         hold_again(conversion_id)
@@ -47,7 +51,7 @@ def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
 
 
 def hold_again(conversion_id: str) -> None:
-    """Hold what a sale has earned by now, if its dispute is open; call it where something is granted or given again."""
+    """Hold what a sale has earned by now, if its dispute is open."""
     disputed = session().get(DisputedSale, conversion_id)
     if disputed is not None:
         for reward in rewards_of_conversion(conversion_id):
@@ -56,5 +60,6 @@ def hold_again(conversion_id: str) -> None:
 
 
 def _hold(reward: Reward, words: str) -> None:
-    if reward.state in UNDECIDED and holds.why_held(reward).get("dispute") != words:
+    in_hand = reward.state in UNDECIDED or (reward.state == "approved" and reward.kind == "earned")
+    if in_hand and holds.why_held(reward).get("dispute") != words:
         holds.hold(reward, "dispute", words, by=STRIPE)

@@ -13,7 +13,7 @@ from referrals.conversions.conversion_rows import AttributionCandidate, Conversi
 from rewards.approvals.asking import ask_first
 from rewards.reward import FALLEN, MILESTONE, Reward, RewardsGranted, book
 from rewards.rules.milestones import is_reached
-from rewards.taking_back import disputed
+from rewards.taking_back import open_questions
 from rewards.taking_back.taking_back import take_back
 
 FALLEN_LINE = "milestone-back:"
@@ -82,4 +82,4 @@ def _again(fallen: Reward, grant_key: str) -> None:
     if again.state == "approvable":
         ask_first(again)
     if again.conversion_id is not None:
-        disputed.hold_again(again.conversion_id)
+        open_questions.hold_again(again.conversion_id)

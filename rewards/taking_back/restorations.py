@@ -12,8 +12,7 @@ from core.db import session
 from core.money import Money
 from hub import actions
 from referrals.conversions.conversions import Conversion, Refund, candidates_of
-from referrals.fraud import fraud_cases
-from rewards.approvals import holds, reviews
+from rewards.approvals import holds
 from rewards.approvals.asking import APPROVE_SECOND, ask_first
 from rewards.ledger import ledger
 from rewards.ledger.ledger import Entry, Movement
@@ -25,7 +24,7 @@ from rewards.reward import (
     get_reward,
     rewards_of_conversion,
 )
-from rewards.taking_back import disputed, write_offs
+from rewards.taking_back import open_questions, write_offs
 from rewards.taking_back.below import DEAD, add_below
 from rewards.taking_back.reversals import lock
 
@@ -64,9 +63,7 @@ def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
         add_below(reward, by_line, grant_key=key, says=says, base_minor=refund.amount_minor)
     if rest:
         _give_open(reward, Money(rest, reward.currency), refund)
-    if fraud_cases.under_review(str(reward.conversion_id)):
-        reviews.hold(str(reward.conversion_id))
-    disputed.hold_again(str(reward.conversion_id))
+    open_questions.hold_again(str(reward.conversion_id))
     return reward
 
 

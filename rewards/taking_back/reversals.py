@@ -77,10 +77,12 @@ def _takeable(reward: Reward, wanted_minor: int) -> int:
 
 
 def lock(reward: Reward) -> None:
-    """Hold the row until the end of the transaction, and see it as it is now."""
+    """Hold the row, and those of the lines below it, until the end of the transaction, and see them as they are now."""
     same = update(Reward).where(col(Reward.id) == reward.id).values(reversed_minor=Reward.reversed_minor)
     update_one(same.execution_options(synchronize_session=False))
     session().refresh(reward)
+    below = select(Reward).where(Reward.parent_id == reward.id).order_by(col(Reward.id))
+    session().exec(below.with_for_update().execution_options(populate_existing=True)).all()
 
 
 def _why_taken(taken: Money, refund: Refund, conversion: Conversion) -> str:

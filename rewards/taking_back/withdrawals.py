@@ -17,7 +17,7 @@ from referrals.conversions.refunds import refunds_of
 from rewards import grants
 from rewards.approvals import holds
 from rewards.reward import Reward, rewards_of_activity, rewards_of_conversion
-from rewards.taking_back import disputed, fallen
+from rewards.taking_back import fallen, open_questions
 from rewards.taking_back.reversals import lock, reverse_for_refund
 from rewards.taking_back.taking_back import take_back
 
@@ -54,7 +54,7 @@ def follow(reassignment_id: str) -> None:
         grants.grant_again(went.conversion_id, reassignment_id)
         for refund in refunds_of(went.conversion_id):
             reverse_for_refund(refund.id)
-        disputed.hold_again(went.conversion_id)
+        open_questions.hold_again(went.conversion_id)
 
 
 def take_back_of_activity(activity_id: str) -> None:

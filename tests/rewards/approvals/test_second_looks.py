@@ -77,13 +77,23 @@ def test_granted_it_waits_for_approval_as_it_was(cast: Cast, ana: Membership, de
         (asked,) = actions.waiting_for(acting(cast.hub_admin), kind=second_looks.DECIDE).items
         assert asked.summary == "Ana Advocate asks for €25.00: I passed it."
     answer(denied, cast.hub_admin, grant=True)
-    assert stands(ana, denied) == ("approvable", 2_500)
+    assert stands(ana, denied) == ("pending", 2_500), "its hold is not over"
     with transaction():
         told = session().exec(select(OutboxMessage).where(OutboxMessage.subject == denied)).all()
         assert any("We looked." in each.content["text"] for each in told)
-    with at(now() + timedelta(days=31)), transaction():
-        approvals.approve(seen(session().get_one(Reward, denied)), by=acting(cast.manager))
+    with at(now() + timedelta(days=31)):
+        grants.open_after_hold()
+        assert stands(ana, denied) == ("approvable", 2_500)
+        with transaction():
+            approvals.approve(seen(session().get_one(Reward, denied)), by=acting(cast.manager))
     assert stands(ana, denied)[0] == "approved"
+
+
+def test_granted_after_its_hold_it_can_be_approved_at_once(cast: Cast, ana: Membership, denied: str) -> None:
+    with at(now() + timedelta(days=31)):
+        ask(ana, denied)
+        answer(denied, cast.hub_admin, grant=True)
+    assert stands(ana, denied) == ("approvable", 2_500)
 
 
 def test_rejected_it_stays_denied_and_is_not_asked_again(cast: Cast, ana: Membership, denied: str) -> None:

@@ -253,7 +253,7 @@ class TestDenied:
             second_looks.grant(
                 session().get_one(Reward, reward_id), by=acting(cast.hub_admin), reason="So it is."
             )
-        assert lines(ana) == [("earned", "approvable", 5_000)]
+        assert lines(ana) == [("earned", "pending", 5_000)]
         approve_all(cast)
         assert lines(ana) == [("earned", "approved", 5_000)]
 

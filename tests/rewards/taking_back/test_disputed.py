@@ -1,25 +1,33 @@
 """While a sale's dispute is open nothing that it earns goes on to approval, whenever and however it was granted."""
 
+from collections.abc import Callable
+from datetime import timedelta
+
 import pytest
 from sqlmodel import col, select
 
 from advocates.membership import Membership
 from core.access import COMMAND
+from core.clock import at, now
 from core.db import session, transaction
 from core.money import Money
 from referrals.conversions import refunds
 from referrals.conversions.conversions import Conversion, Refund, get_conversion
 from referrals.conversions.reassignment import reassign
+from rewards import grants
+from rewards.approvals import approvals, second_looks
 from rewards.ledger import proof
-from rewards.reward import Reward
+from rewards.payouts import payout_decisions
+from rewards.reward import Reward, rewards_of_conversion
 from rewards.rules import rules
 from rewards.rules.conditions import Conditions
 from rewards.rules.rules import Terms
 from rewards.taking_back import disputed
 from tests.at_once import while_open
-from tests.factories import Cast, acting
+from tests.factories import Cast, acting, make_staff
 from tests.referrals.stories import bring, give_back, make_earner, make_link
-from tests.rewards.stories import LONG_AGO, percent_rule
+from tests.rewards.local_stripe import LocalStripe
+from tests.rewards.stories import LONG_AGO, percent_rule, reserved_payouts, seen, stripe_account
 
 SECOND_SALE = Conditions(milestones=(2,), milestone_counts="sales")
 
@@ -96,4 +104,78 @@ def test_what_is_granted_at_the_moment_of_the_dispute_is_held(cast: Cast, ana: M
         reassign(get_conversion(sale.id), bob, link_id=link_id, why="it was his", by=acting(cast.manager))
 
     while_open(gives, lambda: review(sale, "du_1"))
+    assert states(sale) == ["held"]
+
+
+def decide(cast: Cast, sale: Conversion, act: Callable[[Reward], object]) -> None:
+    """After the hold, somebody does something with what the sale earned."""
+    with at(now() + timedelta(days=31)):
+        grants.open_after_hold()
+        with transaction():
+            (reward,) = rewards_of_conversion(sale.id)
+            act(reward)
+
+
+def approve(cast: Cast, sale: Conversion) -> None:
+    decide(cast, sale, lambda each: approvals.approve(seen(each), by=acting(cast.manager)))
+
+
+def test_what_is_approved_and_not_paid_yet_is_held_and_its_approval_void(cast: Cast, ana: Membership) -> None:
+    sale = sell(cast)
+    approve(cast, sale)
+    review(sale, "du_1")
+    assert states(sale) == ["held"]
+    with at(now() + timedelta(days=32)):
+        assert reserved_payouts(cast.programme, cast.finance) == []
+        review(sale)
+    assert states(sale) == ["approvable"]
+    with transaction(read_only=True):
+        (reward,) = rewards_of_conversion(sale.id)
+        assert reward.approved_by is None
+
+
+def test_what_a_person_released_stays_so_however_often_the_same_dispute_is_told(
+    cast: Cast, ana: Membership
+) -> None:
+    sale = sell(cast)
+    review(sale, "du_1")
+    decide(cast, sale, lambda each: approvals.release(each, by=acting(cast.manager)))
+    approve(cast, sale)
+    review(sale, "du_1")
+    assert states(sale) == ["approved"]
+    decide(cast, sale, lambda each: approvals.undo(each, by=acting(cast.manager)))
+    assert states(sale) == ["held"]
+    review(sale, "du_1", "du_2")
+    assert states(sale) == ["held"]
+
+
+def test_a_second_look_forgets_neither_the_hold_nor_the_dispute(cast: Cast, ana: Membership) -> None:
+    sell(cast)
+    sale = sell(cast)
+    review(sale, "du_1")
+    with transaction():
+        (milestone,) = [each for each in rewards_of_conversion(sale.id) if each.for_milestone]
+        approvals.deny(milestone, by=acting(cast.manager), reason="No.")
+        second_looks.ask(ana, milestone, words="Please.", by=COMMAND)
+        other = make_staff("Mo Other", "manager", cast.north)
+        second_looks.grant(milestone, by=acting(other), reason="Yes.")
+        assert milestone.state == "held"
+    review(sale)
+    assert states(sale) == ["pending", "pending"]
+
+
+def test_a_payout_that_is_taken_back_leaves_what_is_disputed_by_now_held(
+    cast: Cast, ana: Membership, stripe: LocalStripe
+) -> None:
+    stripe_account(ana, stripe)
+    sale = sell(cast)
+    approve(cast, sale)
+    with at(now() + timedelta(days=32)):
+        (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+        review(sale, "du_1")
+        assert states(sale) == ["in_payout"]
+        with transaction():
+            payout = payout_decisions.get_payout(payout_id)
+            payout.state = "held"
+            payout_decisions.take_back(payout, by=acting(cast.finance))
     assert states(sale) == ["held"]

@@ -1,6 +1,7 @@
 """Refunds that come back: what they took is given again, once, to whom it was taken from, and scoreboard and books agree."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlmodel import col, select
@@ -17,6 +18,7 @@ from rewards.approvals import approvals
 from rewards.ledger import ledger, proof
 from rewards.reward import Reward
 from rewards.taking_back import restorations, write_offs
+from tests.at_once import while_open
 from tests.factories import Cast, acting, make_staff
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 from tests.rewards.stories import percent_rule, points_rule, seen
@@ -196,3 +198,21 @@ def test_a_sale_that_came_back_to_its_first_advocate_gives_it_once(
             reassign(conversion, to, link_id=None, why="decided", by=acting(cast.hub_admin))
     undo(refund)
     assert (owed(ana)[:2], owed(bo)[:2]) == ((1_290, 0), (0, 0))
+
+
+def test_a_refund_and_the_approval_of_what_came_back_wait_for_each_other(
+    cast: Cast, ana: Membership, sale: Conversion
+) -> None:
+    first = back(cast, sale, 6_450)
+    approve(cast)
+    undo(first)
+    with transaction(read_only=True):
+        picked = seen(session().exec(select(Reward).where(Reward.state == "approvable")).one())
+
+    def approves() -> None:
+        with transaction():
+            approvals.approve(picked, by=acting(cast.manager))
+
+    again = partial(give_back, cast.north.id, sale.external_id, 3_000, external_id="r-2")
+    assert isinstance(while_open(again, approves), approvals.RewardsChanged)
+    assert lines() == [("earned", "approved", 645), ("earned", "approvable", 345)]
