@@ -14,7 +14,7 @@ from rewards.statements.statements import Account, Line, Statement, first_day
 from rewards.tax.invoices import Invoice, invoices_of
 
 FONTS = pdf.ROOT / "static" / "vendor"
-HEADER = ("Day", "What", "Reason", "Reference", "Amount", "Currency")
+HEADER = ("Day", "What", "For", "Reason", "Reference", "Amount", "Currency")
 WORDS = {
     "reward.granted": "earned",
     "reward.reduced": "refund",
@@ -30,10 +30,11 @@ WORDS = {
     "reward.written_off": "written off",
 }
 """the ledger's words in a reader's"""
-EARNED = ("reward.granted", "reward.restored", "points.credited")
+EARNED = ("reward.granted", "points.credited")
 PAID_OUT = ("payout.sent", "payout.reversed")
 SPENT = ("points.spent", "points.returned")
 TAKEN_BACK = (
+    "reward.restored",
     "reward.reduced",
     "reward.denied",
     "reward.clawed_back",
@@ -53,14 +54,23 @@ def as_table(found: Statement, membership: Membership) -> bytes:
 def _rows(found: Statement, membership: Membership) -> Iterator[Sequence[Cell]]:
     zone = get_programme(membership.programme_id).zone
     for account in found.accounts:
-        yield (found.first.isoformat(), "owed at the start", "", "", account.opening.major, account.currency)
+        yield (
+            found.first.isoformat(),
+            "owed at the start",
+            "",
+            "",
+            "",
+            account.opening.major,
+            account.currency,
+        )
         for line in account.lines:
             day = f"{line.at.astimezone(zone):%Y-%m-%d}"
-            yield (day, word(line), reason(line), reference(line), line.amount.major, account.currency)
+            about = word(line), what_for(line), reason(line), reference(line)
+            yield (day, *about, line.amount.major, account.currency)
         if account.left_out:
-            yield ("", f"{account.left_out} more changes", "", "", account.rest.major, account.currency)
+            yield ("", f"{account.left_out} more changes", "", "", "", account.rest.major, account.currency)
         last = f"{found.ends_at.astimezone(zone):%Y-%m-%d}"
-        yield (f"before {last}", "owed at the end", "", "", account.closing.major, account.currency)
+        yield (f"before {last}", "owed at the end", "", "", "", account.closing.major, account.currency)
     for invoice in invoices_of(membership.id, found.month):
         yield from _invoiced(invoice, f"{invoice.made_at.astimezone(zone):%Y-%m-%d}")
 
@@ -68,11 +78,11 @@ def _rows(found: Statement, membership: Membership) -> Iterator[Sequence[Cell]]:
 def _invoiced(invoice: Invoice, day: str) -> Iterator[Sequence[Cell]]:
     """What an invoice says; its sum is in the lines above already."""
     title, number, currency = invoice.title, invoice.number, invoice.currency
-    yield (day, f"{title}, net", "", number, invoice.net.major, currency)
+    yield (day, f"{title}, net", "", "", number, invoice.net.major, currency)
     why = invoice.vat_sentence or f"{Decimal(invoice.vat_basis_points) / 100:f} %"
-    yield (day, f"{title}, VAT", why, number, invoice.vat.major, currency)
+    yield (day, f"{title}, VAT", "", why, number, invoice.vat.major, currency)
     said = f"corrects {invoice.corrects}" if invoice.corrects else "as paid"
-    yield (day, f"{title}, total", said, number, invoice.gross.major, currency)
+    yield (day, f"{title}, total", "", said, number, invoice.gross.major, currency)
 
 
 def word(line: Line) -> str:
@@ -80,12 +90,23 @@ def word(line: Line) -> str:
     return WORDS.get(line.kind, line.kind)
 
 
-def reason(line: Line) -> str:
-    """Why it is so much: what points were spent on, or the arithmetic and what was said of it."""
+def what_for(line: Line) -> str:
+    """What it is about: the order or lead by its number, an activity, a certification, a perk, a payout."""
     if line.order is not None:
         return line.order.name
-    arithmetic = line.reward.arithmetic if line.reward is not None else ""
-    return "; ".join(each for each in (arithmetic, line.said) if each)
+    if line.payout is not None:
+        return "payout"
+    if line.sale is not None:
+        milestone = "milestone, " if line.reward is not None and line.reward.for_milestone else ""
+        return f"{milestone}{'order' if line.sale.kind == 'sale' else 'lead'} {line.sale.external_id}"
+    if line.reward is None or line.reward.kind == "carry":
+        return ""
+    return "activity" if line.reward.activity_id else "certification"
+
+
+def reason(line: Line) -> str:
+    """Why it is so much: the arithmetic, as it was then, and what was said of it."""
+    return "; ".join(each for each in (line.why, line.said) if each)
 
 
 def reference(line: Line) -> str:
@@ -111,6 +132,7 @@ def html_of(found: Statement, membership: Membership) -> str:
         accounts=[(each, _sums(each)) for each in found.accounts],
         invoices=[(each, each.seller) for each in invoices_of(membership.id, found.month)],
         word=word,
+        what_for=what_for,
         reason=reason,
         reference=reference,
         points=POINTS,

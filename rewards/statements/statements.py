@@ -15,6 +15,7 @@ from core.db import session
 from core.errors import NotFound
 from core.money import Money
 from hub.programmes import Programme, get_programme
+from referrals.conversions.conversion_rows import Conversion
 from rewards.approvals import said
 from rewards.ledger import ledger
 from rewards.ledger.ledger import LedgerTransaction, Posting
@@ -54,6 +55,10 @@ class Line:
     payout: Payout | None
     order: PerkOrder | None = None
     """what points were spent on"""
+    sale: Conversion | None = None
+    """what a reward is for, if it is for one"""
+    why: str = ""
+    """how the sum came about, as it was said then"""
     said: str = ""
     """what whoever denied it, kept it or wrote it off gave as the reason"""
 
@@ -248,7 +253,8 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
     rows = list(session().execute(crossing))
     subjects = {why.subject for why, _movement in rows}
     rewards, payouts, orders = _rewards(subjects), _payouts(subjects), _orders(subjects)
-    words = said.reasons([why for why, _movement in rows], rewards)
+    entries = [why for why, _movement in rows]
+    words, sums, sales = said.reasons(entries), said.arithmetic(entries, rewards), _sales(rewards)
     return [
         Line(
             at=why.posted_at,
@@ -256,10 +262,12 @@ def _lines(membership_id: str, begin: datetime, end: datetime) -> list[Line]:
             amount=Money(
                 moved.amount_minor if moved.destination in mine else -moved.amount_minor, moved.currency
             ),
-            reward=rewards.get(why.subject),
+            reward=(reward := rewards.get(why.subject)),
             payout=payouts.get(why.subject),
             order=orders.get(why.subject),
-            said=words.get((why.kind, why.subject), ""),
+            sale=sales.get((reward and reward.conversion_id) or ""),
+            why=sums[why.id],
+            said=words.get(why.id, ""),
         )
         for why, moved in rows
     ]
@@ -272,6 +280,12 @@ def _kind(posted_as: str, *, back: bool) -> str:
 
 def _rewards(ids: set[str]) -> dict[str, Reward]:
     found = session().execute(select(Reward).where(col(Reward.id).in_(ids))).scalars()
+    return {each.id: each for each in found}
+
+
+def _sales(rewards: Mapping[str, Reward]) -> dict[str, Conversion]:
+    ids = {each.conversion_id for each in rewards.values()}
+    found = session().execute(select(Conversion).where(col(Conversion.id).in_(ids))).scalars()
     return {each.id: each for each in found}
 
 

@@ -20,7 +20,7 @@ from rewards.ledger.ledger import LedgerTransaction, Posting
 from rewards.statements.statements import owed_before, span_of
 
 MONTHS = 12
-EARNED = frozenset({"reward.granted", "reward.restored", "points.credited"})
+EARNED = frozenset({"reward.granted", "points.credited"})
 OUT = frozenset({"payout.sent", "payout.reversed", "points.spent", "points.returned"})
 
 

@@ -10,24 +10,32 @@ from pypdf import PdfReader
 from sqlmodel import select
 
 from advocates.membership import Membership
+from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.files import get_file
+from core.ids import new_id
+from core.money import Money
 from core.outbox import OutboxMessage
 from core.people import get_person
 from hub.programmes import get_programme
 from referrals.conversions.conversions import Conversion
 from rewards import grants
+from rewards.approvals import approvals, second_looks
 from rewards.ledger import ledger
 from rewards.payouts import payout_decisions
 from rewards.payouts.runs import Payout
 from rewards.reward import Reward
+from rewards.rules.rules import Terms, change_rule
 from rewards.statements import statement_documents, statement_files, statements
 from rewards.statements.statement_documents import NotEnded, close_months, print_statements, want
 from rewards.taking_back import write_offs
+from rewards.taking_back.restorations import restore_for_refund
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
 from tests.rewards.stories import (
+    LONG_AGO,
+    approvable,
     approved,
     percent_rule,
     ready_account,
@@ -264,3 +272,65 @@ def test_what_was_kept_or_written_off_says_why(client: FlaskClient, cast: Cast, 
     page = client.get(f"/portal/rewards/statements/{month}").text
     assert "The shop was a front" in page
     assert "She left" in page
+
+
+def table_of(member: Membership, month: str) -> list[dict[str, str]]:
+    with transaction(read_only=True):
+        table = statement_files.as_table(statements.statement(member, month), member).decode("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(table)))
+
+
+def test_a_month_that_is_over_says_the_same_whatever_happens_to_its_rewards_later(
+    cast: Cast, ana: Membership
+) -> None:
+    month, order = month_of(ana), approvable(ana)
+    with transaction():
+        reward = grants.get_reward(order)
+        conversion = session().get_one(Conversion, reward.conversion_id)
+        number = conversion.external_id
+        grants.reverse_for_refund(refund(conversion, 1_290).id)
+    certified = denied_certificate(cast, ana)
+    before = table_of(ana, month)
+    assert [(each["What"], each["For"], each["Reason"], each["Amount"]) for each in before[1:-1]] == [
+        ("earned", f"order {number}", "10 % of €129.00 = €12.90 (sale rule, version 1)", "12.90"),
+        ("refund", f"order {number}", "€12.90 of €129.00 was refunded: €1.29 taken back", "-1.29"),
+        ("earned", "certification", "€25.00 for each certification (certification rule, version 1)", "25.00"),
+        (
+            "denied",
+            "certification",
+            "€25.00 for each certification (certification rule, version 1); Not yet.",
+            "-25.00",
+        ),
+    ]
+    with at(now() + NEXT_MONTH):
+        with transaction():
+            conversion = session().get_one(Conversion, conversion.id)
+            given_back = refund(conversion, 6_450)
+            grants.reverse_for_refund(given_back.id)
+            restore_for_refund(given_back.id)
+            look_again(cast, ana, certified)
+        later = table_of(ana, month_of(ana))
+    assert table_of(ana, month) == before
+    assert [(each["What"], each["Reason"], each["Amount"]) for each in later[1:-1]] == [
+        ("refund", "€64.50 of €129.00 was refunded: €6.45 taken back", "-6.45"),
+        ("given again", "the refund came back: €6.45 given again", "6.45"),
+        ("given again", "€25.00 for each certification (certification rule, version 1)", "25.00"),
+        ("denied", "€25.00 for each certification (certification rule, version 1); Still not.", "-25.00"),
+    ]
+
+
+def denied_certificate(cast: Cast, ana: Membership) -> str:
+    with transaction():
+        terms = Terms("flat", flat=Money(2_500, "EUR"))
+        change_rule(cast.programme, "certification", terms, by=COMMAND, valid_from=LONG_AGO)
+        reward = grants.grant_for_certification(new_id(), ana.id)[0]
+        approvals.deny(reward, by=acting(cast.manager), reason="Not yet.")
+        return reward.id
+
+
+def look_again(cast: Cast, ana: Membership, reward_id: str) -> None:
+    """Granted by somebody else, and denied once more."""
+    reward = grants.get_reward(reward_id)
+    second_looks.ask(ana, reward, words="Please.", by=COMMAND)
+    second_looks.grant(reward, by=acting(cast.hub_admin), reason="We looked.")
+    approvals.deny(reward, by=acting(cast.manager), reason="Still not.")
