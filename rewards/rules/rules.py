@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, get_args
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import JSON, CheckConstraint, Text, UniqueConstraint, or_
+from sqlalchemy import JSON, CheckConstraint, Text, UniqueConstraint, or_, update
 from sqlalchemy import select as select_columns
 from sqlalchemy.exc import IntegrityError
 from sqlmodel import Field, SQLModel, col, select
@@ -15,7 +15,7 @@ from core import audit
 from core.access import Actor
 from core.clock import now
 from core.columns import key, minor, moment, one_of, word
-from core.db import session
+from core.db import session, update_one
 from core.errors import Conflict, Invalid, NotFound
 from core.money import POINTS, Money, require_currency
 from core.reading import Columns, Reading, among
@@ -111,6 +111,10 @@ class RuleChanged(Conflict):
     """Somebody began another version since you looked. Nothing was saved; please look again."""
 
 
+class NotInForce(Conflict):
+    """This version of the rule is not in force any more."""
+
+
 class RuleNotFound(NotFound):
     """There is no such rule."""
 
@@ -136,8 +140,9 @@ def change_rule(
     if before is not None:
         if start <= before.valid_from:
             raise RuleOverlaps
-        before.valid_to = start
-        session().add(before)
+        if before.valid_to is None or before.valid_to > start:  # else somebody ended it
+            before.valid_to = start
+            session().add(before)
     flat = terms.flat or Money(0, "")
     rule = RewardRule(
         programme_id=programme.id,
@@ -161,6 +166,18 @@ def change_rule(
     says = {"trigger": trigger, "version": rule.version, "says": sentence(rule)}
     audit.record(by, "rule.changed", "reward_rule", rule.id, unit_id=programme.unit_id, details=says)
     return rule
+
+
+def end_rule(rule: RewardRule, programme: Programme, *, by: Actor) -> None:
+    """From now on nothing is earned by a rule. Raises NotInForce."""
+    at = now()
+    open_end = or_(col(RewardRule.valid_to).is_(None), col(RewardRule.valid_to) > at)
+    still = update(RewardRule).where(col(RewardRule.id) == rule.id, col(RewardRule.valid_from) < at, open_end)
+    if not update_one(still.values(valid_to=at).execution_options(synchronize_session=False)):
+        raise NotInForce
+    session().refresh(rule)
+    says = {"trigger": rule.trigger, "version": rule.version, "says": sentence(rule)}
+    audit.record(by, "rule.ended", "reward_rule", rule.id, unit_id=programme.unit_id, details=says)
 
 
 def cap_currency(programme: Programme, terms: Terms) -> str:
@@ -301,9 +318,14 @@ def rules_of(programme_id: str) -> list[RewardRule]:
     return list(session().exec(wanted.order_by(*order)).all())
 
 
+def find_rule(rule_id: str) -> RewardRule | None:
+    """The rule version with this id, if there is one."""
+    return session().get(RewardRule, rule_id)
+
+
 def get_rule(rule_id: str) -> RewardRule:
     """The rule version with this id; raises RuleNotFound."""
-    rule = session().get(RewardRule, rule_id)
+    rule = find_rule(rule_id)
     if rule is None:
         raise RuleNotFound
     return rule

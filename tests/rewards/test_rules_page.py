@@ -1,7 +1,9 @@
 """The page of the reward rules: a new version from now on, refused in a sentence, by those who manage the programme."""
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -9,13 +11,16 @@ from flask.testing import FlaskClient
 from sqlmodel import col, select
 from werkzeug.test import TestResponse
 
+from advocates.tiers import Tier
 from core.access import COMMAND
 from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
 from hub.programmes import Programme
+from rewards.grants import grant_for_conversion
+from rewards.rule_form import typed_for
 from rewards.rules import rules
-from rewards.rules.rules import Terms
+from rewards.rules.rules import RewardRule, Terms
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate, sign_in
 from tests.rewards.stories import percent_rule, sale
@@ -29,7 +34,7 @@ def typed(
     return {"programme_id": programme.id, "trigger": trigger, "pays": pays, "value": value}
 
 
-def begin(client: FlaskClient, asked: dict[str, str]) -> TestResponse:
+def begin(client: FlaskClient, asked: Mapping[str, object]) -> TestResponse:
     """Look at the effect, then begin what was shown."""
     shown = client.post(PAGE, data={**asked, "act": "show"})
     seen = re.search(r'name="seen" value="(\d+)"', shown.text)
@@ -268,3 +273,78 @@ def test_conditions_that_cannot_be_are_refused_in_a_sentence(
     assert answer.status_code == 422
     assert sentence in answer.text
     assert says(cast.programme) == []
+
+
+EVERYTHING = [
+    (
+        {
+            "trigger": "sale", "pays": "percent", "value": "12.5", "products": "PRO-* 20\nBOOK 5.25", "countries": "DE 11",
+            "tiers": "Gold 15", "without": ["tax", "discount"], "exchanged": "True", "cap": "22.50",
+            "cap_period": "year", "customer_coupon": "HELLO",
+        },
+        (
+            "12.5 % of each sale; 20 % for PRO-*; 5.25 % for BOOK; 15 % for the tier Gold; 11 % for advocates in DE; "
+            "without tax; before discount; paid in EUR; at most €22.50 a year; the customer gets the coupon HELLO"
+        ),
+    ),
+    (
+        {"trigger": "recurring", "pays": "money", "value": "2.05", "products": "PRO-1 3.00", "first_months": "12"},
+        "€2.05 for each recurring sale; €3.00 for each PRO-1; in a customer's first 12 months",
+    ),
+    (
+        {"trigger": "lead", "pays": "points", "value": "50", "cap": "500", "cap_period": "quarter", "customer_credit": "5.00"},
+        "50 points for each lead; at most 500 points a quarter; the customer gets a credit of €5.00",
+    ),
+    (
+        {"trigger": "milestone", "pays": "money", "value": "25.00", "milestones": "100.50 2000.00", "milestone_counts": "revenue"},
+        "€25.00 for €100.50 of sales and €2,000.00 of sales",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("asked", "said"), EVERYTHING)
+def test_the_next_version_begins_with_all_that_the_one_in_force_says(
+    client: FlaskClient, cast: Cast, asked: dict[str, Any], said: str
+) -> None:
+    with transaction():
+        session().add(Tier(programme_id=cast.programme.id, name="Gold", place=1, at_least=1))
+    sign_in(client, cast.manager)
+    begin(client, {"programme_id": cast.programme.id, **asked})
+    trigger = asked["trigger"]
+    assert says(cast.programme, trigger) == [said]
+    with transaction(read_only=True):
+        (rule,) = rules.rules_at(cast.programme.id, trigger, now())
+        typed_again = typed_for(rule, cast.programme)
+    page = client.get(PAGE, query_string={"rule": rule.id}).text
+    assert re.search(rf'name="value" type="text" value="{re.escape(asked["value"])}"', page)
+    assert asked.get("products", "") in page
+    begin(client, {name: value for name, value in typed_again.items() if value})
+    assert says(cast.programme, trigger) == [said]
+    with transaction(read_only=True):
+        (again,) = rules.rules_at(cast.programme.id, trigger, now())
+        assert (again.version, again.conditions) == (2, rule.conditions)
+
+
+def test_a_rule_that_is_ended_earns_nothing_more_and_can_be_begun_anew(
+    app: Flask, client: FlaskClient, cast: Cast
+) -> None:
+    with transaction():
+        rule_id = percent_rule(cast.programme).id
+    end = f"{PAGE}/{rule_id}/end"
+    refused = [
+        sign_in(app.test_client(), each).post(end).status_code for each in (cast.other_manager, cast.finance)
+    ]
+    assert refused == [404, 403]
+    sign_in(client, cast.manager)
+    assert client.post(end).status_code == 303
+    assert "Makers, ended: 10 % of each sale." in client.get(PAGE).text
+    assert client.post(end).status_code == 409
+    with transaction():
+        assert grant_for_conversion(sale(make_advocate(cast.programme)).id) == []
+        ended = session().get_one(RewardRule, rule_id).valid_to
+        assert session().exec(select(AuditEntry).where(AuditEntry.action == "rule.ended")).one()
+    assert says(cast.programme) == []
+    begin(client, typed(cast.programme, value="12"))
+    assert says(cast.programme) == ["12 % of each sale"]
+    with transaction(read_only=True):
+        assert session().get_one(RewardRule, rule_id).valid_to == ended
