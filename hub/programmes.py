@@ -200,6 +200,11 @@ def get_programme(programme_id: str) -> Programme:
     return programme
 
 
+def paying_in(unit_ids: frozenset[str]) -> list[Programme]:
+    """The programmes of these units that pay money."""
+    return [each for each in programmes_in(unit_ids) if each.compensation == "cash"]
+
+
 def programmes_in(unit_ids: frozenset[str]) -> list[Programme]:
     """The programmes of these units, by name."""
     wanted = select(Programme).where(col(Programme.unit_id).in_(unit_ids)).order_by(Programme.name)

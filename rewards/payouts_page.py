@@ -18,7 +18,7 @@ from core.inputs import Input
 from core.money import Money
 from core.paging import Page, page_of
 from core.people import Person
-from hub.programmes import Programme, programmes_in
+from hub.programmes import Programme, paying_in
 from rewards.payouts.periods import Period, next_closing
 from rewards.payouts.runs import GONE, Payout, PayoutRun, PayoutSkip
 
@@ -102,8 +102,8 @@ def row_of(run: PayoutRun) -> RunRow:
 
 
 def closings(actor: Actor, at: datetime) -> list[Closing]:
-    """The next closing of every programme the actor sees, the soonest first."""
-    found = [Closing(each, next_closing(each, at)) for each in programmes_in(actor.units_for(SEE))]
+    """The next closing of every programme that the actor sees and that pays money, the soonest first."""
+    found = [Closing(each, next_closing(each, at)) for each in paying_in(actor.units_for(SEE))]
     return sorted(
         found,
         key=lambda each: (each.period is None, each.period and each.period.ends_at, each.programme.name),

@@ -88,6 +88,7 @@ def preview(programme_id: str) -> str:
         "console/rewards/preview.html",
         programme=programme,
         found=found,
+        would=payout_calendar.outlook(programme),
         people=payouts_page.people_of({owed.membership_id for owed in found.rows}),
         may_run=actor.may("payout.run", programme.unit_id),
         form=Form(),

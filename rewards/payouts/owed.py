@@ -32,6 +32,8 @@ class Owed:
     membership_id: str
     currency: str
     amount_minor: int
+    payable_minor: int
+    """the part of it that can be paid at once"""
     lines: int
     skip: Skip | None
 
@@ -39,6 +41,16 @@ class Owed:
     def money(self) -> Money:
         """The sum."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def payable(self) -> Money:
+        """What would be paid, were nothing in the way."""
+        return Money(self.payable_minor, self.currency)
+
+    @property
+    def rest(self) -> Money:
+        """What is carried to the next payout."""
+        return self.money - self.payable
 
 
 def verdicts(programme: Programme) -> Mapping[str, Skip]:
@@ -104,9 +116,9 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Select[Any]:
 def first_owed(lines: ColumnElement[bool], programme: Programme, *, limit: int) -> Sequence[Owed]:
     """The first so many, by advocate."""
     of, said = owed_in(lines, programme).subquery().c, verdicts(programme)
-    wanted = select(of.member_id, of.currency, of.amount, of.lines, of.verdict)
+    wanted = select(of.member_id, of.currency, of.amount, of.payable, of.lines, of.verdict)
     rows = session().execute(wanted.order_by(of.member_id, of.currency).limit(limit))
     return [
-        Owed(member, currency, int(amount), count, None if verdict == PAID else said[verdict])
-        for member, currency, amount, count, verdict in rows
+        Owed(member, currency, int(amount), int(payable), count, None if verdict == PAID else said[verdict])
+        for member, currency, amount, payable, count, verdict in rows
     ]

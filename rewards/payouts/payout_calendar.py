@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from operator import attrgetter
 
 from sqlalchemy import func, select
 from sqlmodel import col
@@ -11,7 +12,7 @@ from sqlmodel import col
 from core.access import Actor
 from core.db import session
 from core.money import POINTS, Money
-from hub.programmes import Programme, programmes_in
+from hub.programmes import Programme, paying_in
 from rewards.payouts.owed import owed_in, verdicts
 from rewards.payouts.payout_preview import waiting_in
 from rewards.payouts.periods import Period, next_closing
@@ -64,7 +65,7 @@ class Closing:
 
 def calendar(actor: Actor, right: str, at: datetime) -> list[Closing]:
     """Every closing of the next 92 days in the units where the actor has the right, by day; then those made by hand."""
-    found = [each for one in programmes_in(actor.units_for(right)) for each in _closings(one, at)]
+    found = [each for one in paying_in(actor.units_for(right)) for each in _closings(one, at)]
     return sorted(found, key=lambda each: (each.period is None, each.period and each.period.ends_at))
 
 
@@ -84,19 +85,20 @@ def outlook(programme: Programme) -> Outlook:
     grouped = select(
         of.verdict, of.currency, func.count(), func.sum(of.amount), func.sum(of.payable)
     ).group_by(of.verdict, of.currency)
+    advocates = select(of.verdict, func.count(of.member_id.distinct())).group_by(of.verdict)
     paid: list[Money] = []
-    payouts, waiting = 0, defaultdict[str, list[tuple[int, Money]]](list)
+    payouts, waiting = 0, defaultdict[str, list[Money]](list)
     for verdict, currency, count, amount, payable in session().execute(grouped.order_by(of.currency)):
         if verdict == PAID:
             payouts += count
             paid.append(Money(int(payable), currency))
         else:
-            waiting[said[verdict].sentence].append((count, Money(int(amount), currency)))
-    reasons = [
-        Waiting(sentence, sum(count for count, _sum in parts), [each for _count, each in parts])
-        for sentence, parts in sorted(waiting.items())
-    ]
-    return Outlook(paid, payouts, reasons, _to_approve(programme))
+            waiting[verdict].append(Money(int(amount), currency))
+    many: dict[str, int] = {}
+    if waiting:
+        many |= {verdict: int(count) for verdict, count in session().execute(advocates)}
+    reasons = [Waiting(said[each].sentence, many[each], sums) for each, sums in waiting.items()]
+    return Outlook(paid, payouts, sorted(reasons, key=attrgetter("sentence")), _to_approve(programme))
 
 
 def _to_approve(programme: Programme) -> list[Money]:

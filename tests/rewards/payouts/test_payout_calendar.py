@@ -80,7 +80,41 @@ def test_what_it_would_do_is_what_it_does(cast: Cast) -> None:
         assert [each.sentence for each in skips] == [each.sentence for each in would.waiting]
 
 
+def test_an_advocate_with_several_currencies_is_one_and_what_cannot_be_paid_is_carried(
+    client: FlaskClient, cast: Cast
+) -> None:
+    """Stripe pays forints in whole ones, and dinars in tens of fils."""
+    with at(AUTUMN):
+        with transaction():
+            percent_rule(cast.programme)
+            ready, without = (
+                make_advocate(cast.programme, "Ready One"),
+                make_advocate(cast.programme, "No Account"),
+            )
+            ready_account(ready)
+        approved(ready, cast.manager, 1_234_570, "HUF", cast.finance)
+        approved(ready, cast.manager, 123_460, "KWD", cast.finance)
+        approved(without, cast.manager, 50_000)
+        approved(without, cast.manager, 50_000, "JPY", cast.finance)
+        with transaction(read_only=True):
+            would = payout_calendar.outlook(session().get_one(Programme, cast.programme.id))
+        assert would.paid == [Money(123_400, "HUF"), Money(12_340, "KWD")]
+        assert [(each.advocates, len(each.sums)) for each in would.waiting] == [(1, 2)]
+        sign_in(client, cast.finance)
+        page = client.get(f"/console/payouts/preview/{cast.programme.id}").text
+    for said in ("HUF1,234.57", "HUF1,234.00; HUF0.57 is carried", "KWD12.340; KWD0.006 is carried"):
+        assert said in page, said
+
+
+def test_only_programmes_that_pay_money_have_closings(client: FlaskClient, cast: Cast) -> None:
+    sign_in(client, cast.other_manager)
+    for path in ("/console/payouts", "/console/payouts/calendar"):
+        assert "Gardeners" not in client.get(path).text
+
+
 def test_a_unit_sees_its_own_calendar(client: FlaskClient, cast: Cast) -> None:
+    with transaction():
+        session().get_one(Programme, cast.other_programme.id).compensation = "cash"
     sign_in(client, cast.manager)
     page = client.get("/console/payouts/calendar")
     assert (page.status_code, "Makers" in page.text, "Gardeners" in page.text) == (200, True, False)
