@@ -266,10 +266,16 @@ def travel(days: float) -> None:
     """Move a development service ahead in time, to see a hold pass or a payout period close."""
     if settings().production:
         raise click.ClickException("Only a development service travels in time.")
-    ahead = clock.travel(settings().data_dir / CLOCK_FILE, days)
-    if settings().local_stripe:
-        told = {"offset_s": int(ahead.total_seconds())}
-        requests.post(f"{settings().stripe_base}/_sandbox/clock", json=told, timeout=5).raise_for_status()
+    file = settings().data_dir / CLOCK_FILE
+    if settings().local_stripe:  # first, so that the two are never apart
+        told = {"offset_s": int(clock.ahead_after(days).total_seconds())}
+        order = f"{settings().stripe_base}/_sandbox/clock"
+        try:
+            requests.post(order, json=told, timeout=5).raise_for_status()
+        except requests.RequestException as error:
+            where = f"No local Stripe at {settings().stripe_base}, so nobody travels. Start it, or say where it is (PORT, SANDBOX_STRIPE_PORT)."
+            raise click.ClickException(where) from error
+    ahead = clock.travel(file, days)
     click.echo(
         f"The clock is now {ahead.total_seconds() / 86_400:g} days ahead: {clock.now():%Y-%m-%d %H:%M} UTC"
     )

@@ -77,9 +77,14 @@ def follow(file: Path | None) -> None:
     _travelled.follow(file)
 
 
+def ahead_after(days: float) -> timedelta:
+    """How far ahead a development service's clock would be after so many days more."""
+    return _travelled.offset() + timedelta(days=days)
+
+
 def travel(file: Path, days: float) -> timedelta:
     """Move a development service's clock ahead by so many days; the answer is how far ahead it then is."""
-    ahead = _travelled.offset() + timedelta(days=days)
+    ahead = ahead_after(days)
     file.write_text(str(int(ahead.total_seconds())))
     follow(file)
     return ahead

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 
 from core.access import Actor, authorize
 from core.inputs import Input
+from core.money import Money
 from hub.programmes import programmes_in
 from rewards import everything_page, rewards_page
 from rewards.approvals import approvals, second_looks
@@ -92,17 +93,17 @@ def decide_many() -> ResponseReturnValue:
 @door.get("/console/rewards/all")
 def show_everything() -> str:
     """Everything that the filters fit, as sums, before it is approved."""
-    actor, query = staff(approvals.APPROVE), read_query(RewardsQuery)
+    actor, query = staff(rewards_page.SEE), read_query(RewardsQuery)
     return render_template(
         "console/rewards/all.html", query=query, found=everything_page.everything(query, actor), form=Form()
     )
 
 
 @door.post("/console/rewards/all")
-@proves(approvals.APPROVE)
+@proves("reward.see")
 def approve_everything() -> ResponseReturnValue:
     """Approve what was shown: all of it or nothing."""
-    actor, query, seen = staff(approvals.APPROVE), read_query(RewardsQuery), read_form(SeenAll)
+    actor, query, seen = staff(rewards_page.SEE), read_query(RewardsQuery), read_form(SeenAll)
     _say(everything_page.approve_everything(query, seen.digest, by=actor))
     return redirect("/console/rewards", 303)
 
@@ -139,6 +140,7 @@ def reward_page(reward_id: str) -> str:
         appeal=second_looks.asked_of(reward.id),
         may_answer=actor.may(second_looks.RIGHT, reward.unit_id),
         me_id=actor.id,
+        money=Money,
         may_decide=actor.may(approvals.APPROVE, reward.unit_id),
         may_second=actor.may(approvals.APPROVE_SECOND, reward.unit_id),
         form=Form(),

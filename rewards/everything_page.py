@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, case, func
+from sqlalchemy import ColumnElement, case, func, or_
 from sqlalchemy import select as select_columns
 from sqlmodel import col
 
@@ -13,7 +13,7 @@ from core.access import Actor, authorize_anywhere
 from core.db import session
 from core.money import Money
 from rewards.approvals.approving import MOST, Approved, RewardsChanged, Seen, approve
-from rewards.approvals.asking import APPROVE
+from rewards.approvals.asking import APPROVE, APPROVE_SECOND
 from rewards.reward import Reward
 from rewards.rewards_page import RewardsQuery, fits, has_signals, takes_two
 
@@ -42,6 +42,8 @@ class Everything:
     """left out: of the person who looks"""
     started: int
     """left out: somebody approved them already, and a second person has to"""
+    unstarted: int
+    """left out: somebody else has to approve them first"""
     more: bool
     """there are more than one act takes; these are the oldest"""
 
@@ -53,35 +55,40 @@ class Everything:
 
 
 def everything(query: RewardsQuery, by: Actor) -> Everything:
-    """What fits the filters and can be approved by somebody who holds the first approval."""
-    authorize_anywhere(by, APPROVE)
-    waiting = fits(by, query.model_copy(update={"state": "approvable"}), right=APPROVE)
-    first = waiting & col(Reward.approved_by).is_(None)
+    """What fits the filters and waits for an approval that this person may give: the first one, the second one, or either."""
+    if not by.may(APPROVE_SECOND):
+        authorize_anywhere(by, APPROVE)
+    approvable = query.model_copy(update={"state": "approvable"})
+    fresh = col(Reward.approved_by).is_(None)
+    first = fits(by, approvable, right=APPROVE) & fresh
+    second = fits(by, approvable, right=APPROVE_SECOND) & (col(Reward.approved_by) != by.id)
+    waiting = or_(first, second)
     own = col(Reward.membership_id).in_(
         select_columns(col(Membership.id)).where(col(Membership.person_id) == (by.person_id or ""))
     )
     oldest = (
         select_columns(col(Reward.id), col(Reward.content_hash))
-        .where(first, ~own)
+        .where(waiting, ~own)
         .order_by(col(Reward.id))
         .limit(MOST + 1)
     )
     picked = [Seen(*row) for row in session().execute(oldest)]
     upto = picked[MOST - 1].reward_id if len(picked) > MOST else None
-    these = first & ~own if upto is None else first & ~own & (col(Reward.id) <= upto)
-    held = fits(by, query.model_copy(update={"state": "held"}), right=APPROVE)
+    these = waiting & ~own if upto is None else waiting & ~own & (col(Reward.id) <= upto)
+    held = fits(by, query.model_copy(update={"state": "held"}))
     counted = select_columns(
-        func.sum(case((takes_two(), 1), else_=0)), func.sum(case((has_signals(), 1), else_=0))
+        func.sum(case((fresh & takes_two(), 1), else_=0)), func.sum(case((has_signals(), 1), else_=0))
     )
-    second, signals = session().execute(counted.where(these)).one()
+    then, signals = session().execute(counted.where(these)).one()
     return Everything(
         picked=picked[:MOST],
         sums=_sums(these),
-        second=int(second or 0),
+        second=int(then or 0),
         signals=int(signals or 0),
         held=_sums(held),
-        own=_count(first & own),
-        started=_count(waiting & col(Reward.approved_by).is_not(None)),
+        own=_count(waiting & own),
+        started=_count(fits(by, approvable) & ~fresh & ~second),
+        unstarted=_count(fits(by, approvable) & fresh & ~first),
         more=upto is not None,
     )
 

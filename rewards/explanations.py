@@ -10,6 +10,7 @@ from advocates.activities import Activity
 from advocates.membership import Membership, get_membership
 from core.access import CLOCK, RULE
 from core.db import session
+from core.money import Money
 from core.people import Person, get_person
 from hub.programmes import Programme, get_programme
 from referrals.conversions.conversions import AttributionCandidate, Conversion, candidates_of
@@ -22,6 +23,7 @@ from rewards.reward import Reward, RewardReversal
 from rewards.rules import rules
 from rewards.rules.customer_rewards import CustomerReward, find_given
 from rewards.rules.rules import RewardRule
+from rewards.taking_back.below import lines_below, worth
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ class Explanation:
     rule_says: str
     reversals: Sequence[RewardReversal]
     below: Sequence[Reward]
-    """the negative lines that take from it"""
+    """the lines that take from it, or give it again"""
+    worth: Money
+    """what it stands for with them"""
     parent: Reward | None
     approvals: Sequence[Approval]
     needs_second: bool
@@ -81,7 +85,8 @@ def explain(reward: Reward) -> Explanation:
         rule=rule,
         rule_says=rules.sentence(rule) if rule else "",
         reversals=_reversals(reward),
-        below=_below(reward),
+        below=lines_below(reward),
+        worth=Money(worth(reward), reward.currency),
         parent=session().get(Reward, reward.parent_id) if reward.parent_id else None,
         approvals=_approvals(reward),
         needs_second=reward.kind == "earned" and needs_second(reward, programme),
@@ -97,10 +102,6 @@ def explain(reward: Reward) -> Explanation:
 def _reversals(reward: Reward) -> list[RewardReversal]:
     wanted = select(RewardReversal).where(RewardReversal.reward_id == reward.id)
     return list(session().exec(wanted.order_by(col(RewardReversal.at), col(RewardReversal.id))).all())
-
-
-def _below(reward: Reward) -> list[Reward]:
-    return list(session().exec(select(Reward).where(Reward.parent_id == reward.id).order_by(Reward.id)).all())
 
 
 def _approvals(reward: Reward) -> list[Approval]:

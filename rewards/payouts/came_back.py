@@ -5,6 +5,7 @@ from sqlmodel import col
 
 from core import events
 from core.db import session, update_one
+from core.money import Money
 from hub import actions
 from rewards.payouts.payout_outcomes import LOOK, LOOK_WITHIN_DAYS
 from rewards.payouts.runs import ARRIVED, OWED, Payout, PayoutReversed
@@ -17,8 +18,10 @@ def transfer_reversed(payout: Payout, transfer: Transfer) -> None:
 
     Of one that is not written down as sent, and may be of another amount, finance only hears.
     """
-    why = f"Transfer {transfer.transfer_id} was reversed at Stripe. Please look what is to be done."
     back = minor_of(transfer.reversed_amount, transfer.currency)
+    part = "" if transfer.reversed else f"{Money(back, payout.currency).format()} of "
+    subject = f"{part}transfer {transfer.transfer_id}"
+    why = f"{subject[0].upper()}{subject[1:]} was reversed at Stripe. Please look what is to be done."
     same = update(Payout).where(col(Payout.id) == payout.id)
     arrived = same.where(col(Payout.state).in_(ARRIVED))
     if transfer.reversed:

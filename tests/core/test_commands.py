@@ -1,6 +1,7 @@
 """The commands of bin/spokes, on an empty database."""
 
 import json
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from click.testing import CliRunner, Result
 
 from cli import service, spokes
 from core import db
-from core.settings import configure
+from core.settings import CLOCK_FILE, configure
 from hub.metrics import SeriesPoint
 from hub.units import find_hub
 from tests.databases import hurry
@@ -98,3 +99,14 @@ def test_recount_sets_right_what_check_says_is_wrong(run: Command) -> None:
         ["scoreboard: 1 set right", "tallies, days and referrers of links: ok"],
     )
     assert "the scoreboard equals the facts: ok" in run("check").output
+
+
+def test_without_its_local_stripe_a_service_does_not_travel(
+    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        monkeypatch.setenv("SANDBOX_STRIPE_PORT", str(taken.getsockname()[1]))
+        said = run("travel", "3")
+    assert (said.exit_code, "so nobody travels" in said.output) == (1, True)
+    assert not (tmp_path / "data" / CLOCK_FILE).exists()

@@ -3,8 +3,11 @@ from flask.testing import FlaskClient
 from sqlmodel import select
 
 from advocates.membership import Membership
+from core.access import COMMAND
 from core.db import session, transaction
+from core.people import get_person
 from core.settings import Settings
+from hub.roles import give_role
 from referrals.conversions.conversions import Conversion
 from referrals.fraud.fraud_cases import FraudCase
 from rewards import everything_page, grants, payouts_page
@@ -13,8 +16,17 @@ from rewards.grants import Reward
 from rewards.ledger import proof
 from rewards.payouts import payout_preview
 from rewards.payouts.runs import Payout, PayoutRun
-from tests.factories import Cast, acting, make_advocate, sign_in
-from tests.rewards.stories import approvable, approved, percent_rule, ready_account, refund, reserved_payouts
+from rewards.taking_back import restorations
+from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
+from tests.rewards.stories import (
+    approvable,
+    approved,
+    percent_rule,
+    ready_account,
+    refund,
+    reserved_payouts,
+    seen,
+)
 
 LARGE = 2_000_000
 
@@ -308,6 +320,34 @@ def test_everything_that_fits_is_shown_as_sums_and_approved_as_it_was_shown(
     assert "1 waits for a second person." in said
     assert [state_of(each) for each in some] == ["approved", "approved", "approvable"]
     assert "1 that waits for a second person." in client.get("/console/rewards/all").text
+    sign_in(client, cast.finance)
+    shown = client.get("/console/rewards/all").text
+    assert "1 reward to approve" in shown
+    digest = shown.partition('name="digest" value="')[2][:64]
+    assert client.post("/console/rewards/all", data={"digest": digest}).status_code == 303
+    assert state_of(some[2]) == "approved"
+
+
+def test_whoever_gives_second_approvals_gives_no_first_one_and_nobody_gives_both(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    approvable(ana)
+    large = approvable(ana, LARGE)
+    with transaction():
+        both = make_staff("Bo Th", "manager", cast.north)
+        give_role(both, "finance", cast.north.id, by=COMMAND)
+    with transaction():
+        both = get_person(both.id)
+        approvals.approve(seen(grants.get_reward(large)), by=acting(both))
+        session().refresh(both)
+    sign_in(client, cast.finance)
+    shown = client.get("/console/rewards/all").text
+    assert "1 reward to approve" in shown
+    assert "1 that a manager has to approve first." in shown
+    sign_in(client, both)
+    shown = client.get("/console/rewards/all").text
+    assert "1 reward to approve" in shown, "the small one; of the large one the first approval is theirs"
+    assert "1 that waits for a second person." in shown
 
 
 def test_everything_is_refused_when_one_more_came_or_one_changed(
@@ -357,9 +397,11 @@ def test_everything_is_for_those_who_approve_and_of_their_units_only(
     cast: Cast, ana: Membership, client: FlaskClient
 ) -> None:
     approvable(ana)
-    for person in (cast.stranger, cast.finance):
+    for person in (cast.stranger, cast.marketing):
         sign_in(client, person)
         assert client.get("/console/rewards/all").status_code == 403
+    sign_in(client, cast.finance)
+    assert "0 rewards to approve" in client.get("/console/rewards/all").text
     sign_in(client, cast.other_manager)
     assert "0 rewards to approve" in client.get("/console/rewards/all").text
 
@@ -419,3 +461,23 @@ def test_the_riskiest_rewards_come_first(cast: Cast, ana: Membership, client: Fl
     assert places == sorted(places)
     only = client.get("/console/rewards?risk=signals").text
     assert (worst in only, bad in only, calm in only) == (True, True, False)
+
+
+def test_a_reward_says_what_came_back_and_what_it_is_worth_with_the_lines_below_it(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    reward_id = approved(ana, cast.manager)
+    with transaction():
+        conversion = session().get_one(Conversion, grants.get_reward(reward_id).conversion_id)
+        first = refund(conversion, 6_450)
+        for each in (first, refund(conversion, 1_290)):
+            grants.reverse_for_refund(each.id)
+        restorations.restore_for_refund(first.id)
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/rewards/{reward_id}").text
+    for said in (
+        "it came back: €6.45 given again",
+        "Lines that take from it or give it again",
+        "it is worth €11.61",
+    ):
+        assert said in page, said

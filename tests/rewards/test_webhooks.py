@@ -253,6 +253,7 @@ def test_a_part_that_came_back_is_owed_again_when_finance_says_so(
     with transaction():
         (asked,) = actions.waiting_for(acting(cast.finance), kind="payout.look").items
         assert asked.subject_id == part_back
+        assert asked.summary.startswith("€2.90 of transfer tr_")
         payout = session().get_one(Payout, part_back)
         assert payout.part_back.amount_minor == 290
         with pytest.raises(Forbidden):
