@@ -17,17 +17,16 @@ def to_spend(membership_id: str) -> int:
 
 def waiting(membership_id: str) -> int:
     """Points of conversions that are under review, or that nobody has assessed yet; they count on the scoreboard."""
-    reviewed = select(FraudCase.conversion_id).where(
-        FraudCase.membership_id == membership_id, FraudCase.state == "open"
+    reviewed = select(FraudCase.id).where(  # of whoever shares it
+        FraudCase.conversion_id == Reward.conversion_id, FraudCase.state == "open"
     )
     unseen = select(Conversion.id).where(
-        Conversion.membership_id == membership_id, col(Conversion.assessed_at).is_(None)
+        Conversion.id == Reward.conversion_id, col(Conversion.assessed_at).is_(None)
     )
-    of_them = col(Reward.conversion_id)
     waits = select(func.coalesce(func.sum(Reward.amount_minor), 0)).where(
         Reward.membership_id == membership_id,
         Reward.currency == POINTS,
         Reward.state == "credited",
-        or_(of_them.in_(reviewed), of_them.in_(unseen)),
+        or_(reviewed.exists(), unseen.exists()),
     )
     return int(session().exec(waits).one())

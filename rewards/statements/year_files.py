@@ -16,8 +16,7 @@ from hub.programmes import Programme, get_programme, programmes_in
 from hub.units import Unit
 from rewards.payouts.accounts import PayoutAccount
 from rewards.payouts.bank_accounts import BankAccount
-from rewards.payouts.paid_when import paid_at
-from rewards.payouts.runs import GONE, Payout
+from rewards.payouts.paid_when import payments_between
 from rewards.statements.statement_files import fonts
 from rewards.statements.years import YearPart, year_of, year_span
 from rewards.tax.tax_countries import country_of
@@ -63,14 +62,14 @@ def html_of(membership: Membership, person: Person, year: int) -> str:
 def payments_of(actor: Actor, right: str, year: int) -> bytes:
     """CSV: what each advocate that the actor sees was paid in a year, per currency, and the thresholds that this reaches.
 
-    A payment is of the year in which it was booked, in its programme's zone. Raises CannotOpen.
+    A payment is of the year in which it was booked, in its programme's zone, and so is what came back of one. Raises CannotOpen.
     """
     rows = (row for each in programmes_in(actor.units_for(right)) for row in _paid_in(each, year))
     return as_csv(PAYMENTS, rows)
 
 
 def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
-    begins_at, ends_at = year_span(programme, year)
+    of = payments_between(programme.id, *year_span(programme, year)).c
     paid = (
         select(
             col(Unit.name),
@@ -80,29 +79,34 @@ def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
             col(TaxForm.country),
             col(PayoutAccount.country),
             col(BankAccount.iban),
-            func.count(col(Payout.id)),
-            func.sum(col(Payout.amount_minor)),
-            col(Payout.currency),
+            func.sum(of.payments),
+            func.sum(of.amount),
+            of.currency,
         )
-        .join(Membership, col(Membership.id) == col(Payout.membership_id))
+        .join(Membership, col(Membership.id) == of.member_id)
         .join(Person, col(Person.id) == col(Membership.person_id))
         .join(Unit, col(Unit.id) == col(Membership.unit_id))
         .outerjoin(TaxForm, col(TaxForm.person_id) == col(Person.id))
         .outerjoin(PayoutAccount, col(PayoutAccount.person_id) == col(Person.id))
         .outerjoin(BankAccount, col(BankAccount.person_id) == col(Person.id))
-        .where(
-            col(Payout.programme_id) == programme.id,
-            col(Payout.state).in_(GONE),
-            paid_at() >= begins_at,
-            paid_at() < ends_at,
-        )
         .group_by(
             col(Unit.name), col(Membership.number), col(Person.name), col(Person.email),
-            col(TaxForm.country), col(PayoutAccount.country), col(BankAccount.iban), col(Payout.currency),
+            col(TaxForm.country), col(PayoutAccount.country), col(BankAccount.iban), of.currency,
         )
-        .order_by(col(Membership.number), col(Payout.currency))
+        .order_by(col(Membership.number), of.currency)
     )  # fmt: skip
     for unit, number, name, email, *places, payments, amount, currency in session().execute(paid):
         country, money = country_of(*places), Money(int(amount), currency)
-        names = ", ".join(reports(country, money, payments, year))
-        yield (programme.name, unit, number, name, email, country, payments, money.major, currency, names)
+        names = ", ".join(reports(country, money, int(payments), year))
+        yield (
+            programme.name,
+            unit,
+            number,
+            name,
+            email,
+            country,
+            int(payments),
+            money.major,
+            currency,
+            names,
+        )

@@ -18,8 +18,7 @@ from core.spreadsheets import Cell, as_csv
 from hub.programmes import Programme, programmes_in
 from rewards.payouts.accounts import PayoutAccount
 from rewards.payouts.bank_accounts import BankAccount
-from rewards.payouts.paid_when import paid_at
-from rewards.payouts.runs import GONE, Payout
+from rewards.payouts.paid_when import payments_between
 from rewards.statements.years import year_span
 from rewards.tax import tax_forms
 from rewards.tax.tax_countries import country_of
@@ -58,31 +57,24 @@ def reports_of(actor: Actor, right: str, year: int) -> bytes:
     Who they are is said as the last form has it, also of a year that is over: both reports are filed in the year after with what the
     payer knows by then, and a form that came late or was mended is for just that. What an earlier version said is on the form's page.
 
-    A payment is of the quarter in which it was booked, in its programme's zone. Raises CannotOpen.
+    A payment is of the quarter in which it was booked, in its programme's zone, and so is what came back of one. Raises CannotOpen.
     """
     paid: defaultdict[tuple[str, str], _Paid] = defaultdict(_Paid)
     for programme in programmes_in(actor.units_for(right)):
-        for person_id, currency, amount, at in _paid_in(programme, year):
+        for person_id, currency, amount, payments, at in _paid_in(programme, year):
             found = paid[person_id, currency]
-            found.payments += 1
+            found.payments += payments
             found.quarters[(at.astimezone(programme.zone).month - 1) // MONTHS] += amount
     return as_csv(HEADER, _rows(paid, year))
 
 
-def _paid_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, datetime]]:
-    begins_at, ends_at = year_span(programme, year)
-    paid = (
-        select(col(Membership.person_id), col(Payout.currency), col(Payout.amount_minor), paid_at())
-        .join(Membership, col(Membership.id) == col(Payout.membership_id))
-        .where(
-            col(Payout.programme_id) == programme.id,
-            col(Payout.state).in_(GONE),
-            paid_at() >= begins_at,
-            paid_at() < ends_at,
-        )
-    )
-    for person_id, currency, amount, at in session().execute(paid):
-        yield person_id, currency, int(amount), at
+def _paid_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, int, datetime]]:
+    of = payments_between(programme.id, *year_span(programme, year)).c
+    paid = select(col(Membership.person_id), of.currency, of.amount, of.payments, of.at)
+    for person_id, currency, amount, payments, at in session().execute(
+        paid.join(Membership, col(Membership.id) == of.member_id)
+    ):
+        yield person_id, currency, int(amount), int(payments), at
 
 
 def _rows(paid: dict[tuple[str, str], _Paid], year: int) -> Iterator[Sequence[Cell]]:

@@ -120,6 +120,23 @@ def test_points_of_an_order_that_nobody_assessed_are_not_spent_yet(cast: Cast) -
         assert (points.to_spend(ana.id), points.waiting(ana.id)) == (100, 0)
 
 
+def test_points_of_a_shared_order_are_spent_by_nobody_before_it_is_assessed_or_while_a_review_is_open(
+    cast: Cast,
+) -> None:
+    with transaction():
+        points_rule(cast.programme, "sale", 100)
+        session().get_one(Programme, cast.programme.id).attribution_rule = "split"
+        both = make_earner(cast.programme), make_earner(cast.programme, "Bo Advocate")
+        make_link(both[0], "ana")
+        make_link(both[1], "bob", coupon="BOB10")
+        bring(cast.north.id, code="ana", coupon="BOB10")
+    with transaction(read_only=True):
+        assert [points.to_spend(each.id) for each in both] == [0, 0]
+    fraud_work.assess_due()
+    with transaction(read_only=True):
+        assert [points.to_spend(each.id) for each in both] == [50, 50]
+
+
 def test_what_is_sold_out_over_or_withdrawn_cannot_be_had(cast: Cast, ana: Membership) -> None:
     none, over = offered(cast, stock=0), offered(cast, ends_at=now() + timedelta(days=1))
     gone = offered(cast)

@@ -13,7 +13,7 @@ from core.clock import at
 from core.db import session, transaction
 from core.people import Person
 from rewards.ledger import ledger
-from rewards.payouts import bank_accounts
+from rewards.payouts import bank_accounts, payout_decisions
 from rewards.payouts.runs import Payout, PayoutRun
 from rewards.statements import year_files
 from rewards.tax import year_reports
@@ -80,6 +80,41 @@ def test_what_a_person_was_paid_over_all_programmes_is_one_row_by_quarters(cast:
         "2000.01",
         "EUR",
     ]
+
+
+def test_what_comes_back_is_of_the_year_in_which_it_is_booked(cast: Cast) -> None:
+    with transaction():
+        ana = make_advocate(cast.programme)
+    for month in (11, 12):
+        paid(ana, 2_000_00, datetime(2026, month, 1, tzinfo=UTC))
+    before = rows(cast)
+    assert [(each["Payments"], each["Total"]) for each in before] == [("2", "4000.00")]
+    with at(datetime(2027, 1, 15, tzinfo=UTC)):
+        for payout in in_order(ana):
+            reverse(payout)
+        with transaction():
+            payout_decisions.pay_again(
+                session().get_one(Payout, in_order(ana)[0].id), by=acting(cast.finance)
+            )
+    assert rows(cast) == before
+    with transaction(read_only=True):
+        table = year_reports.reports_of(acting(cast.finance), "payout.run", 2027).decode("utf-8-sig")
+        lines = year_files.payments_of(acting(cast.finance), "payout.run", 2027).decode("utf-8-sig")
+    assert list(csv.DictReader(io.StringIO(table))) == []
+    (came_back,) = csv.DictReader(io.StringIO(lines))
+    assert (came_back["Payments"], came_back["Paid"]) == ("-1", "-2000.00")
+
+
+def in_order(member: Membership) -> list[Payout]:
+    with transaction(read_only=True):
+        return list(
+            session().exec(select(Payout).where(Payout.membership_id == member.id).order_by(Payout.id))
+        )
+
+
+def reverse(payout: Payout) -> None:
+    with transaction():
+        session().get_one(Payout, payout.id).state = "reversed"
 
 
 def test_a_past_year_is_reported_as_the_last_form_has_it(cast: Cast) -> None:
