@@ -20,7 +20,7 @@ from referrals.conversions.waiting import LOOKS
 from rewards import late_grants, sealed_rows
 from rewards.ledger import proof
 from rewards.payouts.runs import Payout
-from rewards.stripe.stripe_events import StripeEvent
+from rewards.stripe.stripe_events import ASKS, StripeEvent
 from rewards.tax import invoice_proof, invoices
 
 STUCK_AFTER = timedelta(hours=24)
@@ -86,18 +86,23 @@ def _stuck_mails() -> list[str]:
 
 
 def _stuck_events() -> list[str]:
-    """Those that wait for something say what, and end by themselves: once that is over they are left lying, too."""
+    """Those that wait for something say what, and end by themselves, but for a person: once that is over they are left lying, too."""
     late = now() - timedelta(hours=1)
-    waits = (col(StripeEvent.result) != "") & (col(StripeEvent.received_at) >= late - LOOKS[-1])
+    asks = col(StripeEvent.result).startswith(ASKS)
+    waits = (col(StripeEvent.result) != "") & (col(StripeEvent.received_at) >= late - LOOKS[-1]) & ~asks
     left = (
         select(StripeEvent)
         .where(col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late, ~waits)
         .limit(100)
     )
     return [
-        f"event {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not applied"
+        f"event {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not applied{_because(each)}"
         for each in session().exec(left)
     ]
+
+
+def _because(event: StripeEvent) -> str:
+    return f"; {event.result}" if event.result else ""
 
 
 def _stuck_payouts() -> list[str]:

@@ -281,6 +281,25 @@ def travel(days: float) -> None:
     )
 
 
+@command("settle-stripe-event")
+@click.argument("event")
+@click.option(
+    "--order",
+    default=None,
+    help="the id of the order or lead that it is about, as in the address of its page",
+)
+@click.option("--none", "is_none", is_flag=True, help="it is about none of ours")
+def settle_stripe_event(event: str, order: str | None, is_none: bool) -> None:
+    """Say what an event of Stripe's is about for which `check` asks a person."""
+    from rewards.stripe.settling import settle  # the other commands need not know Stripe
+
+    if (order is None) != is_none:
+        raise click.UsageError("Say either --order ID or --none.")
+    with transaction():
+        settle(event, order, by=COMMAND)
+    click.echo("It is about none of ours." if is_none else "Said: the clock applies it in a moment.")
+
+
 @command("seed-demo")
 @click.option("--if-empty", is_flag=True, help="do nothing when there is anything yet")
 def seed_demo(if_empty: bool) -> None:

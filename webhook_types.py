@@ -173,7 +173,7 @@ TYPES: tuple[WebhookType, ...] = (
     ),
     WebhookType(
         "conversion.refund_undone",
-        "A refund came back: it failed, or its dispute was won after it was lost. It never happened: the sale stands as before.",
+        "A refund came back: it failed, the shop took it back, or its dispute was won after it was lost. It never happened: the sale stands as before.",
         RefundedConversion,
         refunds,
     ),

@@ -122,9 +122,9 @@ def take_refund(actor: Actor, wanted: NewRefund) -> tuple[Response, int]:
     refuses=(RefundNotFound,),
     example=A_REFUND_TAKEN_BACK,
 )
-def undo_refund(_actor: Actor, wanted: TakenBackRefund) -> Response:
+def undo_refund(actor: Actor, wanted: TakenBackRefund) -> Response:
     """Undo a refund that your shop told and that failed, or was a mistake: 200, as often as it is sent; the sale stands as before."""
-    refund = refunds_in.take_back(wanted.external_id, unit_id=unit_of_caller())
+    refund = refunds_in.take_back(wanted.external_id, by=actor, unit_id=unit_of_caller())
     return jsonify(answers.show_refund(refund).model_dump(mode="json"))
 
 

@@ -164,11 +164,25 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 def content_hash(given: Input) -> str:
     """SHA-256 over the canonical form: the same content in other words (zones, order of fields) has the same."""
+    plain = _plain(given)
+    plain.get("metadata", {}).pop(NORMALISED, None)
+    return _hash(plain)
+
+
+def hashes_of(given: NewConversion) -> frozenset[str]:
+    """Its hash, and the one of before December 2026, when NORMALISED was part of the content as any other word."""
+    return frozenset({content_hash(given), _hash(_plain(given))})
+
+
+def _plain(given: Input) -> dict[str, Any]:
     # A refund's currency is its sale's: with or without it, it is the same refund.
     beside = {"currency"} if isinstance(given, NewRefund) else None
     plain: dict[str, Any] = given.model_dump(mode="json", exclude=beside)
     for name in _LATER:
         if not plain.get(name):
             plain.pop(name, None)
-    plain.get("metadata", {}).pop(NORMALISED, None)
+    return plain
+
+
+def _hash(plain: dict[str, Any]) -> str:
     return hashlib.sha256(_CANONICAL.encode(plain).encode()).hexdigest()

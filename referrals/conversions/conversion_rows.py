@@ -122,7 +122,7 @@ class Refund(SQLModel, table=True):
     """None while parked: it arrived before its sale"""
     conversion_external_id: str = Field(index=True, sa_type=Text)
     state: RefundState = word("parked")
-    """refused: it waited for its sale, and was more than was left of it or in another currency; came_back: it failed, or its dispute was won late"""
+    """refused: it waited for its sale, and was more than was left of it or in another currency; came_back: it failed, was taken back, or its dispute was won late"""
     amount_minor: int = Field(sa_type=BigInteger)
     currency: str = Field(default="", sa_type=Text)
     """as it was told, empty where it was not: the sale's decides"""

@@ -81,10 +81,10 @@ class Before(NamedTuple):
         about = (new.kind, new.currency or "", new.amount_minor or 0)
         return about == (self.kind, self.currency, self.amount_minor)
 
-    def is_told_by(self, new: Order, content_hash: str) -> bool:
+    def is_told_by(self, new: Order, hashes: frozenset[str]) -> bool:
         """Whether this is told again: word for word, or in a shop's own words after Stripe told it."""
         by_stripe = self.brought_by == STRIPE and (self.kind, self.currency) == (new.kind, new.currency or "")
-        return by_stripe or self.content_hash == content_hash
+        return by_stripe or self.content_hash in hashes
 
 
 class Brought(NamedTuple):
@@ -117,7 +117,7 @@ class Known:
         self._read_orders()
         self._read_customers()
 
-    def before(self, unit_id: str, new: NewConversion, content_hash: str) -> Before | None:
+    def before(self, unit_id: str, new: NewConversion, hashes: frozenset[str]) -> Before | None:
         """The same order: of the unit's own whatever its content, of those below and above with the same content.
 
         One that was won in the unit or below it counts also where Stripe told it, or where it is about the same sum in other
@@ -127,8 +127,8 @@ class Known:
         if own is not None:
             return own
         others, won_here = self._others(unit_id, new), self.won_elsewhere(unit_id, new)
-        same = [each for each in others if each.content_hash == content_hash]
-        same += [each for each in won_here if each.is_told_by(new, content_hash)]
+        same = [each for each in others if each.content_hash in hashes]
+        same += [each for each in won_here if each.is_told_by(new, hashes)]
         meant = [each for each in won_here if each.is_meant_by(new)]
         return min(same or meant, key=lambda each: each.id, default=None)
 

@@ -1,4 +1,4 @@
-"""Looking again at conversions that wait for a code or coupon; what is known by now is decided by the ordinary rules."""
+"""Looking again at conversions that wait for a code, a coupon or their customer; what is known by now is decided by the ordinary rules."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -33,7 +33,8 @@ def look_again() -> int:
     with transaction():
         due = session().exec(_due()).all()
         known = _known_by_now(due)
-        _look_later([each for each in due if each not in known])
+        together = {*known, *session().exec(_of_the_customers_of(known))}
+        _look_later([each for each in due if each not in together])
         _lease(known)
     return one_by_one(known, _settle)
 
@@ -58,7 +59,7 @@ def _due() -> Any:  # noqa: ANN401 - a SELECT
 
 
 def _known_by_now(conversion_ids: Sequence[str]) -> list[str]:
-    """Those of them that named a code or coupon of a link that is there now."""
+    """Those of them that named a code or coupon of a link that is there now, or are to a customer who is somebody's by now."""
     named = or_(
         and_(
             col(AttributionCandidate.source) == "code",
@@ -88,6 +89,19 @@ def _of_known_customers(conversion_ids: Sequence[str]) -> Any:  # noqa: ANN401 -
     )
     waiting = col(Conversion.id).in_(conversion_ids), col(Conversion.customer_id) != ""
     return select(Conversion.id).where(*waiting, brought.exists())
+
+
+def _of_the_customers_of(conversion_ids: Sequence[str]) -> Any:  # noqa: ANN401 - a SELECT
+    """Those that wait and are the next orders of a customer of one of these: what becomes of those decides about them."""
+    found = aliased(Conversion)
+    theirs = and_(
+        col(found.unit_id) == col(Conversion.unit_id),
+        col(found.customer_id) == col(Conversion.customer_id),
+        col(found.occurred_at) <= col(Conversion.occurred_at),
+        col(Conversion.customer_id) != "",
+    )
+    waiting = select(Conversion.id).join(WaitingConversion).join(found, theirs)
+    return waiting.where(col(found.id).in_(conversion_ids))
 
 
 def _look_later(conversion_ids: Sequence[str]) -> None:
@@ -124,16 +138,32 @@ def _settle(conversion_id: str) -> int:
     decided = _decided(conversion, candidates, known)
     _note(candidates, decided)
     if (winner := decided.winner) is not None:
-        why = f"the {winner.source} {winner.given} became known on {now():%-d %b %Y, %H:%M} UTC"
+        why = f"{_called(winner)} became known on {now():%-d %b %Y, %H:%M} UTC"
         settle(conversion, decided, why=why, by=CLOCK)
         refunds.apply_parked(conversion)
         _let_go(conversion_id)
+        soon = col(WaitingConversion.conversion_id).in_(
+            select(Conversion.id).where(
+                Conversion.unit_id == conversion.unit_id,
+                Conversion.customer_id == conversion.customer_id,
+                Conversion.occurred_at >= conversion.occurred_at,
+                Conversion.customer_id != "",
+            )
+        )
+        session().execute(update(WaitingConversion).where(soon).values(next_at=now()))
         return 1
     _say(conversion, decided.reason)
     if any(each.touch.problem.startswith(touches.UNKNOWN) for each in decided.candidates):
         _look_later([conversion_id])  # for what it named besides
         return 0
     return _let_go(conversion_id)
+
+
+def _called(winner: Touch) -> str:
+    """What became known, for advocates: a shop's own id of a customer may be an address."""
+    if winner.source == "customer":
+        return "who brought an earlier order of the same customer"
+    return f"the {winner.source} {winner.given}"
 
 
 def _note(candidates: Sequence[AttributionCandidate], decided: Attribution) -> None:
@@ -198,7 +228,7 @@ def _known_customer(
 def _was_won_elsewhere(conversion: Conversion, known: Known) -> bool:
     """Whether the same order was told by a shop of a unit below or above, and is somebody's: there is one credit."""
     return any(
-        each.is_meant_by(conversion) or each.is_told_by(conversion, conversion.content_hash)
+        each.is_meant_by(conversion) or each.is_told_by(conversion, frozenset({conversion.content_hash}))
         for each in known.won_elsewhere(conversion.unit_id, conversion)
     )
 

@@ -14,7 +14,7 @@ from hub.metrics import Gain, metric_name
 from referrals.clicks.tokens import ClickFacts
 from referrals.conversions import same_order, split, touches, waiting
 from referrals.conversions.attribution import Attribution, Happened, Judged, Source, decide
-from referrals.conversions.conversion_input import NewConversion, content_hash
+from referrals.conversions.conversion_input import NORMALISED, NewConversion, content_hash, hashes_of
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, Kind
 from referrals.conversions.known import Before, Brought, Known
 from referrals.conversions.won import Share, Won, bought_of
@@ -45,6 +45,8 @@ class Arrival:
     def __init__(self, new: NewConversion, brought_by: str, unit_id: str) -> None:
         self.new, self.brought_by, self.unit_id = new, brought_by, unit_id
         self.content_hash = content_hash(new)
+        self.hashes = hashes_of(new) if NORMALISED in new.metadata else frozenset({self.content_hash})
+        """by which one that was stored before is known to be the same"""
         self.clicks: dict[str, ClickFacts | None] = touches.clicks_of(new)
 
     @property
@@ -168,9 +170,9 @@ def _names_unknown(row: NewRow) -> bool:
 
 
 def _decide(arrival: Arrival, key: str, received_at: datetime, known: Known) -> Decided:
-    before = known.before(arrival.unit_id, arrival.new, arrival.content_hash)
+    before = known.before(arrival.unit_id, arrival.new, arrival.hashes)
     if before is not None:
-        return before if before.is_told_by(arrival.new, arrival.content_hash) else ConversionDiffers()
+        return before if before.is_told_by(arrival.new, arrival.hashes) else ConversionDiffers()
     named = touches.of(arrival.new, arrival.clicks, arrival.unit_id, known)
     customer = arrival.new.customer
     happened = Happened(arrival.new.occurred_at, (customer and customer.email_sha256) or "")

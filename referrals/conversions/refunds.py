@@ -229,7 +229,7 @@ class RefundCameBack:
 
 
 def undo(row: Refund) -> bool:
-    """An applied refund failed, or its dispute was won after it was lost; False when that is known.
+    """An applied refund failed, was taken back, or its dispute was won after it was lost; False when that is known.
 
     What it took off the scoreboard is there again, on the refund's own day: it never happened.
     """

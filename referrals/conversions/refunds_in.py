@@ -6,10 +6,13 @@ waited for that sale.
 
 from collections.abc import Sequence
 
+from sqlalchemy import update
+from sqlmodel import col
+
 from core.access import Actor
-from core.db import session
+from core.db import session, update_one
 from core.errors import Conflict, Invalid, NotFound
-from referrals.conversions import refunds
+from referrals.conversions import refunds, refused_refunds
 from referrals.conversions.conversion_input import NewRefund, content_hash
 from referrals.conversions.conversion_rows import Conversion, Refund
 from referrals.conversions.refunds import RefundDiffers
@@ -53,23 +56,25 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
     return refunds.refund(new, by=by, unit_id=unit_id)
 
 
-def take_back(external_id: str, *, unit_id: str) -> Refund:
+def take_back(external_id: str, *, by: Actor, unit_id: str) -> Refund:
     """Undo a refund that the unit's own shop told: its money was not given back after all. What is undone stays so.
 
-    A refund that waits for its sale waits no more; one that was refused stays that. Raises RefundNotFound, also for what
-    Stripe told: Stripe tells when that failed.
+    One that waits for its sale waits no more, and of one that was refused nobody has to be asked any more. Raises
+    RefundNotFound, also for what Stripe told: Stripe tells when that failed.
     """
     row = find_refund(unit_id, external_id)
     if row is None or row.brought_by == STRIPE:
         raise RefundNotFound
     one_at_a_time(row.conversion_external_id)
     session().refresh(row)
-    if row.state == "parked":
-        row.state = "came_back"
-        session().add(row)
-        session().flush()
-    refunds.undo(row)
+    never = update(Refund).where(col(Refund.id) == row.id, col(Refund.state).in_(("parked", "refused")))
+    taken = update_one(never.values(state="came_back").execution_options(synchronize_session=False))
     session().refresh(row)
+    if not taken:
+        refunds.undo(row)
+        session().refresh(row)
+    elif row.conversion_id is not None:
+        refused_refunds.one_less(session().get_one(Conversion, row.conversion_id), by=by)
     return row
 
 

@@ -46,5 +46,12 @@ def settle(conversion: Conversion, *, by: Actor) -> None:
         audit.record(by, "refund.looked_at", "conversion", conversion.id, unit_id=_where(conversion))
 
 
+def one_less(conversion: Conversion, *, by: Actor) -> None:
+    """A shop took a refused refund back: nobody has to look any more, once none is left."""
+    refused = select(Refund.id).where(Refund.conversion_id == conversion.id, Refund.state == "refused")
+    if session().exec(refused).first() is None:
+        actions.done(LOOK, conversion.id, by=by)
+
+
 def _where(conversion: Conversion) -> str:
     return conversion.earning_unit_id or conversion.unit_id

@@ -83,6 +83,18 @@ def conversions_meant(unit_id: str, external_id: str) -> list[Conversion]:
     return won if len(won) == 1 else [own]
 
 
+def all_of_number(external_id: str) -> list[Conversion]:
+    """Every order of this number, whichever unit told it; of one that several told only the one that somebody won."""
+    known = select(Conversion).where(Conversion.external_id == external_id).order_by(col(Conversion.id))
+    told = list(session().exec(known))
+    won = [each for each in told if each.earning_unit_id is not None]
+    return [each for each in told if each in won or not any(_is_twin(each, other) for other in won)]
+
+
+def _is_twin(order: Conversion, won: Conversion) -> bool:
+    return won.unit_id in related(order.unit_id) and are_one(order, won)
+
+
 def are_one(order: Conversion, other: Conversion) -> bool:
     """Whether two of one number, told by related units, are one order in different words."""
     about = (order.kind, order.currency, order.amount_minor)

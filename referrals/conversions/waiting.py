@@ -25,7 +25,7 @@ LOOKS = tuple(timedelta(minutes=each) for each in (1, 10, 60, 6 * 60, 24 * 60, 4
 
 
 class WaitingConversion(SQLModel, table=True):
-    """A conversion that is nobody's because what it named is not known, and when it is looked at again."""
+    """A conversion that is nobody's because what it or its customer's first one named is not known, and when it is looked at again."""
 
     __tablename__ = "waiting_conversion"
 

@@ -18,12 +18,17 @@ from rewards.payouts import accounts, came_back, landings
 from rewards.payouts.runs import Payout, PayoutAttempt
 from rewards.stripe import stripe_accounts, stripe_gateway, stripe_sales
 from rewards.stripe.stripe_gateway import Refused, StripeError, TryLater
+from rewards.stripe.stripe_orders import Undecided
 from rewards.stripe.stripe_sale_rows import StripeSale
 from rewards.stripe.stripe_sales import LookAgain
 
 log = structlog.get_logger()
 BATCH = 100
 LEASE = timedelta(minutes=2)
+LOOKED_AT_AGAIN = timedelta(hours=6)
+"""what nobody could tell: the shop may say more meanwhile"""
+ASKS = "a person has to look: "
+"""how the result of such an event begins"""
 ACCOUNT_EVENTS = frozenset({"account.updated", "capability.updated"})
 GONE_EVENT = "account.application.deauthorized"
 REVERSED_EVENT = "transfer.reversed"
@@ -75,9 +80,9 @@ def ask_again(refund_id: str) -> None:
         StripeSale.conversion_id == refund.conversion_id, StripeSale.payment_intent != ""
     )
     for payment in session().exec(paid.distinct()):
-        about = {"object": {"payment_intent": payment}}
+        again = {"object": {"payment_intent": payment}}
         at = int(now().timestamp())
-        store({"id": f"{refund.id} {payment}", "type": "charge.refunded", "data": about, "created": at})
+        store({"id": f"{refund.id} {payment}", "type": "charge.refunded", "data": again, "created": at})
 
 
 def apply_events() -> int:
@@ -105,6 +110,11 @@ def _apply_one(event_id: str) -> bool:
             wait = update(StripeEvent).where(col(StripeEvent.id) == event_id)
             update_one(wait.values(due_at=later.due_at, result=later.message))
         return False
+    except Undecided as error:  # until a person says it: settling.py
+        with transaction():
+            wait = update(StripeEvent).where(col(StripeEvent.id) == event_id)
+            update_one(wait.values(due_at=now() + LOOKED_AT_AGAIN, result=f"{ASKS}{error.sentence}"))
+        return False
     except StripeError as error:  # stays due after the lease
         log.warning("event not applied", stripe_event=event.event_id, kind=event.kind, why=error.message)
         return False
@@ -117,15 +127,16 @@ def _apply(event: StripeEvent) -> str:
     if event.kind == GONE_EVENT or event.kind in ACCOUNT_EVENTS:
         return _read_account(event.account)
     if event.kind == REVERSED_EVENT:
-        return _note_reversal(_about(event).get("id"))
+        return _note_reversal(about(event).get("id"))
     if event.kind in landings.KINDS and event.account:
-        return landings.apply(event.account, str(_about(event).get("id")))
+        return landings.apply(event.account, str(about(event).get("id")))
     if event.kind in stripe_sales.KINDS and not event.account:  # an advocate's own sales are theirs
-        return stripe_sales.apply(event.kind, _about(event), _told_at(event))
+        return stripe_sales.apply(event.kind, about(event), _told_at(event))
     return "noted"
 
 
-def _about(event: StripeEvent) -> dict[str, Any]:
+def about(event: StripeEvent) -> dict[str, Any]:
+    """The object that an event tells of, as it was then."""
     data = event.body.get("data")
     about = data.get("object") if isinstance(data, dict) else None
     return about if isinstance(about, dict) else {}

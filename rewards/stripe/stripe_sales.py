@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 from pydantic import ValidationError
+from sqlalchemy import or_
 from sqlmodel import col, func, select
 
 from core.access import Actor
@@ -30,12 +31,13 @@ from referrals.conversions.conversion_input import NORMALISED
 from referrals.conversions.conversions import Conversion, NewConversion, NewRefund, Refund
 from referrals.conversions.recording import ConversionDiffers
 from referrals.conversions.refunds import RefundDiffers
-from referrals.conversions.waiting import LOOKS
+from referrals.conversions.waiting import LOOKS, WaitingConversion
 from referrals.fraud.fraud_addresses import digest, normalised
 from referrals.links import links
 from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
-from rewards.stripe.stripe_gateway import Refused, TryLater, Unsure
+from rewards.stripe.stripe_gateway import Refused, TryLater
+from rewards.stripe.stripe_orders import Undecided
 from rewards.stripe.stripe_sale_rows import StripeSale
 from rewards.taking_back import disputed
 
@@ -77,7 +79,7 @@ class LookAgain(TryLater):
 def apply(kind: str, about: dict[str, Any], at: datetime) -> str:
     """Apply an event of one of KINDS about this object, told at this moment; what became of it, as a sentence.
 
-    Raises StripeError when Stripe cannot be asked now.
+    Raises StripeError when Stripe cannot be asked now, Undecided when a person has to say what is meant.
     """
     try:
         if kind in WENT_BACK:
@@ -93,6 +95,8 @@ def apply(kind: str, about: dict[str, Any], at: datetime) -> str:
         if look is None:
             return NOBODYS
         raise LookAgain(error.message, look) from error
+    except Undecided:
+        raise
     except ValidationError as error:
         return f"not recorded: {refuse(error).problems}"
     except SpokesError as error:
@@ -135,8 +139,9 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
             return _unless_told_soon(charged, at) if said == NOBODYS else said
     with transaction():
         sale = known and session().get_one(Conversion, known.conversion_id)
-        sale = sale or stripe_orders.told_by_api(charged.order_id)
+        sale = sale or stripe_orders.order_meant(charged.order_id)
         if sale is not None:
+            keep(payment, payment, sale)
             return _take_off(sale, charged, at)
     return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
 
@@ -176,19 +181,28 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
     if known is not None:
         return session().get_one(Conversion, known.conversion_id)
     order_id = paid.told.order_id or (charged.order_id if charged else "")
-    sale = stripe_orders.told_by_api(order_id, paid) or _new(paid, charged)
+    sale = stripe_orders.order_meant(order_id, paid) or _new(paid, charged)
     if sale is not None:
+        sale.customer_id = (
+            sale.customer_id or paid.told.customer_id or paid.customer
+        )  # what they buy next is theirs
+        keep(paid.object_id, paid.payment_intent, sale, paid.customer)
+    return sale
+
+
+def keep(object_id: str, payment_intent: str, sale: Conversion, customer: str = "") -> None:
+    """Know one of Stripe's objects as this sale from now on; call it with the order's lock."""
+    if session().exec(select(StripeSale.id).where(StripeSale.object_id == object_id)).first() is None:
         session().add(
             StripeSale(
-                object_id=paid.object_id,
-                payment_intent=paid.payment_intent,
-                customer=paid.customer,
+                object_id=object_id,
+                payment_intent=payment_intent,
+                customer=customer,
                 conversion_id=sale.id,
                 made_at=now(),
             )
         )
         session().flush()
-    return sale
 
 
 def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
@@ -217,8 +231,8 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
     )
     try:
         return conversions.record(said, by=STRIPE, unit_id=earlier.unit_id if earlier else hub.id)[0]
-    except ConversionDiffers as error:  # somebody has to look: the event is not settled
-        raise Unsure(error.sentence) from error
+    except ConversionDiffers as error:
+        raise Undecided(error.sentence) from error
 
 
 def _sums(paid: Paid) -> dict[str, object]:
@@ -248,13 +262,16 @@ def _customer(paid: Paid, earlier: Conversion | None) -> dict[str, str] | None:
 
 
 def _earlier_of(customer: str) -> Conversion | None:
-    """The latest sale of one of Stripe's customers that was somebody's."""
+    """The latest sale of one of Stripe's customers that was somebody's, or waits for what it named to be."""
     if not customer:
         return None
+    is_somebodys = col(Conversion.membership_id).is_not(None)
+    waits = col(WaitingConversion.conversion_id).is_not(None)
     theirs = (
         select(Conversion)
         .join(StripeSale, col(StripeSale.conversion_id) == col(Conversion.id))
-        .where(StripeSale.customer == customer, col(Conversion.membership_id).is_not(None))
+        .outerjoin(WaitingConversion, col(WaitingConversion.conversion_id) == col(Conversion.id))
+        .where(StripeSale.customer == customer, or_(is_somebodys, waits))
     )
     return session().exec(theirs.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
 
@@ -284,7 +301,7 @@ def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
 def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:
     """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again.
 
-    Raises Unsure when somebody else's refund has that name: the event is not settled.
+    Raises Undecided when somebody else's refund has that name.
     """
     said = NewRefund(
         external_id=f"{charged.charge_id}#{_told_by_us(sale) + 1}",
@@ -296,7 +313,7 @@ def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at
     try:
         conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
     except RefundDiffers as error:
-        raise Unsure(error.sentence) from error
+        raise Undecided(error.sentence) from error
 
 
 def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) -> None:

@@ -1,4 +1,4 @@
-"""A refund came back: it failed, or its dispute was won after it was lost. What it took from rewards is given again, opposite.
+"""A refund came back: it failed, was taken back, or its dispute was won after it was lost. What it took from rewards is given again, opposite.
 
 What was taken by a line of its own comes back by one, approved by the same rule; what an undecided reward shrank by grows
 again and is looked at anew; what shrank and was approved since comes back as a line to approve.

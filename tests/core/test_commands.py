@@ -47,6 +47,8 @@ def test_init_db_makes_the_hub_so_that_production_can_begin(run: Command) -> Non
         (["create-staff", "a@example.org", "--role", "hub_admin", "--unit", "moon"], "There is no such unit."),
         (["create-api-key", "shop", "--scope", "everything"], "Scopes are:"),
         (["run-job", "nope"], "There is no job of that name."),
+        (["settle-stripe-event", "nope"], "Say either --order ID or --none."),
+        (["settle-stripe-event", "nope", "--none"], "There is no such event of Stripe's"),
         (["export-leaderboard", "--metric", "likes", "--from", "2026-01-01", "--to", "2026-01-31", "--format", "csv"], "This metric is not known."),
         (["export-leaderboard", "--metric", "sales", "--from", "2026-01-01", "--to", "2026-01-31", "--format", "csv", "-o", "/nowhere/x"], "No such file"),
         (["export-curriculum", "/proc/nowhere"], "/proc/nowhere"),

@@ -4,13 +4,15 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from sqlmodel import select
+from sqlmodel import col, select
 from werkzeug.test import TestResponse
 
 from core import db
 from hub import metrics
+from hub.actions import Action
 from hub.units import Unit
 from referrals.clicks import clicks
+from referrals.conversions.conversion_input import NewConversion, content_hash, hashes_of
 from referrals.conversions.conversions import Conversion
 from referrals.links.links import Link
 from rewards.ledger import proof
@@ -311,6 +313,37 @@ def test_a_refund_that_waits_for_its_sale_can_be_taken_back(shop: FlaskClient, l
     assert told(shop.post("/api/v1/refunds/undo", json={"external_id": "r-1"}))["state"] == "came_back"
     shop.post("/api/v1/conversions", json=sale)
     assert told(shop.post("/api/v1/refunds", json=body))["state"] == "came_back"
+
+
+def test_a_refund_that_was_refused_and_is_taken_back_asks_nobody_any_more(
+    shop: FlaskClient, link: Link
+) -> None:
+    sale = order(code="ana")
+    for name in ("r-1", "r-2"):
+        shop.post("/api/v1/refunds", json=refund_of(sale, 99_999, external_id=name))
+    shop.post("/api/v1/conversions", json=sale)
+
+    def asked() -> int:
+        with db.transaction(read_only=True):
+            waiting = select(Action).where(Action.kind == "refund.look", col(Action.done_at).is_(None))
+            return len(db.session().exec(waiting).all())
+
+    for name, left in (("r-1", 1), ("r-2", 0)):
+        undone = shop.post("/api/v1/refunds/undo", json={"external_id": name})
+        assert (told(undone)["state"], asked()) == ("came_back", left)
+
+
+def test_an_order_told_before_one_word_was_left_out_of_its_content_is_the_same(
+    shop: FlaskClient, link: Link
+) -> None:
+    sale = order(code="ana", metadata={"email_normalized_sha256": "a" * 64})
+    first = shop.post("/api/v1/conversions", json=sale)
+    (earlier,) = hashes_of(NewConversion(**sale)) - {content_hash(NewConversion(**sale))}
+    with db.transaction():
+        (kept,) = db.session().exec(select(Conversion)).all()
+        kept.content_hash = earlier
+    again = shop.post("/api/v1/conversions", json=sale)
+    assert (first.status_code, again.status_code, told(again)) == (201, 200, told(first))
 
 
 def test_a_lead_and_another_currency_are_not_refunded_and_the_refusal_says_so(

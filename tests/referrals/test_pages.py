@@ -248,5 +248,5 @@ def test_a_refund_that_came_back_says_so(cast: Cast, client: FlaskClient, link: 
         sale = bring(cast.north.id, external_id="o-1", code="ana")
         refunds.undo(give_back(cast.north.id, "o-1", 100))
     page = sign_in(client, cast.manager).get(f"/console/conversions/{sale.id}").text
-    assert "came back: it failed, or its dispute was won" in page
+    assert "came back: it failed, was taken back, or its dispute was won" in page
     assert "more than was left of the sale" not in page

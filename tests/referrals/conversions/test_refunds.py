@@ -9,13 +9,13 @@ from core import db
 from core.access import COMMAND
 from core.clock import at, now
 from hub import metrics
-from referrals.conversions import refunds
+from referrals.conversions import refunds, refunds_in
 from referrals.conversions.conversions import Conversion, Refund
 from referrals.conversions.reassignment import reassign
 from referrals.conversions.refunds import RefundDiffers, apply_parked_refunds, refunds_of, stuck_refunds
 from referrals.conversions.refunds_in import RefundInOtherCurrency, RefundOfSeveral
 from referrals.links.links import Link
-from tests.at_once import while_open
+from tests.at_once import at_once, while_open
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
 
@@ -233,3 +233,23 @@ def test_a_refund_that_comes_back_while_its_sale_goes_to_somebody_else_leaves_th
         assert metrics.differences() == []
         assert metrics.value_of("revenue:EUR", "all", ben.id) == 12_900
         assert metrics.value_of("revenue:EUR", "all", link.membership_id) == 0
+
+
+def test_a_refund_is_taken_back_before_or_after_the_clock_applies_it_but_not_between(
+    cast: Cast, link: Link
+) -> None:
+    with db.transaction():
+        sale_id = bring(cast.north.id, external_id="o-1", code="ana").id
+    refund_id = missed(cast, "o-1", 900)
+    with db.transaction(read_only=True):
+        name = db.session().get_one(Refund, refund_id).external_id
+
+    def takes() -> None:
+        with db.transaction():
+            refunds_in.take_back(name, by=COMMAND, unit_id=cast.north.id)
+
+    at_once(takes, apply_parked_refunds)
+    with db.transaction(read_only=True):
+        sale = db.session().get_one(Conversion, sale_id)
+        assert (sale.refunded_minor, metrics.differences()) == (0, [])
+    assert state_of(refund_id) == "came_back"

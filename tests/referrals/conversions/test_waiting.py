@@ -13,6 +13,7 @@ from advocates.membership import Membership
 from core import db
 from core.access import COMMAND
 from core.clock import at, now
+from core.people import get_person
 from hub import metrics
 from hub.programmes import Programme
 from referrals.conversions import looking_again, reassignment
@@ -261,7 +262,9 @@ def test_the_next_orders_of_its_customer_wait_with_it(cast: Cast, ana: Membershi
         (told,) = candidates_of([second.id])[second.id]
         assert (told.source, told.won) == ("customer", True)
         assert told.verdict.endswith("(first: nobody had brought the customer then)")
-        assert get_conversion(second.id).reason.startswith("won: the customer c-1 became known on ")
+        assert get_conversion(second.id).reason.startswith(
+            "won: who brought an earlier order of the same customer became known on "
+        )
         assert metrics.differences() == proof.problems() == []
 
 
@@ -411,3 +414,54 @@ def test_one_that_always_fails_keeps_no_other_from_its_turn(
 
 def _breaks(*_given: object, **_named: object) -> None:
     raise ZeroDivisionError
+
+
+def test_orders_of_one_customer_in_one_batch_are_found_together_at_the_last_look(
+    cast: Cast, ana: Membership
+) -> None:
+    customer = {"external_id": "c-1"}
+    said = [order(coupon="ANA10", customer=customer), order(customer=customer)]
+    with db.transaction():
+        made = record_all([Arrival(NewConversion(**each), "shop", cast.north.id) for each in said])
+        ids = [each.id for each in made if isinstance(each, NewRow)]
+    for pause in LOOKS[:-1]:
+        with at(now() + pause + timedelta(seconds=5)):
+            look_again()
+    give_coupon(cast)
+    for seconds in (10, 20):
+        with at(now() + LOOKS[-1] + timedelta(seconds=seconds)):
+            look_again()
+    with db.transaction(read_only=True):
+        assert [get_conversion(each).membership_id for each in ids] == [ana.id, ana.id]
+        assert db.session().exec(select(WaitingConversion)).all() == []
+
+
+def test_the_next_order_of_a_customer_who_was_found_waits_no_hours_more(cast: Cast, ana: Membership) -> None:
+    customer = {"external_id": "c-1"}
+    first, second = sold(cast, coupon="ANA10", customer=customer), sold(cast, customer=customer)
+    for pause in LOOKS[:3]:
+        with at(now() + pause + MINUTE):
+            look_again()
+    give_coupon(cast)
+    for minutes in (1, 2):
+        with at(now() + LOOKS[3] + minutes * MINUTE):
+            look_again()
+    assert [owner(each) for each in (first, second)] == [ana.id, ana.id]
+
+
+def test_advocates_do_not_read_a_shops_own_id_of_a_customer(
+    cast: Cast, ana: Membership, client: FlaskClient
+) -> None:
+    customer = {"external_id": "mia@example.org"}
+    sold(cast, coupon="ANA10", customer=customer)
+    second = sold(cast, customer=customer)
+    give_coupon(cast)
+    for pause in LOOKS[:2]:
+        with at(now() + pause + MINUTE):
+            look_again()
+    assert owner(second) == ana.id
+    with db.transaction(read_only=True):
+        person = get_person(ana.person_id)
+    sign_in(client, person)
+    for path in ("/portal/rewards", "/portal/conversions"):
+        assert "mia@example.org" not in client.get(path).text

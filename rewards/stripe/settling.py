@@ -1,0 +1,44 @@
+"""Events about an order that nothing tells apart: a person says which of ours it is, or that it is none."""
+
+from sqlmodel import select
+
+from core import audit
+from core.access import Actor
+from core.clock import now
+from core.db import session
+from core.errors import Conflict, NotFound
+from referrals.conversions.conversions import get_conversion
+from rewards.stripe import stripe_sales
+from rewards.stripe.stripe_events import ASKS, StripeEvent, about
+from rewards.stripe.stripe_facts import id_of
+
+
+class EventNotFound(NotFound):
+    """There is no such event of Stripe's; `bin/spokes check` names those that wait."""
+
+
+class NotAsked(Conflict):
+    """This event waits for nobody."""
+
+
+def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
+    """The event is about this order of ours, and is applied by the clock; or it is about none.
+
+    Raises EventNotFound, NotAsked, ConversionNotFound.
+    """
+    event = session().exec(select(StripeEvent).where(StripeEvent.id == event_id).with_for_update()).first()
+    if event is None:
+        raise EventNotFound
+    if event.applied_at is not None or not event.result.startswith(ASKS):
+        raise NotAsked
+    if conversion_id is None:
+        event.applied_at, event.result = now(), "none of our orders, says a person"
+    else:
+        told = about(event)
+        payment = id_of(told.get("payment_intent"))
+        object_id = payment if event.kind in stripe_sales.WENT_BACK else id_of(told)
+        stripe_sales.keep(object_id, payment, get_conversion(conversion_id), id_of(told.get("customer")))
+        event.due_at = now()
+    session().add(event)
+    facts = {"event": event.event_id, "conversion": conversion_id or ""}
+    audit.record(by, "stripe_event.settled", "stripe_event", event.id, details=facts)
