@@ -1,7 +1,7 @@
 """The form of a rule: what is typed as the terms of a version, and a version as what would have been typed for it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from decimal import Decimal
 from typing import Literal
 
@@ -25,7 +25,6 @@ from rewards.rules.conditions import (
     read,
 )
 from rewards.rules.rules import RewardRule, Terms, Trigger
-from web import country_names
 
 RATE = re.compile(r"[0-9]{1,3}(\.[0-9]{1,2})?")
 SUM = re.compile(r"[0-9]{1,11}(\.[0-9]{1,4})?")
@@ -69,8 +68,8 @@ class NewVersion(Input):
         return [*single, *(("without", each) for each in self.without)]
 
 
-def terms_of(wanted: NewVersion, programme: Programme) -> Terms:
-    """The terms that were typed; raises WrongLine, UnknownTier, UnknownCountry, WrongMilestone, WrongTerms, TooManyDecimals."""
+def terms_of(wanted: NewVersion, programme: Programme, countries: Collection[str]) -> Terms:
+    """The terms that were typed, of countries by their two letters; raises WrongLine, UnknownTier, UnknownCountry, WrongMilestone, WrongTerms, TooManyDecimals."""
     currency = POINTS if wanted.pays == "points" else programme.currency
     asked = Conditions(
         products=tuple(
@@ -78,7 +77,7 @@ def terms_of(wanted: NewVersion, programme: Programme) -> Terms:
         ),
         for_whom=(
             *(_tier(what, value, programme) for what, value in _lines(wanted.tiers, wanted, currency)),
-            *(_country(what, value) for what, value in _lines(wanted.countries, wanted, currency)),
+            *(_country(what, value, countries) for what, value in _lines(wanted.countries, wanted, currency)),
         ),
         without=tuple(wanted.without),
         pays_in=programme.currency if wanted.exchanged else "",
@@ -142,8 +141,8 @@ def _tier(name: str, value: int, programme: Programme) -> ForWhom:
     raise UnknownTier
 
 
-def _country(code: str, value: int) -> ForWhom:
-    if code.upper() not in country_names.CODES:
+def _country(code: str, value: int, countries: Collection[str]) -> ForWhom:
+    if code.upper() not in countries:
         raise UnknownCountry
     return ForWhom("country", code.upper(), code.upper(), value)
 

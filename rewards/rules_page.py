@@ -18,6 +18,7 @@ from rewards.rules import rules
 from rewards.rules.rule_effect import effect_of
 from rewards.rules.rules import RewardRule
 from rewards.statements.statements import first_day
+from web import country_names
 from web.forms import Form, read_form, read_query
 from web.proving import proves
 from web.signing_in import staff
@@ -68,7 +69,7 @@ def change_rule() -> ResponseReturnValue:
     wanted = read_form(NewVersion)
     programme = get_programme(wanted.programme_id)
     authorize(actor, MANAGE, programme.unit_id)
-    terms = terms_of(wanted, programme)
+    terms = terms_of(wanted, programme, country_names.CODES)
     before = [each for each in rules.rules_at(programme.id, wanted.trigger, now()) if each.pays == terms.pays]
     if wanted.act == "show" or wanted.seen is None:
         effect = effect_of(programme, wanted.trigger, terms)
