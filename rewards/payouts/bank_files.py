@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sqlalchemy import BigInteger, Text, func, update
@@ -61,6 +61,10 @@ class ReferenceNeeded(Invalid):
     """Please give the bank's reference."""
 
 
+class WouldBeRefused(Conflict):
+    """Nothing was exported, because the bank would refuse this file."""
+
+
 class NotPaid(Conflict):
     """This payout was not marked as paid by the bank, or its money came back before."""
 
@@ -92,7 +96,7 @@ def open_in(file: BankFile) -> int:
 def export(made: PayoutRun, *, by: Actor) -> Sequence[BankFile]:
     """Write what waits in a run into files for the bank, one a currency, as pain.001 and as CSV; never twice.
 
-    Whose account was changed since the run was made is held. Raises NothingToExport, NoPayer.
+    Whose account was changed since the run was made is held, and so is what a bank would refuse. Raises NothingToExport, NoPayer, WouldBeRefused.
     """
     authorize(by, RIGHT, made.unit_id)
     payer = _payer()
@@ -111,14 +115,18 @@ def _export(made: PayoutRun, currency: str, payer: Details, *, by: Actor) -> Ban
     file = BankFile(
         run_id=made.id, xml_id="", csv_id="", currency=currency, payouts=0, total_minor=0, made_by=by.id, made_at=now(),
     )  # fmt: skip
-    transfers = [credit for payout in _claim(made, file) if (credit := _credit(payout)) is not None]
+    claimed = [credit for payout in _claim(made, file) if (credit := _credit(payout)) is not None]
+    day = file.made_at.astimezone(get_programme(made.programme_id).zone).date()
+
+    def written(some: Sequence[Credit]) -> bytes:
+        return pain001.written(Order(file.id, file.made_at, day, payer, some))
+
+    transfers = _without_refused(claimed, written)
     if not transfers:
         return None
-    zone = get_programme(made.programme_id).zone
-    order = Order(file.id, file.made_at, file.made_at.astimezone(zone).date(), payer, transfers)
-    xml = pain001.written(order)
+    xml = written(transfers)
     if wrong := pain001.problems(xml):
-        raise ValueError(f"the bank would refuse this file: {wrong[:3]}")
+        raise WouldBeRefused(f"{WouldBeRefused.__doc__} {' '.join(wrong[:3])}")
     stored = (
         store(f"payouts-{file.id}.xml", XML, xml),
         store(f"payouts-{file.id}.csv", CSV, _table(transfers)),
@@ -170,13 +178,32 @@ def _credit(payout: Payout) -> Credit | None:
         .first()
     )
     if account is None or account.destination != payout.destination:
-        payout.state, payout.reference = "held", ""
-        payout.reason = "The bank account was changed after the run was made."
-        session().add(payout)
-        session().flush()
+        _hold(payout, "The bank account was changed after the run was made.")
         return None
     says = f"{get_programme(payout.programme_id).name} {payout.id}"
     return Credit(payout.id, bank_accounts.details_of(account), payout.amount, says)
+
+
+def _hold(payout: Payout, why: str) -> None:
+    payout.state, payout.reference, payout.reason = "held", "", why
+    session().add(payout)
+    session().flush()
+
+
+def _without_refused(
+    transfers: Sequence[Credit], written: Callable[[Sequence[Credit]], bytes]
+) -> list[Credit]:
+    """Those that a bank would take; one that it would refuse is held, and keeps nobody else from being paid."""
+    if not transfers or not pain001.problems(written(transfers)):
+        return list(transfers)
+    taken = []
+    for each in transfers:
+        if wrong := pain001.problems(written([each])):
+            why = f"The bank would refuse it: {wrong[0]}"
+            _hold(session().get_one(Payout, each.reference), why)
+        else:
+            taken.append(each)
+    return taken
 
 
 def _table(transfers: Sequence[Credit]) -> bytes:

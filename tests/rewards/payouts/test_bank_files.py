@@ -248,6 +248,25 @@ def test_beside_others_a_changed_account_is_held_and_said(cast: Cast, ana: Membe
             payout_decisions.retry(payout_decisions.get_payout(held.id), by=acting(cast.finance))
 
 
+def test_what_a_bank_would_refuse_is_held_and_keeps_nobody_else_from_being_paid(
+    cast: Cast, ana: Membership
+) -> None:
+    """In SEPA a transfer is of less than a thousand million."""
+    with transaction():
+        ben = make_advocate(cast.programme, "Ben Big")
+    give(ben, OTHER)
+    approved(ana, cast.manager)
+    approved(ben, cast.manager, 10**12, second=cast.finance)
+    with at(next_month()):
+        payouts.prepare()
+    file = export(run_of(cast), cast.finance)
+    assert (file.payouts, file.total_minor) == (1, 1_290)
+    with transaction(read_only=True):
+        held = session().exec(select(Payout).where(Payout.state == "held")).one()
+        assert (held.membership_id, proof.problems()) == (ben.id, [])
+        assert held.reason.startswith("The bank would refuse it: ")
+
+
 def test_without_an_account_the_money_waits_and_each_currency_has_a_file(cast: Cast, ana: Membership) -> None:
     with transaction():
         ben = make_advocate(cast.programme, "Ben Bee")
