@@ -20,6 +20,7 @@ from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
 __all__ = ["stripe", "stripe_process"]
+pytestmark = pytest.mark.long
 LEAST_BOUNDARIES, MOST_BOUNDARIES = 8, 60
 
 

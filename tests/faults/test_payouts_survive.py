@@ -32,6 +32,7 @@ from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stories import approved, percent_rule, reserved_payouts, stripe_account
 
 __all__ = ["stripe", "stripe_process"]
+pytestmark = pytest.mark.long
 ROOT = Path(__file__).parent.parent.parent
 PAYOUTS = 8
 WITHIN_S = 60
