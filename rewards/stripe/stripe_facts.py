@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from core.money import proportion
+from core.money import Money, proportion
 from referrals.clicks import tokens
 from rewards.stripe.stripe_gateway import Body
 from rewards.stripe.stripe_units import minor_of
@@ -78,10 +78,25 @@ class Charged:
     card: str = ""
     """the fingerprint that Stripe gives the card it was paid with"""
 
-    def gone_of(self, amount_minor: int) -> int:
-        """How much of a sale of `amount_minor` has gone back so far: the same part as of the charge."""
-        gone = min(self.amount, self.refunded + self.lost)
-        return proportion(amount_minor, gone, self.amount) if self.amount else 0
+    @property
+    def gone(self) -> int:
+        """What of it has gone back so far."""
+        return min(self.amount, self.refunded + self.lost)
+
+
+def gone_of(sold: Money, charges: Sequence[Charged]) -> int:
+    """How much of a sale has gone back so far, minor units: the same part as of what was paid for it.
+
+    Where it was paid more than once in full, it is paid as long as one payment stands; else the payments are its parts.
+    """
+    paid, gone, largest = (
+        sum(each.amount for each in charges),
+        sum(each.gone for each in charges),
+        max((each.amount for each in charges), default=0),
+    )
+    if len(charges) > 1 and minor_of(largest, sold.currency) >= sold.amount_minor:
+        paid, gone = largest, max(0, largest - (paid - gone))
+    return proportion(sold.amount_minor, gone, paid) if paid else 0
 
 
 def of_checkout(session: Body, payment_intent: str) -> Paid:

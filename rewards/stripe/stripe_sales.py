@@ -12,6 +12,7 @@ each of them ends in the same two steps, the sale is there, and what went back o
   - A dispute holds what is undecided; lost, it is a refund; won, nothing has to be restored.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,6 +26,7 @@ from core.clock import now
 from core.db import session, transaction
 from core.errors import SpokesError
 from core.inputs import refuse
+from core.money import Money
 from hub.units import find_hub
 from referrals.conversions import conversions, refunds, same_order, touches
 from referrals.conversions.conversion_input import NORMALISED
@@ -142,8 +144,10 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
         sale = sale or stripe_orders.order_meant(charged.order_id)
         if sale is not None:
             keep(payment, payment, sale)
-            return _take_off(sale, charged, at)
-    return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
+            sale_id = sale.id
+    if sale is None:
+        return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
+    return _compare(sale_id, payment, charged, at)
 
 
 def _unless_told_soon(charged: Charged, at: datetime) -> str:
@@ -163,7 +167,20 @@ def _settle(paid: Paid, at: datetime) -> str:
         if sale is None:
             return NOBODYS
         said = "recorded" if sale.brought_by == STRIPE.id else "known, told by the API"
-        return f"{said}; {_take_off(sale, charged, at)}" if charged else said
+        sale_id = sale.id
+    return f"{said}; {_compare(sale_id, paid.payment_intent, charged, at)}" if charged else said
+
+
+def _compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -> str:
+    """Take off, or give again, what all payments of a sale say together; one order may be paid in parts, or twice."""
+    with transaction(read_only=True):
+        others = select(StripeSale.payment_intent).where(
+            StripeSale.conversion_id == sale_id, col(StripeSale.payment_intent).not_in(("", payment_intent))
+        )
+        payments = sorted(set(session().exec(others)))
+    charges = [charged, *(each for one in payments if (each := _charged(one)) is not None)]
+    with transaction():
+        return _take_off(session().get_one(Conversion, sale_id), charges, at)
 
 
 def _charged(payment_intent: str) -> Charged | None:
@@ -281,12 +298,12 @@ def _sale_of(payment_intent: str) -> StripeSale | None:
     return session().exec(wanted.order_by(col(StripeSale.id)).limit(1)).first()
 
 
-def _take_off(sale: Conversion, charged: Charged, at: datetime) -> str:
+def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str:
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
     same_order.one_at_a_time(sale.external_id)
-    disputed.review(sale.id, charged.disputed)
+    disputed.review(sale.id, [each for one in charges for each in one.disputed])
     session().refresh(sale)
-    gone = charged.gone_of(sale.amount_minor)
+    charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
     missing = gone - sale.refunded_minor
     if missing > 0:
         _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)

@@ -14,7 +14,7 @@ from referrals.conversions.refunds import RefundToldByStripe
 from rewards.reward import rewards_of_conversion
 from rewards.stripe import stripe_events, stripe_facts
 from tests.factories import Cast
-from tests.referrals.stories import give_back
+from tests.referrals.stories import bring, give_back
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stripe.shop import Shop, bought, earned, every, failed, left_lying, refunds, token, told
 
@@ -237,3 +237,34 @@ def test_a_won_dispute_leaves_everything_as_it_was(ana: Membership, shop: Shop, 
 def _states(sale: Conversion) -> list[str]:
     with transaction():
         return [each.state for each in rewards_of_conversion(sale.id)]
+
+
+def test_an_order_that_was_paid_twice_is_paid_as_long_as_one_payment_stands(
+    ana: Membership, shop: Shop
+) -> None:
+    one, two = (shop.sells(sent={"metadata[spk]": token(), "metadata[order_id]": "twice"}) for _ in range(2))
+    for paid in (one, two):
+        told("checkout.session.completed", paid)
+    assert told("charge.refunded", shop.refunds(two, 12_900)) == "nothing to take off"
+    assert told("charge.refunded", shop.refunds(one, 2_900)) == "2900 EUR taken off"
+    assert told("checkout.session.completed", two).endswith("nothing to take off")
+    (sale,) = every()
+    assert (sale.refunded_minor, earned(sale)) == (2_900, 1_000)
+
+
+def test_of_an_order_that_was_paid_in_parts_what_goes_back_is_a_part_of_all(
+    ana: Membership, cast: Cast, shop: Shop
+) -> None:
+    with transaction():
+        bring(cast.north.id, external_id="parts", amount_minor=12_000, click=token())
+    first, rest = (
+        shop.sells(each, sent={"metadata[spk]": token(), "metadata[order_id]": "parts"})
+        for each in (3_000, 9_000)
+    )
+    for paid in (first, rest):
+        assert told("checkout.session.completed", paid) == "known, told by the API; nothing to take off"
+    for _ in range(2):
+        told("charge.refunded", shop.refunds(first, 1_500))
+        told("checkout.session.completed", rest)
+    (sale,) = every()
+    assert (sale.refunded_minor, earned(sale)) == (3_000, 900)
