@@ -97,7 +97,7 @@ def _paid_in(programme: Programme, year: int) -> Iterator[Sequence[Cell]]:
     )  # fmt: skip
     for unit, number, name, email, *places, payments, amount, currency in session().execute(paid):
         country, money = country_of(*places), Money(int(amount), currency)
-        names = ", ".join(reports(country, money, int(payments), year))
+        names = ", ".join(reports(country, [money], int(payments), year))
         yield (
             programme.name,
             unit,

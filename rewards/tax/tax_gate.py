@@ -43,8 +43,9 @@ def count_alone(programme: Programme) -> None:
 def closed(programme: Programme, currency: ColumnElement[str], amount: ColumnElement[int]) -> Any:  # noqa: ANN401 - (condition, value) of a CASE
     """When a payout stops here, and as which of WHY_NOT, prefixed `tax_`; over Membership and TaxForm, outer joined.
 
-    A threshold counts what a person was paid in the year of the programme's zone in the same currency, in every programme,
-    with what is on its way and this payout; a currency that no threshold speaks of is not stopped.
+    A threshold counts what a person was paid in the year of the programme's zone in its currency, and how often in any, in
+    every programme, with what is on its way and this payout. Once one is reached, payouts in every currency stop; what
+    currencies that no threshold speaks of sum to is not counted.
     """
     at = now()
     standing = standing_in_sql(at)
@@ -58,19 +59,21 @@ def _reached(
     local = at.astimezone(programme.zone)
     begins_at = datetime(local.year, 1, 1, tzinfo=programme.zone).astimezone(UTC)
     rules = in_force(local.year)
-    least = case({each.at_least.currency: each.at_least.amount_minor for each in rules}, value=currency)
-    payments = case(
-        {each.at_least.currency: each.payments for each in rules if each.payments}, value=currency
-    )
-    paid = _of_this_year(func.coalesce(func.sum(col(Payout.amount_minor)), 0), currency, begins_at)
-    times = _of_this_year(func.count(col(Payout.id)), currency, begins_at)
-    return or_(paid + amount >= least, times + 1 >= payments)
+    times = _of_this_year(func.count(col(Payout.id)), true(), begins_at)
+    often = [times + 1 >= each.payments for each in rules if each.payments]
+    much = []
+    for least in (each.at_least for each in rules):
+        summed = func.coalesce(func.sum(col(Payout.amount_minor)), 0)
+        paid = _of_this_year(summed, col(Payout.currency) == least.currency, begins_at)
+        this = case((currency == least.currency, amount), else_=0)
+        much.append(paid + this >= least.amount_minor)
+    return or_(*often, *much)
 
 
 def _of_this_year(
-    what: ColumnElement[int], currency: ColumnElement[str], begins_at: datetime
+    what: ColumnElement[int], those: ColumnElement[bool], begins_at: datetime
 ) -> ScalarSelect[int]:
-    """Over the payouts of the person of the outer query's Membership."""
+    """Over the payouts of the person of the outer query's Membership, of those that fulfil a condition."""
     theirs = aliased(Membership)
     gone = and_(col(Payout.state).in_(GONE), paid_at() >= begins_at)
     return (
@@ -78,7 +81,7 @@ def _of_this_year(
         .join(theirs, col(theirs.id) == col(Payout.membership_id))
         .where(
             col(theirs.person_id) == col(Membership.person_id),
-            col(Payout.currency) == currency,
+            those,
             or_(gone, col(Payout.state).in_(OWED)),
         )
         .correlate_except(Payout, theirs)

@@ -3,7 +3,7 @@
 Each entry says where its rule is written. A year's payments are held against what was in force in that year.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from core.money import Money
@@ -26,7 +26,7 @@ class Threshold:
     at_least: Money
     """paid in this currency in the year"""
     payments: int
-    """or so many payments; 0: their number does not matter"""
+    """or so many payments, in whatever currency; 0: their number does not matter"""
     first_year: int
     last_year: int | None
     source: str
@@ -53,21 +53,21 @@ def in_force(year: int) -> list[Threshold]:
     return [each for each in THRESHOLDS if each.first_year <= year <= (each.last_year or year)]
 
 
-def reached(country: str, paid: Money, payments: int, year: int) -> Iterator[Threshold]:
-    """The thresholds that an advocate's payments of a year in one currency reach."""
+def reached(country: str, paid: Sequence[Money], payments: int, year: int) -> Iterator[Threshold]:
+    """The thresholds that an advocate's payments of a year reach, each currency by its sum, their number in all of them."""
     for each in in_force(year):
         if country in each.countries and _is_enough(each, paid, payments):
             yield each
 
 
-def reports(country: str, paid: Money, payments: int, year: int) -> list[str]:
+def reports(country: str, paid: Sequence[Money], payments: int, year: int) -> list[str]:
     """The names of what these payments are reported in; without a country UNKNOWN where one might be reached: somebody has to ask."""
     if country:
         return [each.report for each in reached(country, paid, payments, year)]
     return [UNKNOWN] if any(_is_enough(each, paid, payments) for each in in_force(year)) else []
 
 
-def _is_enough(threshold: Threshold, paid: Money, payments: int) -> bool:
-    if paid.currency != threshold.at_least.currency:
-        return False
-    return paid.amount_minor >= threshold.at_least.amount_minor or 0 < threshold.payments <= payments
+def _is_enough(threshold: Threshold, paid: Sequence[Money], payments: int) -> bool:
+    least = threshold.at_least
+    enough = any(each.currency == least.currency and each.amount_minor >= least.amount_minor for each in paid)
+    return enough or 0 < threshold.payments <= payments

@@ -40,6 +40,10 @@ class _Paid:
     payments: int = 0
     quarters: list[int] = field(default_factory=lambda: [0] * QUARTERS)
 
+    def total(self, currency: str) -> Money:
+        """Of the year."""
+        return Money(sum(self.quarters), currency)
+
 
 class _Known(NamedTuple):
     """Who somebody is, as far as we know."""
@@ -51,6 +55,8 @@ class _Known(NamedTuple):
 
 def reports_of(actor: Actor, right: str, year: int) -> bytes:
     """CSV: a row for each person, currency and report that the year's payments reach, in the units where the actor has the right.
+
+    Who is in a report is in it with every currency: it asks for all that somebody was paid.
 
     Whoever might reach one, and lives nobody knows where, has a row that says so.
 
@@ -79,11 +85,17 @@ def _paid_in(programme: Programme, year: int) -> Iterator[tuple[str, str, int, i
 
 def _rows(paid: dict[tuple[str, str], _Paid], year: int) -> Iterator[Sequence[Cell]]:
     people = _known({person for person, _currency in paid})
+    reached = {}
+    for person_id, known in people.items():
+        theirs = {currency: found for (person, currency), found in paid.items() if person == person_id}
+        totals = [found.total(currency) for currency, found in theirs.items()]
+        payments = sum(each.payments for each in theirs.values())
+        reached[person_id] = reports(known.country, totals, payments, year)
     for (person_id, currency), found in sorted(paid.items()):
-        known, total = people[person_id], Money(sum(found.quarters), currency)
-        for report in reports(known.country, total, found.payments, year):
+        for report in reached[person_id]:
             quarters = (Money(each, currency).major for each in found.quarters)
-            yield (report, *_who(known), found.payments, *quarters, total.major, currency)
+            who, total = _who(people[person_id]), found.total(currency)
+            yield (report, *who, found.payments, *quarters, total.major, currency)
 
 
 def _who(known: _Known) -> Sequence[Cell]:

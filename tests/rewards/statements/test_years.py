@@ -201,4 +201,4 @@ def test_what_is_found_out_after_the_year_is_of_the_new_one_for_everybody(
 def test_thresholds_are_those_of_the_year_and_the_country(
     country: str, paid: Money, payments: int, year: int, reports: list[str]
 ) -> None:
-    assert [each.report for each in reached(country, paid, payments, year)] == reports
+    assert [each.report for each in reached(country, [paid], payments, year)] == reports

@@ -79,6 +79,24 @@ def test_from_the_threshold_of_the_year_on_a_form_is_needed(
     )  # fmt: skip
 
 
+@pytest.mark.parametrize(("paid_minor", "waits"), [(2_000_00, False), (2_000_01, True)])
+def test_once_a_threshold_is_reached_payouts_in_other_currencies_wait_for_the_form_too(
+    ana: Membership, cast: Cast, paid_minor: int, *, waits: bool
+) -> None:
+    approved(ana, cast.manager, paid_minor * 10, second=cast.finance)
+    with at(datetime(2027, 2, 1, 12, tzinfo=UTC)):
+        payouts.prepare()
+        with transaction():
+            take_as_sent(session().exec(select(Payout)).one())
+        approved(ana, cast.manager, 90_000, "JPY", cast.finance)
+    ask(cast.programme, "threshold")
+    with at(datetime(2027, 3, 1, 12, tzinfo=UTC)):
+        payouts.prepare()
+    with transaction():
+        skipped = [(each.currency, each.reason) for each in session().exec(select(PayoutSkip))]
+    assert skipped == ([("JPY", "tax_form")] if waits else [])
+
+
 def test_each_advocate_of_a_run_is_counted_alone(ana: Membership, cast: Cast) -> None:
     """Five were paid 500.00 EUR each this year: none of them is near 2,000.01 EUR."""
     ask(cast.programme, "threshold")

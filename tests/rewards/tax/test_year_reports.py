@@ -139,6 +139,19 @@ def test_without_a_form_the_row_has_gaps_to_fill(cast: Cast) -> None:
     ]
 
 
+def test_payments_are_counted_in_whatever_currency_and_a_report_has_all_of_them(cast: Cast) -> None:
+    with transaction():
+        ana = make_advocate(cast.programme)
+        ready_account(ana)
+    for day in range(1, 16):
+        paid(ana, 1_00, datetime(2026, 4, day, tzinfo=UTC))
+        paid(ana, 1_00, datetime(2026, 5, day, tzinfo=UTC), "HUF")
+    assert [(each["Report"], each["Currency"], each["Payments"]) for each in rows(cast)] == [
+        ("EU DAC7", "EUR", "15"),
+        ("EU DAC7", "HUF", "15"),
+    ]
+
+
 def payments(cast: Cast) -> list[dict[str, str]]:
     with transaction(read_only=True):
         table = year_files.payments_of(acting(cast.finance), "payout.run", 2026).decode("utf-8-sig")
