@@ -11,6 +11,7 @@ from referrals.conversions.conversions import get_conversion
 from rewards.stripe import stripe_sales
 from rewards.stripe.stripe_events import ASKS, StripeEvent, about
 from rewards.stripe.stripe_facts import id_of
+from rewards.stripe.stripe_sale_rows import keep
 
 
 class EventNotFound(NotFound):
@@ -37,7 +38,7 @@ def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
         told = about(event)
         payment = id_of(told.get("payment_intent"))
         object_id = payment if event.kind in stripe_sales.WENT_BACK else id_of(told)
-        stripe_sales.keep(object_id, payment, get_conversion(conversion_id), id_of(told.get("customer")))
+        keep(object_id, payment, get_conversion(conversion_id), id_of(told.get("customer")))
         event.due_at = now()
     session().add(event)
     facts = {"event": event.event_id, "conversion": conversion_id or ""}

@@ -9,42 +9,37 @@ each of them ends in the same two steps, the sale is there, and what went back o
     pay later is a sale of that known customer's.
   - A sale that names nobody, and is of no known customer, is none of ours and is not kept. One with a promotion code that
     is nobody's coupon yet is asked for again as often, and as long, as conversions that wait for theirs.
-  - A dispute holds what is undecided; lost, it is a refund; won, nothing has to be restored.
+  - What went back of a sale is a page of its own: stripe_taken_back.py.
+  - A dispute holds what no payout has; lost, it is a refund; won, nothing has to be restored.
 """
 
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 from sqlalchemy import or_
-from sqlmodel import col, func, select
+from sqlmodel import col, select
 
-from core.access import Actor
 from core.clock import now
 from core.db import session, transaction
 from core.errors import SpokesError
 from core.inputs import refuse
-from core.money import Money
 from hub.units import find_hub
-from referrals.conversions import conversions, refunds, same_order, touches
+from referrals.conversions import conversions, same_order, touches
 from referrals.conversions.conversion_input import NORMALISED
-from referrals.conversions.conversions import Conversion, NewConversion, NewRefund, Refund
+from referrals.conversions.conversions import Conversion, NewConversion
 from referrals.conversions.recording import ConversionDiffers
-from referrals.conversions.refunds import RefundDiffers
 from referrals.conversions.waiting import LOOKS, WaitingConversion
 from referrals.fraud.fraud_addresses import digest, normalised
 from referrals.links import links
-from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders
+from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders, stripe_taken_back
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
 from rewards.stripe.stripe_gateway import Refused, TryLater
 from rewards.stripe.stripe_orders import Undecided
-from rewards.stripe.stripe_sale_rows import StripeSale
-from rewards.taking_back import disputed
+from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale, keep
 
 log = structlog.get_logger()
-STRIPE = Actor("system", same_order.STRIPE, "Stripe")
 PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 INVOICE_PAID = "invoice.paid"
 WENT_BACK = frozenset(
@@ -132,7 +127,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
         return UNKNOWN
     with transaction(read_only=True):
         known = _sale_of(payment)
-    charged = _charged(payment)
+    charged = stripe_taken_back.charged_of(payment)
     if charged is None:
         return UNKNOWN
     if known is None:
@@ -147,7 +142,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
             sale_id = sale.id
     if sale is None:
         return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
-    return _compare(sale_id, payment, charged, at)
+    return stripe_taken_back.compare(sale_id, payment, charged, at)
 
 
 def _unless_told_soon(charged: Charged, at: datetime) -> str:
@@ -161,35 +156,16 @@ def _settle(paid: Paid, at: datetime) -> str:
     """Record the sale, and take off what has gone back of it; a free trial's beginning is a lead."""
     if paid.amount_minor == 0 and not paid.is_lead:
         return "nothing was paid"
-    charged = _charged(paid.payment_intent) if paid.payment_intent else None
+    charged = stripe_taken_back.charged_of(paid.payment_intent) if paid.payment_intent else None
     with transaction():
         sale = _record(paid, charged)
         if sale is None:
             return NOBODYS
         said = "recorded" if sale.brought_by == STRIPE.id else "known, told by the API"
         sale_id = sale.id
-    return f"{said}; {_compare(sale_id, paid.payment_intent, charged, at)}" if charged else said
-
-
-def _compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -> str:
-    """Take off, or give again, what all payments of a sale say together; one order may be paid in parts, or twice."""
-    with transaction(read_only=True):
-        others = select(StripeSale.payment_intent).where(
-            StripeSale.conversion_id == sale_id, col(StripeSale.payment_intent).not_in(("", payment_intent))
-        )
-        payments = sorted(set(session().exec(others)))
-    charges = [charged, *(each for one in payments if (each := _charged(one)) is not None)]
-    with transaction():
-        return _take_off(session().get_one(Conversion, sale_id), charges, at)
-
-
-def _charged(payment_intent: str) -> Charged | None:
-    charges = stripe_gateway.charges_of(payment_intent)
-    found = stripe_facts.of_charge(charges, ())
-    if found is None:
-        return None
-    refunded = stripe_gateway.refunds_of(found.charge_id) if found.refunded else ()
-    return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id), refunded)
+    return (
+        f"{said}; {stripe_taken_back.compare(sale_id, paid.payment_intent, charged, at)}" if charged else said
+    )
 
 
 def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
@@ -205,21 +181,6 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
         )  # what they buy next is theirs
         keep(paid.object_id, paid.payment_intent, sale, paid.customer)
     return sale
-
-
-def keep(object_id: str, payment_intent: str, sale: Conversion, customer: str = "") -> None:
-    """Know one of Stripe's objects as this sale from now on; call it with the order's lock."""
-    if session().exec(select(StripeSale.id).where(StripeSale.object_id == object_id)).first() is None:
-        session().add(
-            StripeSale(
-                object_id=object_id,
-                payment_intent=payment_intent,
-                customer=customer,
-                conversion_id=sale.id,
-                made_at=now(),
-            )
-        )
-        session().flush()
 
 
 def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
@@ -296,65 +257,3 @@ def _earlier_of(customer: str) -> Conversion | None:
 def _sale_of(payment_intent: str) -> StripeSale | None:
     wanted = select(StripeSale).where(StripeSale.payment_intent == payment_intent)
     return session().exec(wanted.order_by(col(StripeSale.id)).limit(1)).first()
-
-
-def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str:
-    """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
-    same_order.one_at_a_time(sale.external_id)
-    disputed.review(sale.id, [each for one in charges for each in one.disputed])
-    session().refresh(sale)
-    charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
-    missing = gone - sale.refunded_minor
-    if missing > 0:
-        _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)
-        return f"{missing} {sale.currency} taken off"
-    surplus = min(_taken_by_us(sale), -missing)  # what a shop told is the shop's to take back
-    if surplus > 0:
-        _give_again(sale, charged, surplus, at)
-        return f"{surplus} {sale.currency} given again"
-    return "nothing to take off"
-
-
-def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:
-    """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again.
-
-    Raises Undecided when somebody else's refund has that name.
-    """
-    said = NewRefund(
-        external_id=f"{charged.charge_id}#{_told_by_us(sale) + 1}",
-        conversion_external_id=sale.external_id,
-        amount_minor=amount_minor,
-        reason=reason,
-        occurred_at=min(at, now()).astimezone(UTC).isoformat(),
-    )
-    try:
-        conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
-    except RefundDiffers as error:
-        raise Undecided(error.sentence) from error
-
-
-def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) -> None:
-    """Undo the newest of what we took off, as a refund that failed or a dispute that was won late does; the rest is taken anew."""
-    ours = select(Refund).where(
-        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
-    )
-    rows = session().exec(ours.order_by(col(Refund.received_at).desc(), col(Refund.id).desc())).all()
-    for row_id, amount in [(each.id, each.amount_minor) for each in rows]:
-        if surplus <= 0:
-            return
-        refunds.undo(session().get_one(Refund, row_id))
-        if amount > surplus:
-            _take(sale, charged, amount - surplus, "what stands of a refund at Stripe", at)
-        surplus -= amount
-
-
-def _told_by_us(sale: Conversion) -> int:
-    told = select(func.count()).where(Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id)
-    return session().exec(told).one()
-
-
-def _taken_by_us(sale: Conversion) -> int:
-    told = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
-        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
-    )
-    return int(session().exec(told).one())

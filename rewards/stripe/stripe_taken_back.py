@@ -1,0 +1,102 @@
+"""What went back of a sale at Stripe, refunds that stand and disputes that were lost, is taken off; what did not after all is given again."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlmodel import col, func, select
+
+from core.clock import now
+from core.db import session, transaction
+from core.money import Money
+from referrals.conversions import conversions, refunds, same_order
+from referrals.conversions.conversions import Conversion, NewRefund, Refund
+from referrals.conversions.refunds import RefundDiffers
+from rewards.stripe import stripe_facts, stripe_gateway
+from rewards.stripe.stripe_facts import Charged
+from rewards.stripe.stripe_orders import Undecided
+from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale
+from rewards.taking_back import disputed
+
+
+def compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -> str:
+    """Take off, or give again, what all payments of a sale say together; one order may be paid in parts, or twice."""
+    with transaction(read_only=True):
+        others = select(StripeSale.payment_intent).where(
+            StripeSale.conversion_id == sale_id, col(StripeSale.payment_intent).not_in(("", payment_intent))
+        )
+        payments = sorted(set(session().exec(others)))
+    charges = [charged, *(each for one in payments if (each := charged_of(one)) is not None)]
+    with transaction():
+        return _take_off(session().get_one(Conversion, sale_id), charges, at)
+
+
+def charged_of(payment_intent: str) -> Charged | None:
+    """What became of a payment, read now; None while it was not charged."""
+    charges = stripe_gateway.charges_of(payment_intent)
+    found = stripe_facts.of_charge(charges, ())
+    if found is None:
+        return None
+    refunded = stripe_gateway.refunds_of(found.charge_id) if found.refunded else ()
+    return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id), refunded)
+
+
+def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str:
+    """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
+    same_order.one_at_a_time(sale.external_id)
+    disputed.review(sale.id, [each for one in charges for each in one.disputed])
+    session().refresh(sale)
+    charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
+    missing = gone - sale.refunded_minor
+    if missing > 0:
+        _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)
+        return f"{missing} {sale.currency} taken off"
+    surplus = min(_taken_by_us(sale), -missing)  # what a shop told is the shop's to take back
+    if surplus > 0:
+        _give_again(sale, charged, surplus, at)
+        return f"{surplus} {sale.currency} given again"
+    return "nothing to take off"
+
+
+def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:
+    """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again.
+
+    Raises Undecided when somebody else's refund has that name.
+    """
+    said = NewRefund(
+        external_id=f"{charged.charge_id}#{_told_by_us(sale) + 1}",
+        conversion_external_id=sale.external_id,
+        amount_minor=amount_minor,
+        reason=reason,
+        occurred_at=min(at, now()).astimezone(UTC).isoformat(),
+    )
+    try:
+        conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
+    except RefundDiffers as error:
+        raise Undecided(error.sentence) from error
+
+
+def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) -> None:
+    """Undo the newest of what we took off, as a refund that failed or a dispute that was won late does; the rest is taken anew."""
+    ours = select(Refund).where(
+        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+    )
+    rows = session().exec(ours.order_by(col(Refund.received_at).desc(), col(Refund.id).desc())).all()
+    for row_id, amount in [(each.id, each.amount_minor) for each in rows]:
+        if surplus <= 0:
+            return
+        refunds.undo(session().get_one(Refund, row_id))
+        if amount > surplus:
+            _take(sale, charged, amount - surplus, "what stands of a refund at Stripe", at)
+        surplus -= amount
+
+
+def _told_by_us(sale: Conversion) -> int:
+    told = select(func.count()).where(Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id)
+    return session().exec(told).one()
+
+
+def _taken_by_us(sale: Conversion) -> int:
+    told = select(func.coalesce(func.sum(Refund.amount_minor), 0)).where(
+        Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+    )
+    return int(session().exec(told).one())
