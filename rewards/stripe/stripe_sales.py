@@ -16,7 +16,6 @@ each of them ends in the same two steps, the sale is there, and what went back o
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from pydantic import ValidationError
 from sqlalchemy import or_
 from sqlmodel import col, select
@@ -39,7 +38,6 @@ from rewards.stripe.stripe_gateway import Refused, TryLater
 from rewards.stripe.stripe_orders import Undecided
 from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale, keep
 
-log = structlog.get_logger()
 PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 INVOICE_PAID = "invoice.paid"
 WENT_BACK = frozenset(
