@@ -358,6 +358,9 @@ def test_every_file_keeps_the_rules_of_its_schema_whatever_people_are_called(
         (b"<Nm>Ana", b"<Nm>An\xc3\xa4"),
         (IBAN.encode(), b"nothing"),
         (b"<EndToEndId>p</EndToEndId>", b"<EndToEndId></EndToEndId>"),
+        (b"<PmtMtd>TRF", b"<PmtMtd>XXX"),
+        (b"<BtchBookg>false</BtchBookg>", b"<Batch>false</Batch>"),
+        (b"pain.001.001.09", b"pain.001.001.03"),
     ],
 )
 def test_what_breaks_the_rules_is_found(before: bytes, after: bytes) -> None:
