@@ -91,7 +91,10 @@ def export(run_id: str) -> ResponseReturnValue:
     authorize(actor, RIGHT, made.unit_id)
     files = bank_files.export(made, by=actor)
     payouts = sum(each.payouts for each in files)
-    flash(ngettext("One payout is in a file.", "%(num)s payouts are in files.", payouts), "good")
+    if payouts:
+        flash(ngettext("One payout is in a file.", "%(num)s payouts are in files.", payouts), "good")
+    else:
+        flash(_("Everything that waited is held: see below what is in the way."), "wait")
     return redirect(f"/console/payouts/{made.id}", 303)
 
 

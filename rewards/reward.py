@@ -27,6 +27,8 @@ State = Literal[
 ]
 MILESTONE, FALLEN = "milestone:", "fallen:"
 """how the grant key of a milestone's reward begins: while it stands, and after it was taken back"""
+GIVES: tuple[Kind, ...] = ("earned", "restored")
+"""kinds of lines of money that give; what takes, and what is carried, is owed or offset whatever is open about its sale"""
 UNDECIDED: tuple[State, ...] = ("pending", "approvable", "held")
 DECIDED: tuple[State, ...] = ("approved", "in_payout", "paid")
 

@@ -16,6 +16,8 @@ from rewards.ledger import ledger
 from rewards.reward import UNDECIDED, Reward
 
 Why = Literal["person", "review", "dispute"]
+TRIES = 10
+"""as many as others can come first, one after the other, without end"""
 
 
 class RewardHold(SQLModel, table=True):
@@ -36,11 +38,9 @@ def hold(reward: Reward, why: Why, words: str, *, by: Actor, note: str = "") -> 
 
     `note`: what the audit log says, when that is not what the advocate reads.
     """
-    was = reward.state
-    if was not in (*UNDECIDED, "approved"):
+    was = _held(reward, words)
+    if was is None:
         return False
-    if not changes.change(reward, state="held", state_reason=words, **changes.UNAPPROVED):
-        return False  # decided at this moment: a payout has it, or somebody denied it
     if was == "approved":
         back = ledger.payable(reward.membership_id), ledger.pending(reward.membership_id)
         ledger.post(changes.entry(reward, "reward.approval_undone", *back))
@@ -49,6 +49,20 @@ def hold(reward: Reward, why: Why, words: str, *, by: Actor, note: str = "") -> 
     changes.off_the_list(reward, by)
     changes.note(reward, "reward.held", by, reason=note or words, was=was)
     return True
+
+
+def _held(reward: Reward, words: str) -> str | None:
+    """The state that it was held from; None when it is decided: a payout has it, or somebody denied it.
+
+    Who approves it, opens it or holds it for another reason at this moment came first: what they made of it is held.
+    """
+    for _ in range(TRIES):
+        was = reward.state
+        if was not in (*UNDECIDED, "approved"):
+            return None
+        if changes.change(reward, state="held", state_reason=words, **changes.UNAPPROVED):
+            return was
+    return None
 
 
 def why_held(reward: Reward) -> dict[Why, str]:

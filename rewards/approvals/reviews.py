@@ -11,7 +11,8 @@ from core.one_by_one import one_by_one
 from referrals.conversions.conversions import Conversion
 from referrals.fraud import fraud_work
 from rewards.approvals import holds
-from rewards.reward import Reward, rewards_of_conversion
+from rewards.reward import GIVES, Reward, rewards_of_conversion
+from rewards.taking_back.below import cancels_out
 
 FAIR_WORDS = (
     "Under review: a person takes a second look at this order before anything is decided. That is not a verdict, "
@@ -58,7 +59,7 @@ def _unpaid(conversion_id: str) -> list[Reward]:
     return [
         each
         for each in rewards_of_conversion(conversion_id)
-        if each.kind == "earned" and each.state in UNPAID and each.run_id is None
+        if each.kind in GIVES and each.state in UNPAID and each.run_id is None and not cancels_out(each)
     ]
 
 

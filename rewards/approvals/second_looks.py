@@ -29,7 +29,7 @@ from rewards.reward import Reward, RewardNotFound, get_reward
 from rewards.reward import State as RewardState
 from rewards.rules.milestones import is_reached
 from rewards.taking_back import open_questions
-from rewards.taking_back.reversals import may_stand_again
+from rewards.taking_back.reversals import lock, may_stand_again
 
 State = Literal["open", "granted", "rejected"]
 RIGHT, DECIDE = "appeal.decide", "reward_appeal.decide"
@@ -124,6 +124,9 @@ def grant(reward: Reward, *, by: Actor, reason: str) -> None:
 
     Raises NotAsked, OwnDecision, ReasonNeeded.
     """
+    if reward.parent_id is not None:
+        lock(get_reward(reward.parent_id))  # a refund of its sale comes before or after
+        session().refresh(reward)
     if not _can_be_looked_at(reward):
         raise NotDenied
     _answer(reward, "granted", by, reason)

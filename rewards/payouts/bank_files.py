@@ -25,7 +25,7 @@ from rewards.payouts import bank_accounts, came_back, pain001
 from rewards.payouts.bank_accounts import BankAccount, Details
 from rewards.payouts.pain001 import Credit, Order
 from rewards.payouts.payout_decisions import give_back
-from rewards.payouts.payout_outcomes import tell_sent
+from rewards.payouts.payout_outcomes import ask_to_look, tell_sent
 from rewards.payouts.runs import Payout, PayoutRun, PayoutSent
 from rewards.reward import Reward
 
@@ -96,7 +96,8 @@ def open_in(file: BankFile) -> int:
 def export(made: PayoutRun, *, by: Actor) -> Sequence[BankFile]:
     """Write what waits in a run into files for the bank, one a currency, as pain.001 and as CSV; never twice.
 
-    Whose account was changed since the run was made is held, and so is what a bank would refuse. Raises NothingToExport, NoPayer, WouldBeRefused.
+    Whose account was changed since the run was made is held, and so is what a bank would refuse: finance is asked, and where
+    nothing else is left there is no file. Raises NothingToExport, NoPayer, WouldBeRefused.
     """
     authorize(by, RIGHT, made.unit_id)
     payer = _payer()
@@ -104,10 +105,16 @@ def export(made: PayoutRun, *, by: Actor) -> Sequence[BankFile]:
         Payout.run_id == made.id, Payout.provider == "bank", Payout.state == "reserved"
     )
     currencies = session().exec(waiting.distinct().order_by(col(Payout.currency))).all()
+    before = _held_in(made)
     files = [file for each in currencies if (file := _export(made, each, payer, by=by)) is not None]
-    if not files:
+    if not files and _held_in(made) == before:
         raise NothingToExport
     return files
+
+
+def _held_in(made: PayoutRun) -> int:
+    held = select(func.count()).where(Payout.run_id == made.id, Payout.state == "held")
+    return session().exec(held).one()
 
 
 def _export(made: PayoutRun, currency: str, payer: Details, *, by: Actor) -> BankFile | None:
@@ -188,6 +195,7 @@ def _hold(payout: Payout, why: str) -> None:
     payout.state, payout.reference, payout.reason = "held", "", why
     session().add(payout)
     session().flush()
+    ask_to_look(payout, why)
 
 
 def _without_refused(

@@ -6,7 +6,6 @@ EPC115-06: characters, SLEV, amounts in euros) and its sums'; other currencies g
 
 import io
 import re
-import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
@@ -14,6 +13,8 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
+
+from anyascii import anyascii
 
 from core.money import Money, decimals
 from rewards.payouts.bank_accounts import Details
@@ -108,12 +109,8 @@ def _bank(above: ET.Element, name: str, of: Details) -> None:
 
 
 def plain(text: str, longest: int) -> str:
-    """The text in the characters that every SEPA bank takes: accents go, what has no likeness becomes a point."""
-    bare = "".join(
-        each
-        for each in unicodedata.normalize("NFKD", text.replace("ß", "ss"))
-        if not unicodedata.combining(each)
-    )
+    """The text in the characters that every SEPA bank takes: other letters as they are written in them, what has no likeness as a point."""
+    bare = anyascii(text)
     return _OUTSIDE.sub(".", bare).strip()[:longest].strip() or "."
 
 

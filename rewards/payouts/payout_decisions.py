@@ -20,12 +20,9 @@ from rewards.payouts import accounts
 from rewards.payouts.carrying import Inside, Whose, carry_line
 from rewards.payouts.payout_outcomes import LOOK
 from rewards.payouts.runs import ARRIVED, Payout, PayoutAttempt, PayoutTakenBack
-from rewards.reward import Reward
+from rewards.reward import GIVES, Reward
 from rewards.taking_back import open_questions
 from rewards.taking_back.taking_back import settle_below
-
-_GIVEN = ("earned", "restored")
-"""kinds of lines that give; what takes, and what is carried, stays owed or to be offset"""
 
 
 class PayoutNotFound(NotFound):
@@ -56,6 +53,10 @@ class ReasonMissing(Invalid):
     """Please say why: the advocate reads it."""
 
 
+class StillOpen(Conflict):
+    """A sale in this payout is disputed at the bank, or under review. Take the money back: what is open is held, the rest waits for the next run."""
+
+
 class NotByStripe(Conflict):
     """Only payouts through Stripe are sent again. This one is given, or goes into a bank file, by itself; or take it back."""
 
@@ -73,10 +74,12 @@ def get_payout(payout_id: str) -> Payout:
 
 
 def retry(payout: Payout, *, by: Actor) -> None:
-    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, NotByStripe, AccountNotReady."""
+    """Send again, to the account the advocate has now; raises NotStopped, NotSettled, NotByStripe, StillOpen, AccountNotReady."""
     _require_stopped(payout, by)
     if payout.provider != "stripe":
         raise NotByStripe
+    if open_questions.lock_sales(payout):
+        raise StillOpen
     account = accounts.account_of(get_membership(payout.membership_id).person_id)
     if account is None or not accounts.able(account) or not account.stripe_account_id:
         raise AccountNotReady
@@ -163,7 +166,7 @@ def keep(payout: Payout, *, by: Actor, reason: str) -> None:
     _take_reversed(payout, "payout.kept", by, reason=said)
     inside = select(Reward).where(Reward.payout_id == payout.id, Reward.state == "paid")
     lines = session().exec(inside.order_by(col(Reward.id)).with_for_update()).all()
-    kept = [each for each in lines if each.kind in _GIVEN]
+    kept = [each for each in lines if each.kind in GIVES]
     _free_lines(payout, kept, state="reversed", state_reason=said)
     _free_lines(payout, state="approved")
     source, goal = ledger.payable(payout.membership_id), ledger.expense(payout.programme_id)

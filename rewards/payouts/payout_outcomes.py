@@ -127,7 +127,7 @@ def hold(payout: Payout, why: str) -> bool:
     """The money may not go where it was meant to go: somebody has to look."""
     if not _write(payout, state="held", reason=why[:500], due_at=now() + PAUSES[-1]):
         return False
-    _ask_to_look(payout, why)
+    ask_to_look(payout, why)
     return True
 
 
@@ -135,7 +135,7 @@ def foreign(payout: Payout, attempt: PayoutAttempt, transfer: Transfer, why: str
     """Another amount went out than was meant, and not by this attempt: it is over, and somebody has to look."""
     if _write(payout, state="held", reason=why[:500], transfer_id=transfer.transfer_id):
         _close(attempt, "refused", why)
-        _ask_to_look(payout, why)
+        ask_to_look(payout, why)
 
 
 def calls_again(payout: Payout, attempt: PayoutAttempt) -> datetime | None:
@@ -173,10 +173,10 @@ def refused(payout: Payout, attempt: PayoutAttempt, error: StripeError, *, able:
         changed = _write(payout, state="held", reason=error.message[:500])
     if changed:
         _close(attempt, "refused", f"{error.code}: {error.message}")
-        _ask_to_look(payout, error.message)
+        ask_to_look(payout, error.message)
 
 
-def _ask_to_look(payout: Payout, why: str) -> None:
+def ask_to_look(payout: Payout, why: str) -> None:
     amount = Money(payout.amount_minor, payout.currency).format()
     due = actions.due_in(LOOK_WITHIN_DAYS)
     summary = f"Payout of {amount}: {why}"

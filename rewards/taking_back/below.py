@@ -29,6 +29,16 @@ def open_below(reward: Reward) -> list[Reward]:
     return [each for each in reversed(lines_below(reward)) if each.state in UNDECIDED]
 
 
+def cancels_out(line: Reward) -> bool:
+    """Whether what a line gives again is still to be taken: the two are nothing together in the next payout."""
+    taking = select(Reward.id).where(
+        Reward.grant_key == line.grant_key.replace("restored:", "refund:", 1),
+        Reward.state == "approved",
+        col(Reward.run_id).is_(None),
+    )
+    return line.kind == "restored" and session().exec(taking).first() is not None
+
+
 def worth(reward: Reward) -> int:
     """What an advocate has, or is to have, of a reward, minor units: it and the lines below it that stand."""
     lines = (reward, *lines_below(reward))

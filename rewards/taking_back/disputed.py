@@ -13,7 +13,8 @@ from core.access import Actor
 from core.db import run, session
 from referrals.conversions.conversion_rows import Conversion, lock
 from rewards.approvals import holds
-from rewards.reward import UNDECIDED, Reward, rewards_of_conversion
+from rewards.reward import GIVES, UNDECIDED, Reward, rewards_of_conversion
+from rewards.taking_back.below import cancels_out
 
 WHY = "The payment is disputed at the bank"
 STRIPE = Actor("system", "stripe", "Stripe")
@@ -60,6 +61,7 @@ def hold_again(conversion_id: str) -> None:
 
 
 def _hold(reward: Reward, words: str) -> None:
-    in_hand = reward.state in UNDECIDED or (reward.state == "approved" and reward.kind == "earned")
+    approved = reward.state == "approved" and reward.kind in GIVES and not cancels_out(reward)
+    in_hand = reward.state in UNDECIDED or approved
     if in_hand and holds.why_held(reward).get("dispute") != words:
         holds.hold(reward, "dispute", words, by=STRIPE)

@@ -62,5 +62,5 @@ def test_payout_that_only_waits_for_funds_has_not_failed(cast: Cast, made: Made)
     [payout_id] = reserved_payouts(cast.programme, cast.finance)
     with transaction():
         payout = session().get_one(Payout, payout_id)
-        payout_outcomes._ask_to_look(payout, "No funds.")  # noqa: SLF001 - what a refusal for want of funds does
+        payout_outcomes.ask_to_look(payout, "No funds.")
     assert "payout.failed" not in types_of(made)

@@ -120,7 +120,7 @@ def test_a_run_is_exported_paid_with_the_banks_reference_and_told(
     }
     assert said == {"NbOfTxs": "1", "CtrlSum": "17.90", "EndToEndId": only().id}
     names = [each.text for each in root.iterfind(".//p:Cdtr/p:Nm", SPACE)]
-    assert names == ["Ana Muller-.ecka"]
+    assert names == ["Ana Muller-Lecka"]
     assert [each.text for each in root.iterfind(".//p:CdtrAcct/p:Id/p:IBAN", SPACE)] == [IBAN]
     (row,) = csv.DictReader(io.StringIO(table.removeprefix("\ufeff")))
     assert (row["IBAN"], row["Amount"], row["Currency"]) == (IBAN, "17.90", "EUR")
@@ -220,9 +220,26 @@ def test_an_account_that_was_changed_after_the_run_was_made_is_held(
     cast: Cast, ana: Membership, run: PayoutRun
 ) -> None:
     give(ana, OTHER)
+    with transaction():
+        assert bank_files.export(session().get_one(PayoutRun, run.id), by=acting(cast.finance)) == []
+    assert (only().state, bank_files_of(run)) == ("held", [])
+    with transaction():
+        (asked,) = actions.waiting_for(acting(cast.finance)).items
+        assert asked.summary == "Payout of €17.90: The bank account was changed after the run was made."
+        payout_decisions.take_back(payout_decisions.get_payout(only_id()), by=acting(cast.finance))
+        assert actions.waiting_for(acting(cast.finance)).items == []
+    assert only().state == "taken_back"
     with pytest.raises(NothingToExport), transaction():
         bank_files.export(session().get_one(PayoutRun, run.id), by=acting(cast.finance))
-    assert only().state == "reserved"  # nothing was exported, nothing was kept
+
+
+def only_id() -> str:
+    return session().exec(select(Payout.id)).one()
+
+
+def bank_files_of(run: PayoutRun) -> list[BankFile]:
+    with transaction(read_only=True):
+        return bank_files.files_of(run.id)
 
 
 def test_beside_others_a_changed_account_is_held_and_said(cast: Cast, ana: Membership) -> None:

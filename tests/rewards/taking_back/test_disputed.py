@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlmodel import col, select
@@ -14,15 +15,18 @@ from core.money import Money
 from referrals.conversions import refunds
 from referrals.conversions.conversions import Conversion, Refund, get_conversion
 from referrals.conversions.reassignment import reassign
+from referrals.fraud import fraud_work
 from rewards import grants
-from rewards.approvals import approvals, second_looks
+from rewards.approvals import approvals, holds, reviews, second_looks
 from rewards.ledger import proof
 from rewards.payouts import payout_decisions
-from rewards.reward import Reward, rewards_of_conversion
+from rewards.payouts.runs import PayoutRun
+from rewards.reward import Reward, get_reward, rewards_of_conversion
 from rewards.rules import rules
 from rewards.rules.conditions import Conditions
 from rewards.rules.rules import Terms
 from rewards.taking_back import disputed
+from rewards.taking_back.below import worth
 from tests.at_once import while_open
 from tests.factories import Cast, acting, make_staff
 from tests.referrals.stories import bring, give_back, make_earner, make_link
@@ -179,3 +183,120 @@ def test_a_payout_that_is_taken_back_leaves_what_is_disputed_by_now_held(
             payout.state = "held"
             payout_decisions.take_back(payout, by=acting(cast.finance))
     assert states(sale) == ["held"]
+
+
+def then(cast: Cast, sale: Conversion, act: str) -> None:
+    """After the hold somebody, or the clock, does something with what the sale earned; it opens no transaction."""
+    (reward,) = rewards_of_conversion(sale.id)
+    by = acting(cast.manager)
+    if act == "open":
+        grants._open(reward.id)  # noqa: SLF001 - one of them, as the clock's job opens many
+    elif act == "approve":
+        approvals.approve(seen(reward), by=by)
+    elif act == "undo":
+        approvals.undo(reward, by=by)
+    else:
+        approvals.hold(reward, by=by, reason="I want to ask first.")
+
+
+@pytest.mark.parametrize(
+    ("before", "act"),
+    [([], "open"), (["open"], "approve"), (["open", "approve"], "undo"), (["open"], "hold")],
+)
+@pytest.mark.parametrize("who", ["dispute", "review"])
+def test_what_is_decided_at_the_moment_of_a_dispute_or_a_review_is_held_by_it(
+    cast: Cast, ana: Membership, before: list[str], act: str, who: str
+) -> None:
+    sale = sell(cast)
+    fraud_work.assess_due()
+
+    def opens() -> None:
+        with transaction():
+            if who == "dispute":
+                disputed.review(sale.id, ["du_1"])
+            else:
+                reviews.hold(sale.id)
+
+    with at(now() + timedelta(days=31)):
+        for each in before:
+            with transaction():
+                then(cast, sale, each)
+        while_open(lambda: then(cast, sale, act), opens)
+        with transaction(read_only=True):
+            (reward,) = rewards_of_conversion(sale.id)
+            assert who in holds.why_held(reward)
+    assert states(sale) == ["held"]
+
+
+def lines_of(sale: Conversion) -> list[tuple[str, str]]:
+    with transaction(read_only=True):
+        assert proof.problems() == []
+        return [(each.kind, each.state) for each in rewards_of_conversion(sale.id)]
+
+
+def test_what_a_refund_that_came_back_gives_again_is_held_unless_it_only_undoes_what_is_still_to_be_taken(
+    cast: Cast, ana: Membership, stripe: LocalStripe
+) -> None:
+    stripe_account(ana, stripe)
+    sale = sell(cast)
+    approve(cast, sale)
+    came_back(back(cast, sale))
+    review(sale, "du_1")
+    assert lines_of(sale) == [("earned", "held"), ("clawback", "approved"), ("restored", "approved")]
+    review(sale)
+    with at(now() + timedelta(days=31)):
+        grants.open_after_hold()
+        with transaction():
+            approvals.approve(seen(rewards_of_conversion(sale.id)[0]), by=acting(cast.manager))
+        reserved_payouts(cast.programme, cast.finance)
+    with transaction():
+        refund = give_back(cast.north.id, sale.external_id, 10_000, external_id="again")
+    with at(now() + timedelta(days=62)):
+        reserved_payouts(cast.programme, cast.finance)
+        with transaction():
+            line = rewards_of_conversion(sale.id)[-1]
+            line.run_id = session().exec(select(PayoutRun.id)).first()  # as if others had offset it
+            line.state = "paid"
+    came_back(refund)
+    review(sale, "du_2")
+    with transaction(read_only=True):
+        assert rewards_of_conversion(sale.id)[-1].state == "held"
+
+
+def test_a_second_look_waits_for_the_refund_that_takes_the_sale(cast: Cast, ana: Membership) -> None:
+    sale = sell(cast)
+    with transaction():
+        half = give_back(cast.north.id, sale.external_id, 5_000)
+    approve(cast, sale)
+    came_back(half)
+    with transaction():
+        (line,) = [each for each in rewards_of_conversion(sale.id) if each.parent_id]
+        approvals.deny(line, by=acting(cast.manager), reason="No.")
+        second_looks.ask(ana, line, words="Please.", by=COMMAND)
+        other, line_id = acting(make_staff("Mo Other", "manager", cast.north)), line.id
+
+    def grants_it() -> None:
+        with transaction():
+            second_looks.grant(get_reward(line_id), by=other, reason="Yes.")
+
+    answer = while_open(partial(give_back, cast.north.id, sale.external_id, 10_000), grants_it)
+    assert isinstance(answer, second_looks.NotDenied)
+    with transaction(read_only=True):
+        (whole, *_below) = rewards_of_conversion(sale.id)
+        assert (worth(whole), proof.problems()) == (0, [])
+
+
+def test_a_stopped_payout_with_a_disputed_sale_is_not_sent_again(
+    cast: Cast, ana: Membership, stripe: LocalStripe
+) -> None:
+    stripe_account(ana, stripe)
+    sale = sell(cast)
+    approve(cast, sale)
+    with at(now() + timedelta(days=32)):
+        (payout_id,) = reserved_payouts(cast.programme, cast.finance)
+        review(sale, "du_1")
+        with transaction():
+            payout = payout_decisions.get_payout(payout_id)
+            payout.state = "held"
+            with pytest.raises(payout_decisions.StillOpen):
+                payout_decisions.retry(payout, by=acting(cast.finance))
