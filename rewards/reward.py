@@ -25,6 +25,8 @@ Kind = Literal["earned", "points", "clawback", "restored", "carry"]
 State = Literal[
     "pending", "approvable", "approved", "in_payout", "paid", "held", "denied", "reversed", "credited"
 ]
+DISPUTED = "The payment is disputed at the bank"
+"""how the reason begins of what is held for a dispute"""
 MILESTONE, FALLEN = "milestone:", "fallen:"
 """how the grant key of a milestone's reward begins: while it stands, and after it was taken back"""
 GIVES: tuple[Kind, ...] = ("earned", "restored")
@@ -95,6 +97,11 @@ class Reward(SQLModel, table=True):
     def amount(self) -> Money:
         """What the line stands for now."""
         return Money(self.amount_minor, self.currency)
+
+    @property
+    def is_disputed(self) -> bool:
+        """Whether it is held because the buyer's bank has been asked to take the payment back."""
+        return self.state == "held" and self.state_reason.startswith(DISPUTED)
 
     @property
     def for_milestone(self) -> bool:

@@ -153,7 +153,7 @@ def rows(rewards: Sequence[Reward]) -> list[Row]:
     """What the page shows of each."""
     people = _people({each.membership_id for each in rewards})
     programmes = {each.id: each for each in _all(Programme, {each.programme_id for each in rewards})}
-    orders = {each.id: each for each in _all(Conversion, {each.conversion_id for each in rewards})}
+    orders = orders_of(rewards)
     cases = {(each.conversion_id, each.membership_id): each for each in cases_of(list(orders))}
     return [
         Row(
@@ -167,6 +167,11 @@ def rows(rewards: Sequence[Reward]) -> list[Row]:
         )
         for each in rewards
     ]
+
+
+def orders_of(rewards: Sequence[Reward]) -> dict[str, Conversion]:
+    """The conversions behind rewards, by their ids."""
+    return {each.id: each for each in _all(Conversion, {each.conversion_id for each in rewards})}
 
 
 def _people(membership_ids: set[str]) -> dict[str, tuple[int, str]]:

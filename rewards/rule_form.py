@@ -1,5 +1,7 @@
 """The form of a rule: what is typed as the terms of a version, and a version as what would have been typed for it."""
 
+import hashlib
+import hmac
 import re
 from collections.abc import Collection, Iterable
 from decimal import Decimal
@@ -11,6 +13,7 @@ from advocates.tiers import tiers_of
 from core.errors import Invalid
 from core.inputs import PRINTABLE, Input, Key, Line, Paragraphs, Sum
 from core.money import POINTS, Money, to_minor
+from core.settings import settings
 from hub.programmes import Programme
 from rewards.rules import rules
 from rewards.rules.conditions import (
@@ -36,7 +39,9 @@ class NewVersion(Input):
 
     act: Literal["show", "begin"] = "show"
     seen: int | None = Field(default=None, ge=0, le=1_000_000)
-    """the version that was in force when the effect was shown; nothing is begun that was not shown"""
+    """the version that was in force when the effect was shown"""
+    shown: str = Field(default="", max_length=64)
+    """what was shown, signed: nothing is begun that was not shown"""
     programme_id: Line
     trigger: Trigger
     pays: Literal["percent", "money", "points"]
@@ -62,9 +67,18 @@ class NewVersion(Input):
     customer_credit: Sum = Decimal(0)
 
     @property
+    def as_shown(self) -> str:
+        """What an effect was shown of: these very terms, signed, beside the version that was in force then."""
+        said = self.model_dump_json(exclude={"act", "seen", "shown"}).replace(
+            "\\r\\n", "\\n"
+        )  # as browsers like
+        return hmac.new(settings().secret.encode(), b"rule\0" + said.encode(), hashlib.sha256).hexdigest()
+
+    @property
     def typed(self) -> list[tuple[str, object]]:
         """Field and value, to be posted again."""
-        single = [(name, value) for name, value in self if name not in {"act", "seen", "without"} and value]
+        beside = {"act", "seen", "shown", "without"}
+        single = [(name, value) for name, value in self if name not in beside and value]
         return [*single, *(("without", each) for each in self.without)]
 
 

@@ -71,7 +71,7 @@ def change_rule() -> ResponseReturnValue:
     authorize(actor, MANAGE, programme.unit_id)
     terms = terms_of(wanted, programme, country_names.CODES)
     before = [each for each in rules.rules_at(programme.id, wanted.trigger, now()) if each.pays == terms.pays]
-    if wanted.act == "show" or wanted.seen is None:
+    if wanted.act == "show" or wanted.seen is None or wanted.shown != wanted.as_shown:
         effect = effect_of(programme, wanted.trigger, terms)
         return render_template(
             "console/rewards/rule_effect.html",

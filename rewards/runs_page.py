@@ -13,7 +13,7 @@ from core.clock import now
 from core.db import session
 from core.inputs import Input
 from hub.programmes import get_programme
-from rewards import payouts_page
+from rewards import payouts_page, rewards_page
 from rewards.payouts import bank_files, payout_calendar, payout_decisions, payout_preview, payouts
 from rewards.payouts.runs import PayoutAttempt
 from rewards.payouts_page import get_run
@@ -130,7 +130,8 @@ def payout_page(payout_id: str) -> str:
         run=get_run(payout.run_id),
         people=payouts_page.people_of({payout.membership_id}),
         attempts=session().exec(attempts.order_by(col(PayoutAttempt.number))).all(),
-        lines=session().exec(lines).all(),
+        lines=(found := session().exec(lines).all()),
+        orders=rewards_page.orders_of(found),
         may_run=actor.may("payout.run", payout.unit_id),
         form=Form(),
     )

@@ -108,6 +108,10 @@ class AttributionCandidate(SQLModel, table=True):
     verdict: str = Field(sa_type=Text)
 
 
+LOST_DISPUTE = "lost dispute"
+"""the reason of what a bank took back, told by Stripe"""
+
+
 class Refund(SQLModel, table=True):
     """Money given back on a sale."""
 
@@ -134,6 +138,11 @@ class Refund(SQLModel, table=True):
     received_at: datetime = moment(now)
     brought_by: str = Field(default="", sa_type=Text)
     answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
+
+    @property
+    def by_dispute(self) -> bool:
+        """Whether the buyer's bank took it back: nobody refunded it."""
+        return self.reason == LOST_DISPUTE
 
 
 class RefundShare(SQLModel, table=True):

@@ -42,6 +42,7 @@ from rewards.payouts.owed import owed_in, verdicts
 from rewards.payouts.providers import PAID, carrier_of
 from rewards.payouts.runs import Payout, PayoutRun, PayoutSkip
 from rewards.reward import Reward
+from rewards.taking_back import write_offs
 from rewards.tax.tax_gate import count_alone
 
 ADVOCATES = 5_000
@@ -112,6 +113,7 @@ def _waits(made: PayoutRun) -> ColumnElement[bool]:
 def _pay(step: _Step) -> None:
     count_alone(step.programme)
     _settle(step, _locked(step))
+    write_offs.end_within((col(Reward.run_id) == step.made.id) & step.has(Reward.membership_id))
     _carry(step)
     _reserve(step)
 

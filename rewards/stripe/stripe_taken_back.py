@@ -9,6 +9,7 @@ from core.clock import now
 from core.db import session, transaction
 from core.money import Money
 from referrals.conversions import conversions, refunds, same_order
+from referrals.conversions.conversion_rows import LOST_DISPUTE
 from referrals.conversions.conversions import Conversion, NewRefund, Refund
 from referrals.conversions.refunds import RefundDiffers
 from rewards.stripe import stripe_facts, stripe_gateway
@@ -48,13 +49,20 @@ def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str
     charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
     missing = gone - sale.refunded_minor
     if missing > 0:
-        _take(sale, charged, missing, "lost dispute" if charged.lost else "refunded at Stripe", at)
+        _take(sale, charged, missing, _why(charges), at)
         return f"{missing} {sale.currency} taken off"
     surplus = min(_taken_by_us(sale), -missing)  # what a shop told is the shop's to take back
     if surplus > 0:
         _give_again(sale, charged, surplus, at)
         return f"{surplus} {sale.currency} given again"
     return "nothing to take off"
+
+
+def _why(charges: Sequence[Charged]) -> str:
+    lost, refunded = (any(getattr(each, name) for each in charges) for name in ("lost", "refunded"))
+    if lost:
+        return "lost dispute and refunds at Stripe" if refunded else LOST_DISPUTE
+    return "refunded at Stripe"
 
 
 def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:

@@ -13,10 +13,9 @@ from core.access import Actor
 from core.db import run, session
 from referrals.conversions.conversion_rows import Conversion, lock
 from rewards.approvals import holds
-from rewards.reward import GIVES, UNDECIDED, Reward, rewards_of_conversion
+from rewards.reward import DISPUTED, GIVES, UNDECIDED, Reward, rewards_of_conversion
 from rewards.taking_back.below import cancels_out
 
-WHY = "The payment is disputed at the bank"
 STRIPE = Actor("system", "stripe", "Stripe")
 
 
@@ -37,7 +36,7 @@ def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
     """
     lock(session().get_one(Conversion, conversion_id))
     if open_disputes:
-        words = f"{WHY} ({', '.join(open_disputes)})."
+        words = f"{DISPUTED} ({', '.join(open_disputes)})."
         known = session().get(DisputedSale, conversion_id)
         if known is not None and known.words == words:
             return

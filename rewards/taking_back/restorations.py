@@ -59,7 +59,7 @@ def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
     session().flush()
     if line is not None and not forgiven:
         write_offs.end(line, by=RULE)
-        key, says = f"restored:{refund.id}:{reward.id}", _says(Money(by_line, reward.currency))
+        key, says = f"restored:{refund.id}:{reward.id}", _says(Money(by_line, reward.currency), refund)
         add_below(reward, by_line, grant_key=key, says=says, base_minor=refund.amount_minor)
     if rest:
         _give_open(reward, Money(rest, reward.currency), refund)
@@ -67,8 +67,9 @@ def _restore(reversal: RewardReversal, refund: Refund) -> Reward | None:
     return reward
 
 
-def _says(given: Money) -> str:
-    return f"the refund came back: {given.format()} given again"
+def _says(given: Money, refund: Refund) -> str:
+    what = "the dispute was won after all" if refund.by_dispute else "the refund came back"
+    return f"{what}: {given.format()} given again"
 
 
 def _was_used_up(reward: Reward) -> bool:
@@ -79,11 +80,11 @@ def _was_used_up(reward: Reward) -> bool:
 def _give_open(reward: Reward, given: Money, refund: Refund) -> None:
     """What was taken before anybody decided about it waits for a decision again."""
     if reward.state in UNDECIDED or _was_used_up(reward):
-        _grow(reward, given, refund, _says(given))
+        _grow(reward, given, refund, _says(given, refund))
     else:
         key = f"restored-open:{refund.id}:{reward.id}"
         line = add_below(
-            reward, given.amount_minor, grant_key=key, says=_says(given), base_minor=refund.amount_minor, to_approve=True
+            reward, given.amount_minor, grant_key=key, says=_says(given, refund), base_minor=refund.amount_minor, to_approve=True
         )  # fmt: skip
         if line.state == "approvable":
             ask_first(line)

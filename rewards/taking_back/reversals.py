@@ -88,7 +88,8 @@ def lock(reward: Reward) -> None:
 def _why_taken(taken: Money, refund: Refund, conversion: Conversion) -> str:
     given_back = Money(refund.amount_minor, conversion.currency).format()
     whole = Money(conversion.amount_minor, conversion.currency).format()
-    return f"{given_back} of {whole} was refunded: {taken.format()} taken back"
+    how = "was taken back by the buyer's bank" if refund.by_dispute else "was refunded"
+    return f"{given_back} of {whole} {how}: {taken.format()} taken back"
 
 
 def may_stand_again(line: Reward) -> bool:

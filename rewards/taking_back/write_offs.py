@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Literal, get_args
 
-from sqlalchemy import Index, Text, update
+from sqlalchemy import ColumnElement, Index, Text, update
 from sqlmodel import Field, SQLModel, col, select
 
 from advocates.membership import get_membership
 from core import audit
-from core.access import Actor, authorize
+from core.access import RULE, Actor, authorize
 from core.clock import now
 from core.columns import key, moment, one_of, word
 from core.db import session, update_one
@@ -117,7 +117,7 @@ def refuse(reward: Reward, *, by: Actor) -> None:
 
 
 def end(reward: Reward, *, by: Actor) -> None:
-    """Nobody is asked any more: the line was given again. Nothing where nothing was asked."""
+    """Nobody is asked any more: the line was given again, or is offset. Nothing where nothing was asked."""
     asked = open_of(reward.id)
     if asked is not None:
         asked.state, asked.answered_by, asked.answered_at = "refused", by.id, now()
@@ -125,6 +125,13 @@ def end(reward: Reward, *, by: Actor) -> None:
         session().flush()
         actions.done(CONFIRM, reward.id, by=by)
         _note(reward, asked, "write_off.refused", by)
+
+
+def end_within(lines: ColumnElement[bool]) -> None:
+    """Nobody is asked any more about lines that a payout takes: they are offset by it."""
+    asked = select(Reward).join(WriteOff, col(WriteOff.reward_id) == col(Reward.id)).where(_open, lines)
+    for line in session().exec(asked).all():
+        end(line, by=RULE)
 
 
 def _answer(reward: Reward, state: State, by: Actor) -> WriteOff:

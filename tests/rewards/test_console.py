@@ -372,7 +372,7 @@ def test_everything_leaves_out_what_is_held_and_says_so(
     sign_in(client, cast.manager)
     shown = client.get("/console/rewards/all").text
     assert "1 reward to approve" in shown
-    assert "1 under review, €12.90" in shown
+    assert "1 held, €12.90" in shown
     digest = shown.partition('name="digest" value="')[2][:64]
     client.post("/console/rewards/all", data={"digest": digest})
     assert (state_of(held), state_of(free)) == ("held", "approved")

@@ -18,7 +18,7 @@ from core.clock import at, now
 from core.db import session, transaction
 from hub.programmes import Programme
 from rewards.grants import grant_for_conversion
-from rewards.rule_form import typed_for
+from rewards.rule_form import NewVersion, typed_for
 from rewards.rules import rules
 from rewards.rules.rules import RewardRule, Terms
 from tests.at_once import at_once
@@ -39,7 +39,13 @@ def begin(client: FlaskClient, asked: Mapping[str, object]) -> TestResponse:
     shown = client.post(PAGE, data={**asked, "act": "show"})
     seen = re.search(r'name="seen" value="(\d+)"', shown.text)
     assert seen is not None, shown.text
-    return client.post(PAGE, data={**asked, "act": "begin", "seen": seen[1]})
+    of = re.search(r'name="shown" value="(\w+)"', shown.text)
+    assert of is not None
+    return client.post(PAGE, data={**asked, "act": "begin", "seen": seen[1], "shown": of[1]})
+
+
+def as_shown(asked: Mapping[str, object]) -> str:
+    return NewVersion.model_validate({name: value for name, value in asked.items() if value != ""}).as_shown
 
 
 def says(programme: Programme, trigger: rules.Trigger = "sale") -> list[str]:
@@ -120,10 +126,11 @@ def test_programme_that_pays_nobody_has_no_rule_of_money(client: FlaskClient, ca
 
 
 def test_only_those_who_manage_the_programme_change_its_rules(app: Flask, cast: Cast) -> None:
+    body = {**typed(cast.programme), "shown": as_shown(typed(cast.programme))}
     answers = {
         person.name: (
             browser.get(PAGE).status_code,
-            browser.post(PAGE, data={**typed(cast.programme), "act": "begin", "seen": "0"}).status_code,
+            browser.post(PAGE, data={**body, "act": "begin", "seen": "0"}).status_code,
         )
         for person in (cast.stranger, cast.other_manager, cast.marketing, cast.finance, cast.manager)
         for browser in [sign_in(app.test_client(), person)]
@@ -171,9 +178,13 @@ def test_nothing_is_begun_that_was_not_shown_or_that_somebody_overtook(
     sign_in(client, cast.manager)
     unseen = client.post(PAGE, data={**typed(cast.programme), "act": "begin"})
     assert (unseen.status_code, "Nothing is saved yet" in unseen.text) == (200, True)
+    shown = as_shown(typed(cast.programme))
+    other = {**typed(cast.programme, value="77"), "act": "begin", "seen": "0", "shown": shown}
+    assert (client.post(PAGE, data=other).status_code, says(cast.programme)) == (200, [])
     assert begin(client, typed(cast.programme)).status_code == 303
     for _ in range(5):
-        again = client.post(PAGE, data={**typed(cast.programme, value="20"), "act": "begin", "seen": "0"})
+        dearer = typed(cast.programme, value="20")
+        again = client.post(PAGE, data={**dearer, "act": "begin", "seen": "0", "shown": as_shown(dearer)})
         assert again.status_code == 409
     assert "Somebody began another version since you looked" in again.text
     assert says(cast.programme) == ["10 % of each sale"]

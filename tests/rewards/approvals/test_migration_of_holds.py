@@ -6,7 +6,7 @@ from sqlalchemy import create_engine
 
 from migrations.run import upgrade
 from rewards.approvals.reviews import FAIR_WORDS
-from rewards.taking_back.disputed import WHY
+from rewards.reward import DISPUTED
 from tests.old_rows import put
 
 
@@ -16,10 +16,10 @@ def test_whatever_held_a_reward_before_holds_it_still(tmp_path: Path) -> None:
     engine = create_engine(url)
     held = {
         "by a person": ("I call her.", None),
-        "by a dispute": (f"{WHY} (dp_1).", None),
+        "by a dispute": (f"{DISPUTED} (dp_1).", None),
         "by a review": (FAIR_WORDS, ""),
         "by a person and a review": (FAIR_WORDS, "I call her."),
-        "by a dispute and a review": (FAIR_WORDS, f"{WHY} (dp_1)."),
+        "by a dispute and a review": (FAIR_WORDS, f"{DISPUTED} (dp_1)."),
     }
     with engine.begin() as connection:
         connection.exec_driver_sql("PRAGMA ignore_check_constraints = ON")
@@ -35,11 +35,11 @@ def test_whatever_held_a_reward_before_holds_it_still(tmp_path: Path) -> None:
         rows = connection.exec_driver_sql("SELECT reward_id, why, words FROM reward_hold").all()
     assert {tuple(each) for each in rows} == {
         ("by a person", "person", "I call her."),
-        ("by a dispute", "dispute", f"{WHY} (dp_1)."),
+        ("by a dispute", "dispute", f"{DISPUTED} (dp_1)."),
         ("by a review", "review", FAIR_WORDS),
         ("by a person and a review", "review", FAIR_WORDS),
         ("by a person and a review", "person", "I call her."),
         ("by a dispute and a review", "review", FAIR_WORDS),
-        ("by a dispute and a review", "dispute", f"{WHY} (dp_1)."),
+        ("by a dispute and a review", "dispute", f"{DISPUTED} (dp_1)."),
     }
     engine.dispose()
