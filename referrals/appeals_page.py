@@ -24,7 +24,7 @@ from referrals.fraud.fraud_cases import under_review
 from referrals.links.links import Link
 from rewards.explanations import name_of
 from rewards.reward import rewards_of_conversion
-from rewards.rules import rate_waits
+from rewards.rules import caps, rate_waits
 from web.forms import Form, read_form, read_query
 from web.signing_in import advocate, me, staff
 
@@ -63,6 +63,7 @@ def my_conversion(conversion_id: str) -> str:
         is_mine=conversion.membership_id == member.id,
         candidates=candidates,
         rate_wait=rate_waits.wait_of(conversion.id),
+        used_up=caps.used_up(conversion),
         rewards=mine,
         in_review=under_review(conversion.id) and conversion.membership_id == member.id,
         appeal=appeals.find_appeal(conversion.id, member.id),

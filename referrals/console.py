@@ -25,7 +25,7 @@ from referrals.fraud.fraud_cases import SEE, FraudCase, cases_of
 from referrals.links.links import Link
 from referrals.links.owners import has, members_named, owners_of
 from rewards.reward import rewards_of_conversion
-from rewards.rules import rate_waits
+from rewards.rules import caps, rate_waits
 from web.forms import read_query
 from web.signing_in import staff
 
@@ -77,6 +77,7 @@ def show_conversion(conversion_id: str) -> str:
         candidates=seen.candidates,
         cases=_cases_seen(conversion, actor),
         rate_wait=rate_waits.wait_of(conversion.id),
+        used_up=caps.used_up(conversion),
         waits_until=waits_until(conversion.id, conversion.received_at),
         refunds=refunds,
         may_settle=refused_refunds.wait_for(conversion, actor),

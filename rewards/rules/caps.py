@@ -8,17 +8,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Text, UniqueConstraint, update
+from sqlalchemy import CheckConstraint, ColumnElement, Text, UniqueConstraint, update
 from sqlmodel import Field, SQLModel, select
 
 from core import bulk
 from core.columns import key, minor, word
 from core.db import run, session
 from core.ids import new_id
-from core.money import Money
-from rewards.reward import NewReward
+from core.money import POINTS, Money
+from referrals.conversions.conversion_rows import Conversion
+from rewards.reward import NewReward, rewards_of_conversion
 from rewards.rules.conditions import cap_period_of
-from rewards.rules.rules import Version
+from rewards.rules.rules import Trigger, Version, in_force, name, versions_of
 
 Scope = tuple[str, str, str, str, str]
 """membership, trigger, pays, period, currency: a new version of a rule begins no new cap"""
@@ -83,6 +84,29 @@ def left_of(rule: Version, used_minor: int) -> int:
     return max(0, rule.conditions.cap_minor - used_minor)
 
 
+def used_up(conversion: Conversion) -> list[str]:
+    """Why a conversion that somebody won earned nothing by a rule: all that it gives at most was used, as sentences."""
+    member, programme = conversion.membership_id, conversion.programme_id
+    if member is None or programme is None:
+        return []
+    rewards = rewards_of_conversion(conversion.id)
+    paid = {"points" if each.currency == POINTS else "money" for each in rewards if not each.for_milestone}
+    triggers: tuple[Trigger, ...] = ("sale", "recurring") if conversion.kind == "sale" else ("lead",)
+    at, versions = conversion.occurred_at, versions_of([programme])[programme]
+    said = []
+    for rule in (each for trigger in triggers for each in in_force(versions, trigger, at)):
+        scope = scope_of(member, rule.cap_currency, at, rule)
+        if scope is None or rule.pays in paid:
+            continue
+        used = session().exec(select(CapUse.used_minor).where(*_mine(scope))).first()
+        if used is not None and not left_of(rule, used):
+            most = Money(rule.conditions.cap_minor, rule.cap_currency).format()
+            said.append(
+                f"Nothing by the {name(rule)}: it gives at most {most} a {rule.conditions.cap_period}, which was used up."
+            )
+    return said
+
+
 def leave(rewards: Iterable[NewReward], rules: Mapping[str, Version], used_minor: int) -> int:
     """Shorten rewards of one scope to what is left of their caps, and say so; answers what is used then."""
     for each in rewards:
@@ -102,8 +126,12 @@ def leave(rewards: Iterable[NewReward], rules: Mapping[str, Version], used_minor
 def _take(scope: Scope, rewards: Sequence[NewReward], rules: Mapping[str, Version]) -> None:
     """Lock what is used of a cap until the commit, then take of what is left."""
     bulk.store_new(CapUse, [_NewUse(new_id(), *scope)])
-    names = ("membership_id", "trigger", "pays", "period", "currency")
-    mine = [getattr(CapUse, name) == value for name, value in zip(names, scope, strict=True)]
+    mine = _mine(scope)
     run(update(CapUse).where(*mine).values(used_minor=CapUse.used_minor))
     used = session().exec(select(CapUse.used_minor).where(*mine)).one()
     run(update(CapUse).where(*mine).values(used_minor=leave(rewards, rules, used)))
+
+
+def _mine(scope: Scope) -> list[ColumnElement[bool]]:
+    names = ("membership_id", "trigger", "pays", "period", "currency")
+    return [getattr(CapUse, each) == value for each, value in zip(names, scope, strict=True)]

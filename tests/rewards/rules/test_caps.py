@@ -3,18 +3,21 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+from flask.testing import FlaskClient
 from sqlmodel import col, func, select
 
 from core.access import COMMAND
 from core.clock import now
 from core.db import session, transaction
+from core.people import get_person
 from rewards import grants
 from rewards.grants import Reward
 from rewards.ledger import proof
 from rewards.rules import rules
 from rewards.rules.conditions import Conditions
 from rewards.rules.rules import Terms
-from tests.factories import Cast, make_advocate
+from tests.factories import Cast, make_advocate, sign_in
+from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.stories import LONG_AGO, refund, sale
 
 
@@ -88,3 +91,24 @@ def test_two_at_once_never_exceed_the_cap(cast: Cast) -> None:
         assert total == 2_500
         assert sorted(amounts(ana.id)) == [500, 1_000, 1_000]
         assert proof.problems() == []
+
+
+def test_a_sale_that_the_cap_leaves_nothing_of_says_so_to_staff_and_to_its_advocate(
+    client: FlaskClient, cast: Cast
+) -> None:
+    with transaction():
+        capped_rule(cast)
+        ana = make_earner(cast.programme)
+        make_link(ana, "ana")
+        for _ in range(2):
+            bring(cast.north.id, code="ana", amount_minor=12_500)
+        nothing, yen = (
+            bring(cast.north.id, code="ana", amount_minor=10_000, currency=each) for each in ("EUR", "JPY")
+        )
+        person = get_person(ana.person_id)
+    says = "Nothing by the sale rule, version 1: it gives at most €25.00 a year, which was used up."
+    sign_in(client, cast.manager)
+    assert says in client.get(f"/console/conversions/{nothing.id}").text
+    assert says not in client.get(f"/console/conversions/{yen.id}").text
+    sign_in(client, person)
+    assert says in client.get(f"/portal/conversions/{nothing.id}").text

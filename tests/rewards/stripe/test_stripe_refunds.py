@@ -74,10 +74,17 @@ def test_a_lost_dispute_takes_back_once_and_an_open_one_only_holds(
     for kind in ("charge.dispute.closed", "charge.dispute.closed"):
         told(kind, dispute)
     assert (refunds(), earned(sale), _states(sale)) == ([(12_900, "applied")], 0, ["reversed"])
+    assert "€129.00 of €129.00 was taken back by the buyer's bank: €12.90 taken back" in _said(sale)
     stripe.order(f"disputes/{dispute['id']}/close", status="won")
     assert told("charge.dispute.funds_reinstated", dispute) == "12900 EUR given again"
     assert told("charge.dispute.funds_reinstated", dispute) == "nothing to take off"
     assert (refunds(), earned(sale), _states(sale)) == ([(12_900, "came_back")], 1_290, ["pending"])
+    assert _said(sale).endswith("the dispute was won after all: €12.90 given again")
+
+
+def _said(sale: Conversion) -> str:
+    with transaction(read_only=True):
+        return rewards_of_conversion(sale.id)[0].arithmetic
 
 
 @pytest.mark.parametrize("kind", ["refund.failed", "refund.updated", "charge.refund.updated"])
