@@ -60,6 +60,7 @@ def verdicts(programme: Programme) -> Mapping[str, Skip]:
     said: dict[str, Skip] = {
         "negative": Skip("negative", more),
         "nothing": Skip("nothing_left", "There is nothing left to pay out."),
+        "tiny": Skip("below_minimum", "Less than can be paid out in this currency: carried over."),
         "small": Skip("below_minimum", f"Below the minimum of {least}: carried over."),
     }
     said |= {each: Skip(*why) for each, why in carrier_of(programme).why_not.items()}
@@ -90,7 +91,8 @@ def owed_in(lines: ColumnElement[bool], programme: Programme) -> Select[Any]:
     asks_for_forms = programme.tax_forms != "never"
     verdict = case(
         (of.amount < 0, "negative"),
-        (payable <= 0, "nothing"),
+        (of.amount == 0, "nothing"),
+        (payable <= 0, "tiny"),
         (small, "small"),
         *([tax_gate.closed(programme, of.currency, payable)] if asks_for_forms else []),
         *carrier.verdicts,

@@ -99,7 +99,7 @@ def _in_kind(perk: Perk, paid_in: str, currency: ColumnElement[str]) -> Provider
         destination=literal(perk.id),
         verdicts=[(currency.is_distinct_from(paid_in), literal("currency")), (true(), literal(PAID))],
         why_not={
-            "nothing": ("nothing_left", f"{perk.name} stands for {worth}: less is carried over."),
+            "tiny": ("nothing_left", f"{perk.name} stands for {worth}: less is carried over."),
             "currency": ("no_account", f"This programme gives {perk.name} for {paid_in} only."),
         },
     )
