@@ -129,9 +129,10 @@ def end(reward: Reward, *, by: Actor) -> None:
 
 def end_within(lines: ColumnElement[bool]) -> None:
     """Nobody is asked any more about lines that a payout takes: they are offset by it."""
-    asked = select(Reward).join(WriteOff, col(WriteOff.reward_id) == col(Reward.id)).where(_open, lines)
-    for line in session().exec(asked).all():
-        end(line, by=RULE)
+    asked = session().exec(select(WriteOff.reward_id).where(_open)).all()  # few, if any: the lines are many
+    if asked:
+        for line in session().exec(select(Reward).where(col(Reward.id).in_(asked), lines)).all():
+            end(line, by=RULE)
 
 
 def _answer(reward: Reward, state: State, by: Actor) -> WriteOff:
