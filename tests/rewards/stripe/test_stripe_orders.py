@@ -217,7 +217,7 @@ def test_the_next_orders_of_a_customer_who_waits_wait_at_stripe_too(
     assert told("invoice.paid", stripe.order(f"subscriptions/{paid['subscription']}/renew")).startswith(
         "recorded"
     )
-    with at(now() - timedelta(hours=1)), transaction():  # told late, but there at the sale, however slow all this is
+    with at(now() - timedelta(hours=1)), transaction():  # told late, but there at the sale
         make_link(make_earner(cast.programme, "La Ter"), "later")
     for minutes in (11, 12):
         with at(now() + timedelta(minutes=minutes)):
