@@ -170,6 +170,15 @@ def stripe_account(membership: Membership, stripe: Ordered, *, onboarded: bool =
     return stripe_id
 
 
+def ready_advocate(programme: Programme) -> Membership:
+    """Earns a tenth of each sale and has an account that can be paid, as if just read from Stripe; opens its own transaction."""
+    with transaction():
+        percent_rule(programme)
+        made = make_advocate(programme)
+        ready_account(made)
+    return made
+
+
 def payable_advocate(programme: Programme, stripe: Ordered) -> Membership:
     """Earns a tenth of each sale and has an account at the local Stripe; opens its own transactions."""
     with transaction():

@@ -21,8 +21,8 @@ from tests.factories import Cast, acting, make_advocate, make_staff, sign_in
 from tests.rewards.stories import (
     approvable,
     approved,
-    percent_rule,
     ready_account,
+    ready_advocate,
     refund,
     reserved_payouts,
     seen,
@@ -33,11 +33,7 @@ LARGE = 2_000_000
 
 @pytest.fixture
 def ana(cast: Cast) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        made = make_advocate(cast.programme)
-        ready_account(made)
-        return made
+    return ready_advocate(cast.programme)
 
 
 def pick(reward_id: str) -> str:

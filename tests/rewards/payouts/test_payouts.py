@@ -18,16 +18,12 @@ from rewards.payouts import payout_preview, payouts
 from rewards.payouts.payout_decisions import PayoutNotFound
 from rewards.payouts.runs import Payout, PayoutRun, PayoutSkip
 from tests.factories import Cast, acting, make_advocate
-from tests.rewards.stories import approved, percent_rule, ready_account, refund
+from tests.rewards.stories import approved, ready_account, ready_advocate, refund
 
 
 @pytest.fixture
 def ana(cast: Cast) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        made = make_advocate(cast.programme)
-        ready_account(made)
-        return made
+    return ready_advocate(cast.programme)
 
 
 def next_month() -> datetime:

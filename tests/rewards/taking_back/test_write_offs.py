@@ -23,18 +23,14 @@ from rewards.reward import Reward
 from rewards.taking_back import write_offs
 from rewards.taking_back.write_offs import AskedAlready, NotAsked, NotOwed, SameHand, WhyNeeded
 from tests.at_once import at_once
-from tests.factories import Cast, acting, make_advocate, make_person, sign_in
+from tests.factories import Cast, acting, make_person, sign_in
 from tests.rewards.payouts.test_payouts import next_month
-from tests.rewards.stories import approved, percent_rule, ready_account, refund
+from tests.rewards.stories import approved, ready_advocate, refund
 
 
 @pytest.fixture
 def ana(cast: Cast) -> Membership:
-    with transaction():
-        percent_rule(cast.programme)
-        made = make_advocate(cast.programme)
-        ready_account(made)
-        return made
+    return ready_advocate(cast.programme)
 
 
 @pytest.fixture
