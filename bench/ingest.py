@@ -108,7 +108,7 @@ def _ingested(database: str, most: int, draw: Draw, *, first: int = SEGMENT) -> 
     """Write segment after segment as a web process would have, and ingest each as the clock does."""
     with _place(database) as folder:
         units = [new_id() for _ in range(UNITS)]
-        whose = [(new_id(), new_id(), units[number % UNITS]) for number in range(100_000)]
+        whose = [(units[number % UNITS], new_id(), new_id()) for number in range(100_000)]
         before, number = 0, first
         at_ms = now_ms()
         while before < most:
@@ -145,17 +145,8 @@ def _write(segment: Path, whose: Sequence[tuple[str, str, str]], links: list[int
     with segment.open("wb") as file:
         for number, link in enumerate(links):
             ms = at_ms + number // PER_MS
-            rest = (
-                DEVICES[number % 5],
-                f"code{link:06d}",
-                "",
-                f"{random.getrandbits(96):024x}",
-                REFERRERS[number % 5],
-                "",
-            )
-            record = ClickRecord(
-                new_click_id(ms), ms, *whose[link], day_since_1970(ms // DAY_MS), True, *rest
-            )
+            seen = DEVICES[number % 5], "", f"{random.getrandbits(96):024x}", REFERRERS[number % 5], ""
+            record = ClickRecord(*whose[link], day_since_1970(ms // DAY_MS), True, *seen, new_click_id(ms))
             file.write(line_of(fields_of(record)))
     return at_ms + len(links) // PER_MS + 1
 

@@ -15,6 +15,7 @@ from bench.servers import process, server
 from core import db
 from core.clock import now_ms
 from referrals.clicks import clicks, journal
+from referrals.clicks.click_ids import ms_of
 from referrals.clicks.clicks import Click
 
 MEBIBYTE = 1024 * 1024
@@ -61,7 +62,7 @@ def _look() -> Seen:
     sizes = [each.stat().st_size for each in journal.segments(clicks.folder()) if each.exists()]
     with db.transaction(read_only=True):
         newest = db.session().execute(select(func.max(Click.id))).scalar()
-        at_ms = db.session().get_one(Click, newest).occurred_ms if newest else now_ms()
+        at_ms = ms_of(newest) if newest else now_ms()
         return Seen(sum(sizes) / MEBIBYTE, clicks.journal_lag() / MEBIBYTE, (now_ms() - at_ms) / 1_000)
 
 

@@ -194,11 +194,16 @@ def brought_by(link_ids: Sequence[str]) -> dict[str, Brought]:
     }
 
 
-def show_click(click: Click) -> ShownClick:
-    """What is told of a click."""
+def show_clicks(clicks: Sequence[Click]) -> dict[str, ShownClick]:
+    """Click → what is told of it."""
+    codes = dict(_CODES.rows(each.link_id for each in clicks))
+    return {each.id: _shown_click(each, codes[each.link_id]) for each in clicks}
+
+
+def _shown_click(click: Click, code: str) -> ShownClick:
     flags = click.flags.split(",") if click.flags else []
     return ShownClick(
-        id=click.id, code=click.code, occurred_at=click.occurred_at, counted=click.counted, flags=flags
+        id=click.id, code=code, occurred_at=click.occurred_at, counted=click.counted, flags=flags
     )
 
 

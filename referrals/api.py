@@ -1,7 +1,6 @@
 """Doors for machines: conversions and refunds in, links, clicks and conversions out."""
 
 from flask import Blueprint, Response, jsonify
-from sqlalchemy import false
 from sqlmodel import col, select
 
 from core.access import Actor
@@ -43,7 +42,7 @@ from referrals.conversions.refunds_in import (
     RefundOfLead,
     RefundOfSeveral,
 )
-from referrals.conversions.seen import conversions_in, refunds_seen, seen_link
+from referrals.conversions.seen import clicks_seen, conversions_in, refunds_seen, seen_link
 from referrals.links.links import Link, LinkNotFound
 from rewards.together import take_with_others
 from rewards.told import BatchResult, ToldConversion, take_all
@@ -175,7 +174,7 @@ def show_link(actor: Actor, _query: NoQuery, code: str) -> Response:
 def list_clicks(actor: Actor, query: ClickListing) -> Response:
     """Every recorded click of the key's units, flagged ones too, the newest first."""
     units = units_with_links(actor.units_for("clicks:read"))
-    theirs = col(Click.unit_id).in_(units) if units else false()
-    wanted = narrow_clicks(select(Click).where(theirs), query)
+    wanted = narrow_clicks(select(Click).where(clicks_seen(units)), query)
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)
-    return listed(page, answers.show_click)
+    shown = answers.show_clicks(page.items)
+    return listed(page, lambda click: shown[click.id])

@@ -34,6 +34,14 @@ def _of_time(at_ms: int) -> str:
     return "".join(_PAIRS[at_ms >> shift & 1023] for shift in range(40, -1, -10))
 
 
+def ms_of(click_id: str) -> int:
+    """When a click was, as its id says, in milliseconds since 1970."""
+    ms = 0
+    for digit in click_id[:10]:
+        ms = ms * 32 + _DIGITS.index(digit)
+    return ms
+
+
 def first_click_id(at: datetime) -> str:
     """The lowest id that a click of this moment or later can have; before 1970 the lowest there is."""
     bits = max(0, int(at.timestamp() * 1000)) << 80

@@ -31,12 +31,14 @@ from core.rollups import grow_selected, pile, table_of
 from core.settings import settings
 from hub import metrics
 from referrals.clicks import journal, link_days, link_referrers, lost_clicks
-from referrals.clicks.journal_lines import COLUMNS, Counted, Piece, by_referrer, counted, id_of
+from referrals.clicks.click_ids import ms_of
+from referrals.clicks.journal_lines import COLUMNS, Counted, Piece, by_referrer, counted, id_of, stored
+from referrals.links.links import Link
 
 log = structlog.get_logger()
 
 # Wide enough that the sums of one advocate are written once for many clicks, short enough that others may write in between.
-BATCH = 40_000
+BATCH = 50_000
 BATCHES_PER_SEGMENT = 200
 CHUNK = 500
 _COPY = f"COPY click ({', '.join(COLUMNS)}) FROM STDIN"
@@ -45,7 +47,7 @@ _INSERT = f"INSERT INTO click ({', '.join(COLUMNS)}) VALUES ({_VALUES}) ON CONFL
 _TAKEN = Table(
     "taken_click",
     MetaData(),
-    *(Column("link_id", Text), Column("membership_id", Text), Column("unit_id", Text)),
+    *(Column("unit_id", Text), Column("membership_id", Text), Column("link_id", Text)),
     *(Column("day", Integer), Column("handheld", Integer), Column("clicks", BigInteger)),
 )
 """the counted clicks of a batch, while it is taken in"""
@@ -60,12 +62,9 @@ class Click(SQLModel, table=True):
     __table_args__ = {"sqlite_with_rowid": False}
 
     id: str = Field(primary_key=True, sa_type=Text)
+    """says when it was"""
     link_id: str = Field(sa_type=Text)
-    code: str = Field(sa_type=Text)
-    membership_id: str = Field(sa_type=Text)
-    unit_id: str = Field(sa_type=Text)
-    occurred_ms: int = Field(sa_type=BigInteger)
-    """milliseconds since 1970"""
+    """says whose it is: what of a link that is, never changes"""
     day: int = Field(sa_type=Integer)
     """YYYYMMDD, UTC"""
     counted: bool
@@ -80,7 +79,7 @@ class Click(SQLModel, table=True):
     @property
     def occurred_at(self) -> datetime:
         """When it was."""
-        return moment_of(self.occurred_ms)
+        return moment_of(ms_of(self.id))
 
 
 class LinkTally(SQLModel, table=True):
@@ -150,15 +149,18 @@ def journal_lag() -> int:
 
 
 def facts() -> Select[Any]:
-    """(metric, member_id, unit_id, day, value) of every counted click; whether it earned is another question."""
+    """(metric, member_id, unit_id, day, value) of all counted clicks; whether they earned is another question."""
+    of = col(Click.link_id), col(Click.day)
+    counted = select_columns(*of, func.count().label("value")).where(col(Click.counted).is_(True))
+    days = counted.group_by(*of).subquery().c  # a link's at once: fewer than the clicks to find the links of
     columns: list[Any] = [
         literal("clicks").label("metric"),
-        col(Click.membership_id).label("member_id"),
-        col(Click.unit_id).label("unit_id"),
-        col(Click.day).label("day"),
-        literal(1).label("value"),
+        col(Link.membership_id).label("member_id"),
+        col(Link.unit_id).label("unit_id"),
+        days.day,
+        days.value,
     ]
-    return select_columns(*columns).where(col(Click.counted).is_(True))
+    return select_columns(*columns).where(col(Link.id) == days.link_id)
 
 
 def clicks_of_links(link_ids: Sequence[str]) -> dict[str, int]:
@@ -263,7 +265,7 @@ def _insert(records: Sequence[bytes]) -> bool:
     if dialect() == "postgresql":
         _copy(records)
         return True
-    lines = b"\n".join(records).decode().split("\n") if records else []
+    lines = b"\n".join(stored(records)).decode().split("\n") if records else []
     # The numbers among the texts become numbers by their columns' affinity.
     if driver.connection().executemany(_INSERT, map(str.split, lines, repeat("\t"))).rowcount != len(records):
         raise _SomeKnown
@@ -275,7 +277,7 @@ def _copy(records: Sequence[bytes]) -> None:
 
     try:
         with driver.connection().cursor() as cursor, cursor.copy(_COPY) as copy:
-            copy.write(b"".join(each + b"\n" for each in records))
+            copy.write(b"\n".join([*stored(records), b""]))
     except UniqueViolation:
         raise _SomeKnown from None
 

@@ -1,48 +1,50 @@
 """The lines of the click journal: what is in them, how they are checked, what sums are made by.
 
-A line is a record's CRC-32 and its fields, separated by tabs, in the order of `COLUMNS`, so that what stands behind the
-CRC is what PostgreSQL's COPY reads.
+A line is a record's CRC-32 and its fields, separated by tabs. Unit and member, which a click's link tells, are there for
+the sums; what stands behind them (`stored`) are the `COLUMNS` of the database, as PostgreSQL's COPY reads them.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from struct import pack
 from typing import NamedTuple
 from zlib import crc32
 
 _CRC = len("01234567\t")
-_START = re.compile(rb"[0-9a-f]{8}\t[0-9a-z]{26}\t")
+# It looks ahead only: the real start may lie within what looks like one.
+_START = re.compile(rb"(?=[0-9a-f]{8}\t[0-9a-z]{26}\t)")
 
 
 class ClickRecord(NamedTuple):
     """A click as the journal has it; the texts hold no tab and no line break.
 
-    What sums are made by stands together, behind fields of fixed length: see `counted`.
+    What sums are made by stands together, in fields of fixed length: see `counted`.
     """
 
-    id: str
-    occurred_ms: int
-    link_id: str
-    membership_id: str
     unit_id: str
+    membership_id: str
+    link_id: str
     day: int
     counted: bool
     device: str
-    code: str
     flags: str
     visitor_hash: str
     referrer_host: str
     country: str
+    id: str
 
 
-COLUMNS = ClickRecord._fields
-_TABS = len(COLUMNS) - 1
+COLUMNS = ClickRecord._fields[2:]
+_TABS = len(ClickRecord._fields) - 1
+_TABS_BEFORE = 12
 _ID = 26
-_WHOSE = slice(_ID + 1 + 13 + 1, _ID + 1 + 13 + 1 + 3 * (_ID + 1) + 8 + 1 + 1 + 1 + 1)
-_LINK = slice(_WHOSE.start, _WHOSE.start + _ID)
-_COUNTED = _WHOSE.stop - 3
-_IN_PIECE = _COUNTED - _WHOSE.start
+_DAY = len("20261231")
+_LINK = slice(2 * (_ID + 1), 3 * (_ID + 1) - 1)
+_COUNTED = _LINK.stop + 1 + _DAY + 1
+_DEVICE = _COUNTED + 2
+_WHOSE = slice(_DEVICE + 1)
 _AS_COUNTED = ord("1")
 
 
@@ -61,9 +63,9 @@ class Piece:
 class Counted(NamedTuple):
     """Counted clicks that are of one sum."""
 
-    link_id: str
-    membership_id: str
     unit_id: str
+    membership_id: str
+    link_id: str
     day: int
     handheld: int
     """1 from a phone or a tablet, else 0"""
@@ -83,17 +85,23 @@ def fields_of(record: ClickRecord) -> str:
 
 def id_of(record: bytes) -> str:
     """The click's id."""
-    return record[:_ID].decode()
+    return record[-_ID:].decode()
+
+
+def stored(records: Sequence[bytes]) -> list[bytes]:
+    """What the database has of each: its `COLUMNS`, separated by tabs."""
+    begin = _LINK.start
+    return [each[begin:] for each in records]
 
 
 def counted(records: Sequence[bytes]) -> list[Counted]:
-    """The clicks that count, summed: cut out as one piece, since this is done for every click, and sorted by link.
+    """The clicks that count, summed: cut out as one piece, since this is done for every click, and sorted by member.
 
     The piece ends with the first letter of the device, which tells phones and tablets from the rest.
     """
     pieces = Counter([each[_WHOSE] for each in records])
     told = sorted(
-        (piece.decode(), number) for piece, number in pieces.items() if piece[_IN_PIECE] == _AS_COUNTED
+        (piece.decode(), number) for piece, number in pieces.items() if piece[_COUNTED] == _AS_COUNTED
     )
     return [
         Counted(
@@ -109,7 +117,7 @@ def by_referrer(records: Sequence[bytes]) -> dict[tuple[str, str], int]:
         [
             each[_LINK] + host
             for each in records
-            if (host := each.rsplit(b"\t", 2)[1]) and each[_COUNTED] == _AS_COUNTED
+            if (host := each.rsplit(b"\t", 3)[1]) and each[_COUNTED] == _AS_COUNTED
         ]
     )
     return {(piece[:_ID].decode(), piece[_ID:].decode()): number for piece, number in pieces.items()}
@@ -121,9 +129,12 @@ def understood(lines: list[bytes], *, finished: bool) -> Piece:
     A line that fails its checksum is passed over only when nothing can complete it any more: a good line follows, or
     the writer is gone (`finished`).
     """
-    records = [text for line in lines if b"%08x" % crc32(text := line[_CRC:]) == line[: _CRC - 1]]
+    records = [line[_CRC:] for line in lines]
+    sums = (
+        pack(f">{len(records)}I", *map(crc32, records)).hex().encode()
+    )  # of all at once: half of what each by itself takes
     shaped = b"".join(records).count(b"\t") == _TABS * len(lines)
-    if shaped and len(records) == len(lines):  # as nearly always
+    if shaped and sums == b"".join([line[: _CRC - 1] for line in lines]):  # as nearly always
         return Piece(records, sum(map(len, lines)) + len(lines), 0)
     return _sorted_out(lines, finished=finished)
 
@@ -144,8 +155,17 @@ def _sorted_out(lines: list[bytes], *, finished: bool) -> Piece:
 
 def _record(line: bytes) -> bytes | None:
     text = line[_CRC:]
-    good = b"%08x\t" % crc32(text) == line[:_CRC] and text.count(b"\t") == _TABS
-    return text if good else None
+    if b"%08x\t" % crc32(text) != line[:_CRC]:
+        return None
+    tabs = text.count(b"\t")
+    return text if tabs == _TABS else _written_before(text) if tabs == _TABS_BEFORE else None
+
+
+def _written_before(text: bytes) -> bytes:
+    """A record as it was written before December 2026, when the database had more columns of a click."""
+    key, _ms, link, member, unit, day, *rest = text.split(b"\t")
+    counts, device, _code, flags, visitor, host, country = rest
+    return b"\t".join((unit, member, link, day, counts, device, flags, visitor, host, country, key))
 
 
 def _rescued(line: bytes) -> bytes | None:

@@ -188,7 +188,7 @@ def _known(rows: Iterable[Any]) -> Iterator[tuple[str, KnownLink]]:
             starts_ms if starts_ms > now_ms() else 0,
             NEVER_MS if row.ends_at is None else milliseconds(row.ends_at),
         )
-        yield row.code, KnownLink(f"{row.id}\t{row.membership_id}", way)
+        yield row.code, KnownLink(f"{row.membership_id}\t{row.id}", way)
 
 
 def milliseconds(moment: datetime) -> int:

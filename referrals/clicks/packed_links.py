@@ -29,7 +29,7 @@ class KnownLink(NamedTuple):
     """What the click path needs of a link."""
 
     whose: str
-    """link and member, as in a journal line"""
+    """member and link, as in a journal line"""
     way: Way
 
 

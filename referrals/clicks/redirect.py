@@ -78,7 +78,7 @@ class ClickPath:
     ) -> Iterable[bytes]:
         click_id = new_click_id(at_ms)
         private = environ.get("HTTP_SEC_GPC") == "1" or environ.get("HTTP_DNT") == "1"
-        line = self._line(environ, link, code, click_id, at_ms, private=private)
+        line = self._line(environ, link, click_id, at_ms, private=private)
         try:
             self.journal.append(line)
         except OSError as error:
@@ -95,7 +95,6 @@ class ClickPath:
         self,
         environ: WSGIEnvironment,
         link: KnownLink,
-        code: str,
         click_id: str,
         at_ms: int,
         *,
@@ -107,9 +106,9 @@ class ClickPath:
         flags = _flags(environ, device, private=private)
         counted = "1" if flags in {"", "private"} else "0"
         day = day_since_1970(at_ms // DAY_MS)
-        start = f"{click_id}\t{at_ms}\t{link.whose}\t{link.way.unit_id}\t{day}\t{counted}"
+        start = f"{link.way.unit_id}\t{link.whose}\t{day}\t{counted}"
         if private:
-            return line_of(f"{start}\t\t{code}\t{flags}\t\t\t")
+            return line_of(f"{start}\t\t{flags}\t\t\t\t{click_id}")
         salt = self.links.salt(day)
         address = client_address(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._hops
@@ -117,7 +116,7 @@ class ClickPath:
         visitor = visitor_hash(salt, address, agent) if salt else ""
         referrer = referrer_host(environ.get("HTTP_REFERER", "")[:LONGEST_REFERRER])
         country = self._country(environ)
-        return line_of(f"{start}\t{device}\t{code}\t{flags}\t{visitor}\t{referrer}\t{country}")
+        return line_of(f"{start}\t{device}\t{flags}\t{visitor}\t{referrer}\t{country}\t{click_id}")
 
     def _country(self, environ: WSGIEnvironment) -> str:
         """The visitor's country, if a proxy in front of us is trusted to tell it and does."""

@@ -1,11 +1,14 @@
-"""What somebody's units may see of conversions: those their shops brought, and those their programmes won."""
+"""What somebody's units may see: conversions that their shops brought or their programmes won, clicks on their links."""
 
-from sqlalchemy import ColumnElement, or_
+from collections.abc import Collection
+
+from sqlalchemy import ColumnElement, false, or_
 from sqlmodel import col, select
 
 from core.access import Actor, authorize
 from core.errors import NotFound
 from hub.programmes import Programme
+from referrals.clicks.clicks import Click
 from referrals.conversions.conversions import Conversion, Refund, get_conversion
 from referrals.links.links import Link, LinkNotFound, get_link
 
@@ -14,6 +17,13 @@ def conversions_in(unit_ids: frozenset[str]) -> ColumnElement[bool]:
     """The condition under which a conversion is one of these units'."""
     programmes = select(Programme.id).where(col(Programme.unit_id).in_(unit_ids))
     return or_(col(Conversion.unit_id).in_(unit_ids), col(Conversion.programme_id).in_(programmes))
+
+
+def clicks_seen(unit_ids: Collection[str]) -> ColumnElement[bool]:
+    """The condition under which a click is one of these units': it was on a link of theirs."""
+    theirs = col(Link.id) == col(Click.link_id), col(Link.unit_id).in_(unit_ids)
+    # A link is looked for only of a click that is looked at: a list of all their links would come first each time.
+    return select(Link.id).where(*theirs).correlate(Click).exists() if unit_ids else false()
 
 
 def refunds_seen(unit_ids: frozenset[str]) -> ColumnElement[bool]:

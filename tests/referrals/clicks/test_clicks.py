@@ -1,5 +1,4 @@
 import threading
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -14,7 +13,6 @@ from hub import metrics
 from referrals.clicks import clicks, journal, link_proof
 from referrals.clicks.clicks import Click, JournalOffset, LinkTally, ingest, journal_lag
 from referrals.clicks.journal_lines import ClickRecord, Piece, fields_of, line_of
-from referrals.clicks.link_table import milliseconds
 from referrals.clicks.lost_clicks import losses
 from referrals.links import link_figures
 from referrals.links.links import Link
@@ -30,10 +28,9 @@ def link(cast: Cast) -> Link:
 
 
 def records(link: Link, number: int, *, begin: int = 0) -> list[ClickRecord]:
-    at = now()
-    ms, day, whose = milliseconds(at), day_number(at), (link.id, link.membership_id, link.unit_id)
+    whose, day = (link.unit_id, link.membership_id, link.id), day_number(now())
     return [
-        ClickRecord(f"{each:026d}", ms, *whose, day, True, "", link.code, "", "", "", "")
+        ClickRecord(*whose, day, True, "", "", "", "", "", f"{each:026d}")
         for each in range(begin, begin + number)
     ]
 
@@ -285,7 +282,7 @@ def test_the_facts_name_each_member(cast: Cast, settings: Settings, link: Link) 
     ingest()
     with db.transaction(read_only=True):
         rows = db.session().execute(clicks.facts()).all()
-    assert Counter((row.member_id, row.unit_id) for row in rows) == {
+    assert {(row.member_id, row.unit_id): row.value for row in rows} == {
         (link.membership_id, cast.north.id): 3,
         (other.membership_id, cast.south.id): 2,
     }

@@ -11,10 +11,8 @@ from referrals.clicks.journal_lines import ClickRecord, Piece, fields_of, id_of,
 
 
 def record(number: int) -> ClickRecord:
-    whose = ("l" * 26, "m" * 26, "u" * 26)
-    return ClickRecord(
-        f"{number:026d}", 1_700_000_000_000 + number, *whose, 20_231_114, True, "", "ana", "", "", "", ""
-    )
+    whose = ("a" * 26, "b" * 26, "c" * 26)  # ids that look like sums
+    return ClickRecord(*whose, 20_231_114, True, "desktop", "", "", "shop.example", "de", f"{number:026d}")
 
 
 def line(number: int) -> bytes:
@@ -74,7 +72,7 @@ def test_a_torn_tail_waits_for_its_writer_and_is_left_behind_without_it(tmp_path
 
 
 def test_a_bad_line_is_passed_over_once_a_good_one_follows(tmp_path: Path) -> None:
-    bad = line(2).replace(b"ana", b"bob")
+    bad = line(2).replace(b"shop", b"spot")
     path = written(tmp_path, line(1) + bad)
     assert read(path, 0, finished=False, most=10).end == len(line(1))
     path = written(tmp_path, line(1) + bad + line(3))
@@ -82,9 +80,24 @@ def test_a_bad_line_is_passed_over_once_a_good_one_follows(tmp_path: Path) -> No
     assert (ids(piece), piece.end, piece.broken) == ([1, 3], path.stat().st_size, 1)
 
 
+def test_lines_of_the_version_before_are_read_beside_those_of_this_one(tmp_path: Path) -> None:
+    seen = ("c" * 26, "b" * 26, "a" * 26, "20231114", "1", "desktop", "ana", "", "", "shop.example", "de")
+    before = line_of("\t".join((f"{2:026d}", "1700000000002", *seen)))
+    path = written(tmp_path, line(1) + before + line(3))
+    assert read(path, 0, finished=False, most=10) == Piece(
+        [fields_of(record(each)).encode() for each in (1, 2, 3)], path.stat().st_size, 0
+    )
+
+
 def test_a_whole_record_behind_a_torn_one_is_found(tmp_path: Path) -> None:
     path = written(tmp_path, line(1)[:50] + line(2) + line(3))
     assert ids(read(path, 0, finished=False, most=10)) == [2, 3]
+
+
+@pytest.mark.parametrize("torn", range(1, len(line(1))))
+def test_wherever_a_record_is_torn_the_whole_one_behind_it_is_found(tmp_path: Path, torn: int) -> None:
+    path = written(tmp_path, line(1)[:torn] + line(2))
+    assert 2 in ids(read(path, 0, finished=True, most=10))
 
 
 def test_zeros_after_a_power_failure_are_left_behind(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from referrals.clicks import link_proof
 from referrals.clicks.clicks import LinkTally, ingest, store
 from referrals.clicks.journal_lines import ClickRecord, fields_of
 from referrals.clicks.link_days import LinkDay, clicks_by_day
-from referrals.clicks.link_table import milliseconds
 from referrals.links.links import Link
 from tests.factories import Cast
 from tests.referrals.stories import Visitors, make_earner, make_link
@@ -25,8 +24,9 @@ def link(cast: Cast) -> Link:
 
 
 def came(link: Link, number: int, at: datetime, *, device: str = "", counted: bool = True) -> bytes:
-    whose = (link.id, link.membership_id, link.unit_id, day_number(at), counted, device, link.code)
-    return fields_of(ClickRecord(f"{number:026d}", milliseconds(at), *whose, "", "", "", "")).encode()
+    whose = (link.unit_id, link.membership_id, link.id)
+    record = ClickRecord(*whose, day_number(at), counted, device, "", "", "", "", f"{number:026d}")
+    return fields_of(record).encode()
 
 
 def days_of(link: Link) -> dict[int, tuple[int, int]]:

@@ -12,7 +12,6 @@ from referrals.clicks import link_proof
 from referrals.clicks.clicks import ingest, store
 from referrals.clicks.journal_lines import ClickRecord, by_referrer, fields_of
 from referrals.clicks.link_referrers import MOST_SHOWN, LinkReferrer, Sources, sources_of
-from referrals.clicks.link_table import milliseconds
 from referrals.links.links import Link
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import Visitors, make_earner, make_link
@@ -27,8 +26,9 @@ def link(cast: Cast) -> Link:
 
 
 def came(link: Link, number: int, host: str, *, counted: bool = True) -> bytes:
-    whose = (link.id, link.membership_id, link.unit_id, day_number(NOON), counted, "desktop", link.code)
-    return fields_of(ClickRecord(f"{number:026d}", milliseconds(NOON), *whose, "", "", host, "de")).encode()
+    whose = (link.unit_id, link.membership_id, link.id)
+    record = ClickRecord(*whose, day_number(NOON), counted, "desktop", "", "", host, "de", f"{number:026d}")
+    return fields_of(record).encode()
 
 
 def sources(link: Link, clicks: int) -> Sources:

@@ -33,7 +33,7 @@ from referrals.clicks.visitor import (
     truncated,
     visitor_hash,
 )
-from referrals.links.links import end_link, get_link, programme_changed
+from referrals.links.links import Link, end_link, get_link, programme_changed
 from tests.factories import Cast
 from tests.referrals.stories import BROWSER, Visitors, make_earner, make_link
 
@@ -58,6 +58,11 @@ def stored(click_id: str) -> Click:
         return db.session().get_one(Click, click_id)
 
 
+def link_of(click: Click) -> str:
+    with db.transaction(read_only=True):
+        return db.session().get_one(Link, click.link_id).code
+
+
 def test_a_click_is_forwarded_with_its_token_in_address_and_cookie(visitors: Visitors, link: str) -> None:
     answer = visitors.click("ANA")
     assert answer.status == 302
@@ -80,7 +85,8 @@ def test_the_click_is_on_file_before_the_answer_and_in_the_database_after_ingest
     (written,) = journal.read(segment, 0, finished=False, most=9).records
     assert id_of(written) == answer.click_id
     click = stored(answer.click_id)
-    assert (click.code, click.counted, click.flags, click.device) == ("ana", True, "", "desktop")
+    assert (click.counted, click.flags, click.device) == (True, "", "desktop")
+    assert link_of(click) == "ana"
     assert click.referrer_host == "blog.example"
     assert len(click.visitor_hash) == 24
     assert abs(now() - click.occurred_at) < timedelta(seconds=10)
@@ -435,7 +441,7 @@ def test_what_a_sentence_leaves_behind_an_address_loses_no_visitor(
     visitors: Visitors, link: str, behind: str
 ) -> None:
     answer = visitors.click(f"{link}{behind}")
-    assert (answer.status, stored(answer.click_id).code) == (302, link)
+    assert (answer.status, link_of(stored(answer.click_id))) == (302, link)
 
 
 def test_a_page_that_was_followed_counts(visitors: Visitors, link: str) -> None:

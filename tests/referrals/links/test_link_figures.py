@@ -5,7 +5,6 @@ from core.clock import at, day_number, now
 from core.money import Money
 from referrals.clicks.clicks import store
 from referrals.clicks.journal_lines import ClickRecord, fields_of
-from referrals.clicks.link_table import milliseconds
 from referrals.links.link_figures import figures_of
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back, make_earner, make_link
@@ -17,11 +16,10 @@ def test_a_links_days_hold_clicks_conversions_and_what_is_left_of_the_revenue(ca
     with at(today - timedelta(days=40)), db.transaction():
         member = make_earner(cast.programme)
         link, other = make_link(member, "ana"), make_link(member, "other")
-        whose = (link.id, link.membership_id, link.unit_id, day_number(yesterday), True, "mobile", link.code)
+        whose = (link.unit_id, link.membership_id, link.id, day_number(yesterday))
         bring(cast.north.id, code="ana")  # too long ago for the first span
     with db.transaction():
-        ms = milliseconds(yesterday)
-        came = [ClickRecord(f"{n:026d}", ms, *whose, "", "", "", "") for n in range(3)]
+        came = [ClickRecord(*whose, True, "mobile", "", "", "", "", f"{n:026d}") for n in range(3)]
         store([fields_of(each).encode() for each in came])
         when = yesterday.isoformat()
         bring(cast.north.id, code="ana", external_id="a", occurred_at=when)

@@ -1,4 +1,4 @@
-"""The migration that came with days and look-alikes, and the one with referrers, over rows that were there before it."""
+"""The migrations that came with days and look-alikes, with referrers, with clicks that say their link only, over rows that were there before."""
 
 from pathlib import Path
 
@@ -39,7 +39,16 @@ def test_links_and_clicks_from_before_get_their_shapes_days_and_referrers(tmp_pa
         shapes = connection.execute(text("SELECT code_shape FROM link ORDER BY id")).scalars().all()
         days = connection.execute(text("SELECT * FROM link_day ORDER BY day")).all()
         hosts = connection.execute(text("SELECT * FROM link_referrer")).all()
+        clicks = connection.execute(
+            text("SELECT id, link_id, day, counted, device FROM click ORDER BY id")
+        ).all()
     engine.dispose()
     assert shapes == ["lllo", "lllo b", "ana"]
     assert [tuple(each) for each in days] == [("a", 20261101, 2, 1), ("a", 20261102, 1, 0)]
+    assert [tuple(each) for each in clicks] == [
+        ("0", "a", 20261101, 1, "mobile"),
+        ("1", "a", 20261101, 1, "desktop"),
+        ("2", "a", 20261102, 1, ""),
+        ("3", "a", 20261102, 0, "bot"),
+    ]
     assert [tuple(each) for each in hosts] == [("a", "news.example", 2)]
