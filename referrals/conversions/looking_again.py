@@ -130,10 +130,10 @@ def _settle(conversion_id: str) -> int:
         return _let_go(conversion_id)
     wanted = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion_id)
     candidates = list(session().exec(wanted.order_by(col(AttributionCandidate.position))))
-    known = _known_of(conversion, candidates)
-    if _was_won_elsewhere(conversion, known):
+    if same_order.won_elsewhere(conversion) is not None:
         _say(conversion, ELSEWHERE)
         return _let_go(conversion_id)
+    known = _known_of(conversion, candidates)
     candidates += _known_customer(conversion, candidates, known)
     decided = _decided(conversion, candidates, known)
     _note(candidates, decided)
@@ -223,14 +223,6 @@ def _known_customer(
     )
     session().add(made)
     return [made]
-
-
-def _was_won_elsewhere(conversion: Conversion, known: Known) -> bool:
-    """Whether the same order was told by a shop of a unit below or above, and is somebody's: there is one credit."""
-    return any(
-        each.is_meant_by(conversion) or each.is_told_by(conversion, frozenset({conversion.content_hash}))
-        for each in known.won_elsewhere(conversion.unit_id, conversion)
-    )
 
 
 def _decided(conversion: Conversion, candidates: Sequence[AttributionCandidate], known: Known) -> Attribution:

@@ -3,7 +3,7 @@
 The scoreboard moves on the days of the facts (the conversion's and its refunds'), so that it stays what they sum to.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,10 +26,14 @@ from hub.programmes import get_programme
 from referrals.conversions import conversions, refunds, split
 from referrals.conversions.attribution import Attribution
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+from referrals.conversions.same_order import one_at_a_time, won_elsewhere
 from referrals.conversions.split import WHOLE
 from referrals.conversions.won import Share, lost_by_all, members_of, shares_of
 from referrals.fraud.fraud_cases import FraudCase, get_case, under_review
 from referrals.fraud.fraud_traces import FraudTrace
+
+LOST = "not any more"
+"""how the verdict of a candidate begins that won before"""
 
 
 class Reassignment(SQLModel, table=True):
@@ -67,6 +71,10 @@ class UnderReview(Conflict):
     """A review of this conversion is open. Decide that first."""
 
 
+class WonElsewhere(Conflict):
+    """Another shop told the same order, and it was won there: there is one credit for an order."""
+
+
 class IsShared(Conflict):
     """This conversion is or was shared among several advocates, so it cannot be given to one of them here."""
 
@@ -76,11 +84,13 @@ def reassign(
 ) -> Reassignment:
     """Give a conversion to `to`, or to nobody; whoever had it loses it.
 
-    `why` is a sentence for the advocates concerned. Raises WinnerChanged, UnderReview, IsShared.
+    `why` is a sentence for the advocates concerned. Raises WinnerChanged, UnderReview, IsShared, WonElsewhere.
     """
     _lock(conversion)
     if to is not None and (conversion.shared or _was_shared(conversion.id)):
         raise IsShared
+    if to is not None and conversion.earning_unit_id is None and won_elsewhere(conversion) is not None:
+        raise WonElsewhere
     return _change(conversion, lambda: _give(conversion, to, link_id, why), why, by)
 
 
@@ -136,7 +146,12 @@ def _change(conversion: Conversion, change: Callable[[], None], why: str, by: Ac
 
 
 def _lock(conversion: Conversion) -> None:
-    """Hold the row and see it as it is; a refund at the same time comes before or after, never in between."""
+    """Hold the row and see it as it is; a refund at the same time comes before or after, never in between.
+
+    Of one that nobody ever won other shops may tell the same order just now: they come before or after as well.
+    """
+    if conversion.earning_unit_id is None:
+        one_at_a_time(conversion.external_id)
     same = update(Conversion).where(
         col(Conversion.id) == conversion.id,
         col(Conversion.membership_id).is_not_distinct_from(conversion.membership_id),
@@ -184,8 +199,11 @@ def _give(conversion: Conversion, to: Membership | None, link_id: str | None, wh
     conversion.reason = f"won: {why}" if to else f"nobody's: {why}"
     session().add(conversion)
     mine = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion.id)
-    for candidate in session().exec(mine.order_by(col(AttributionCandidate.position))).all():
-        _mark(candidate, conversion, why, keep_part=was_shared and candidate.won)
+    candidates = session().exec(mine.order_by(col(AttributionCandidate.position))).all()
+    winner = _winner(candidates, conversion)
+    for candidate in candidates:
+        keep_part = was_shared and candidate.won
+        _mark(candidate, conversion, why, wins=candidate is winner, keep_part=keep_part)
     _forget_traces(conversion)
 
 
@@ -239,17 +257,28 @@ def _forget_traces(conversion: Conversion) -> None:
     session().flush()
 
 
-def _mark(candidate: AttributionCandidate, conversion: Conversion, why: str, *, keep_part: bool) -> None:
-    """The candidate that was named by the winning link wins; one that won before says why no more.
+def _winner(
+    candidates: Sequence[AttributionCandidate], conversion: Conversion
+) -> AttributionCandidate | None:
+    """The candidate that was named by the winning link: of several the one that won before, else the latest."""
+    whose = conversion.membership_id, conversion.link_id
+    named = [
+        each for each in candidates if each.membership_id and (each.membership_id, each.link_id) == whose
+    ]
+    return max(named, key=lambda each: (each.verdict.startswith(("won", LOST)), each.at), default=None)
+
+
+def _mark(
+    candidate: AttributionCandidate, conversion: Conversion, why: str, *, wins: bool, keep_part: bool
+) -> None:
+    """The candidate that wins says why; one that won before says why no more.
 
     One that shared keeps what its part was: it may turn out that it was taken by mistake.
     """
-    gets = conversion.membership_id is not None and candidate.membership_id == conversion.membership_id
-    wins = gets and candidate.link_id == conversion.link_id
     if wins:
         candidate.verdict = f"won: {why} (first: {candidate.verdict})"
     elif candidate.won:
-        candidate.verdict = f"not any more: {why} (first: {candidate.verdict})"
+        candidate.verdict = f"{LOST}: {why} (first: {candidate.verdict})"
     candidate.won = wins
     if not keep_part:
         candidate.weight_basis_points = WHOLE if wins else 0

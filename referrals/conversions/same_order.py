@@ -101,6 +101,23 @@ def are_one(order: Conversion, other: Conversion) -> bool:
     return about == (other.kind, other.currency, other.amount_minor)
 
 
+def won_elsewhere(conversion: Conversion) -> Conversion | None:
+    """The same order as a shop of a unit below or above told it, won in this one's unit or below it: there is one credit."""
+    told = select(Conversion).where(
+        col(Conversion.unit_id).in_(related(conversion.unit_id)),
+        Conversion.external_id == conversion.external_id,
+        col(Conversion.earning_unit_id).in_(reach(conversion.unit_id)),
+    )
+    found = session().exec(told.order_by(col(Conversion.id)))
+    return next((each for each in found if _is_told_in(each, conversion)), None)
+
+
+def _is_told_in(won: Conversion, order: Conversion) -> bool:
+    """Whether two of one number are the same order: about the same sum, in the same words, or as Stripe tells it."""
+    by_stripe = won.brought_by == STRIPE and (won.kind, won.currency) == (order.kind, order.currency)
+    return are_one(order, won) or by_stripe or won.content_hash == order.content_hash
+
+
 def nobodys_twins(conversion: Conversion) -> list[Conversion]:
     """The same order as other shops told it that nobody won."""
     told = select(Conversion).where(

@@ -13,8 +13,12 @@ from core.clock import now
 from core.errors import Forbidden, NotFound, SpokesError
 from core.outbox import OutboxMessage
 from core.people import get_person
+from core.settings import Settings
 from hub import actions
 from hub.roles import give_role
+from referrals.clicks.click_ids import new_click_id
+from referrals.clicks.link_table import milliseconds
+from referrals.clicks.tokens import sign, signing_key
 from referrals.conversions import appeals, reassignment
 from referrals.conversions.appeals import (
     AlreadyAppealed,
@@ -26,12 +30,13 @@ from referrals.conversions.appeals import (
     ReasonNeeded,
 )
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
-from referrals.conversions.reassignment import IsShared, Reassignment
+from referrals.conversions.reassignment import IsShared, Reassignment, WonElsewhere
+from referrals.conversions.recording import ConversionDiffers
 from rewards.approvals import approvals
 from rewards.reward import Reward
 from rewards.rules import rules
 from rewards.rules.rules import Terms
-from tests.at_once import at_once
+from tests.at_once import at_once, while_open
 from tests.factories import Cast, acting, sign_in
 from tests.referrals.conversions.appealing import (
     acting_as,
@@ -241,3 +246,62 @@ def test_a_shared_conversion_is_not_given_to_one(cast: Cast, two: tuple[Membersh
             reassignment.reassign(found, bo, link_id=None, why="x", by=by)
     assert scores(ana)[1] + scores(bo)[1] == 12_900
     assert nothing_is_wrong()
+
+
+def unwon(cast: Cast) -> str:
+    """An order that the hub's shop told of Ana's link, an hour before that ran: nobody's."""
+    with db.transaction():
+        when = (now() - timedelta(hours=1)).isoformat()
+        return bring(cast.hub.id, COMMAND, external_id="o-1", code="ana", occurred_at=when).id
+
+
+def test_an_order_that_was_won_as_another_shop_told_it_is_not_granted_as_well(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = unwon(cast)
+    asked = ask(ana, order)
+    with db.transaction():
+        won = bring(cast.north.id, external_id="o-1", code="bob").id
+    with pytest.raises(WonElsewhere):
+        answer(cast, asked, who="hub_admin")
+    assert (money(ana, order), money(bo, won)) == ([], [("pending", 1_290)])
+    answer(cast, asked, "reject", who="hub_admin")
+
+
+def test_a_grant_and_the_same_order_as_another_shop_tells_it_are_one_after_the_other(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    order = unwon(cast)
+    asked = ask(ana, order)
+
+    def tell() -> None:
+        with db.transaction():
+            bring(cast.north.id, external_id="o-1", code="bob")
+
+    def grant() -> None:
+        appeals.grant(appeals.get_appeal(asked), by=acting(cast.hub_admin), reason="It was hers.")
+
+    told = while_open(grant, tell)
+    assert told is None or isinstance(told, ConversionDiffers)
+    assert (scores(ana)[0], scores(bo)[0]) == (1, 0)
+    assert nothing_is_wrong()
+
+
+def test_of_several_clicks_on_the_winning_link_one_wins_again(
+    cast: Cast, two: tuple[Membership, Membership], settings: Settings
+) -> None:
+    ana, _bo = two
+    times = [milliseconds(now() + timedelta(minutes=minute)) for minute in (1, 2)]
+    key = signing_key(settings.secret)
+    first, last = (sign(new_click_id(each), "ana", each, key) for each in times)
+    with db.transaction():
+        when = (now() + timedelta(hours=1)).isoformat()
+        order = bring(cast.north.id, click=last, clicks=[first], occurred_at=when)
+        reassignment.reassign(order, None, link_id=None, why="taken", by=acting(cast.manager))
+    answer(cast, ask(ana, order.id))
+    with db.transaction(read_only=True) as session:
+        mine = select(AttributionCandidate).where(AttributionCandidate.conversion_id == order.id)
+        won = [each for each in session.exec(mine) if each.won]
+    assert [(each.given, each.share_minor) for each in won] == [(last[:26], 12_900)]
