@@ -1,6 +1,7 @@
 """What comes from outside is read into models of its own before anything else sees it."""
 
 import re
+from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
 
@@ -67,7 +68,17 @@ Email = Annotated[str, StringConstraints(max_length=254), AfterValidator(_email)
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{1,39}$")]
 """A short name of ours, as in addresses."""
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
-Moment = AwareDatetime
+
+
+def _written_out(value: Any) -> Any:  # noqa: ANN401 - whatever was sent
+    """Refuse what pydantic would also take for a moment: seconds since 1970, a day alone, signs of other scripts."""
+    if isinstance(value, datetime) or (isinstance(value, str) and _MOMENT.match(value) and value.isascii()):
+        return value
+    raise ValueError("must be a text like 2026-11-02T10:15:00Z")
+
+
+_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}")
+Moment = Annotated[AwareDatetime, BeforeValidator(_written_out)]
 
 
 def _plain_number(value: Any) -> Any:  # noqa: ANN401 - whatever was sent

@@ -101,11 +101,11 @@ class TooManyDecimals(Invalid):
 
 
 def to_minor(major: Decimal, currency: str) -> int:
-    """A sum in the main unit as minor units, exact; raises TooManyDecimals."""
-    minor = major.scaleb(decimals(currency))
-    if minor != minor.to_integral_value():
+    """A sum in the main unit as minor units, exact; raises TooManyDecimals, also where they are zeros: 1.500 may be meant as 1,500."""
+    written = major.as_tuple().exponent
+    if not isinstance(written, int) or -written > decimals(currency):
         raise TooManyDecimals
-    return int(minor)
+    return int(major.scaleb(decimals(currency)))
 
 
 def require_currency(currency: str) -> str:

@@ -19,7 +19,7 @@ from core.db import session, transaction
 from hub.programmes import get_programme
 from hub.units import get_unit
 from referrals.clicks.packed_links import KnownLink, PackedLinks, Way
-from referrals.clicks.visitor import salts
+from referrals.clicks.visitor import forget_salts, salts
 from referrals.links.destinations import around_token
 from referrals.links.links import Link, utm_of
 
@@ -125,6 +125,7 @@ class LinkTable:
         if all(day in self._salts for day in days):
             return
         with _going_on("salts not ready"), transaction():
+            forget_salts()  # as the clock does, which may be stopped while visitors come
             self._salts = salts(*days)
 
     def _read_links(self) -> None:

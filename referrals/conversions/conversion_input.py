@@ -7,7 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     StrictBool,
     StrictInt,
@@ -30,12 +29,6 @@ EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = timedelta(days=1)
 
 
-def _text(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError("must be a text like 2026-11-02T10:15:00Z")  # noqa: TRY004 - pydantic wants a ValueError
-    return value
-
-
 def _plausible(value: datetime) -> datetime:
     if not EARLIEST <= value <= now() + LATEST:
         raise ValueError("must not be before 2000 or more than a day ahead")
@@ -52,10 +45,10 @@ def _known(value: str) -> str:
     return value
 
 
-Occurred = Annotated[Moment, BeforeValidator(_text), AfterValidator(_plausible)]
+Occurred = Annotated[Moment, AfterValidator(_plausible)]
 Amount = Annotated[StrictInt, Field(ge=0, le=MOST_MINOR)]
 KnownCurrency = Annotated[Currency, AfterValidator(_known)]
-Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
 Short = Annotated[StrictStr, StringConstraints(max_length=100, min_length=1)]
 Token = Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)]
 Value = StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=500)] | None

@@ -1,7 +1,6 @@
 """What affiliate systems post back, read into conversions: `order`, `click`, `code`, `coupon`, `amount` in the main unit …"""
 
 import re
-from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -10,11 +9,11 @@ from pydantic.types import StringConstraints
 
 from core.access import Actor
 from core.clock import now
-from core.inputs import Currency, Input, InvalidInput, Key, refuse
+from core.inputs import Currency, Input, InvalidInput, Key, Moment, refuse
 from core.money import to_minor
 from referrals.conversions import conversions
 from referrals.conversions.conversions import Conversion, ConversionDiffers, NewConversion
-from referrals.conversions.same_order import one_at_a_time
+from referrals.conversions.same_order import STRIPE, one_at_a_time
 
 Short = Annotated[str, StringConstraints(max_length=300)]
 WORDS = {
@@ -24,13 +23,17 @@ WORDS = {
     "customer.external_id": "customer",
 }
 """the API's words in those of a postback, for sentences"""
-_AMOUNT = re.compile(r"[0-9]{1,12}([.][0-9]{1,4})?")
+_AMOUNT = re.compile(r"(?P<whole>[0-9]{1,12})([.](?P<four>[0-9]{4})|[.][0-9]{1,3})?")
 
 
 def _plain(written: object) -> object:
-    if isinstance(written, str) and _AMOUNT.fullmatch(written.strip()) is None:
+    """As many affiliate systems write it: with four decimals whatever the currency, of which the last may be nothing."""
+    if not isinstance(written, str):
+        return written
+    found = _AMOUNT.fullmatch(written.strip())
+    if found is None:
         raise ValueError("an amount is written like 129.00, without thousands separators")
-    return written
+    return f"{found['whole']}.{found['four'].rstrip('0')}" if found["four"] else written
 
 
 class Postback(Input):
@@ -45,25 +48,25 @@ class Postback(Input):
     kind: Literal["lead", "sale"] | None = None
     amount: Annotated[Decimal, BeforeValidator(_plain)] | None = None
     currency: Currency | None = None
-    at: datetime | None = None
+    at: Moment | None = None
 
 
 def take(told: Postback, *, by: Actor, unit_id: str) -> tuple[Conversion, bool]:
     """Record the order, and whether it is new.
 
     One that is known with the same kind and amount is simply known, whatever else is told of it: systems repeat
-    themselves with another moment. Raises ConversionDiffers, InvalidInput, UnknownCurrency, TooManyDecimals.
+    themselves with another moment. So is one that Stripe told, whatever its amount. Raises ConversionDiffers, InvalidInput, UnknownCurrency, TooManyDecimals.
     """
     said = _said(told)
     one_at_a_time(told.order)
     known = conversions.find_conversion(unit_id, told.order)
     if known is None:
         return conversions.record(said, by=by, unit_id=unit_id)
-    if (known.kind, known.amount_minor, known.currency) != (
-        said.kind,
-        said.amount_minor or 0,
-        said.currency or "",
-    ):
+    about = known.kind, known.currency
+    if about != (said.kind, said.currency or ""):
+        raise ConversionDiffers
+    # Stripe says what was paid, others often what it was without the tax.
+    if known.amount_minor != (said.amount_minor or 0) and known.brought_by != STRIPE:
         raise ConversionDiffers
     return known, False
 

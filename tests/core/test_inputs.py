@@ -84,7 +84,8 @@ def test_fields_that_are_not_listed_are_refused_by_name() -> None:
     ("field", "wrong"),
     [("reference", "two words"), ("reference", "é"), ("reference", "x\n"), ("currency", "eur"), ("currency", "EUR\n"),
      ("currency", "ＥＵＲ"), ("amount_minor", "5"), ("amount_minor", 5.0), ("amount_minor", True),
-     ("at", "2026-01-01T00:00:00"), ("at", "soon"), ("about", "x" * 5001), ("name", "x" * 201), ("name", 7), ("name", None)],
+     ("at", "2026-01-01T00:00:00"), ("at", "soon"), ("at", "1762078500"), ("at", 1_762_078_500),
+     ("at", "2026-01-01"), ("at", "2026-01-01T00:00:00\N{MINUS SIGN}01:00"), ("about", "x" * 5001), ("name", "x" * 201), ("name", 7), ("name", None)],
 )  # fmt: skip
 def test_values_of_another_kind_are_refused_with_a_sentence(field: str, wrong: object) -> None:
     if isinstance(wrong, str) and wrong.endswith("\n"):

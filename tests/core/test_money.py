@@ -11,11 +11,13 @@ from core.money import (
     POINTS,
     CurrenciesDiffer,
     Money,
+    TooManyDecimals,
     UnknownCurrency,
     decimals,
     proportion,
     require_currency,
     share,
+    to_minor,
 )
 
 AMOUNTS = st.integers(-(10**15), 10**15)
@@ -67,6 +69,24 @@ def test_money_is_shown_as_the_locale_does() -> None:
 )
 def test_decimals_of_currencies(currency: str, places: int) -> None:
     assert decimals(currency) == places
+
+
+@pytest.mark.parametrize(
+    ("written", "currency", "minor"),
+    [("1", "EUR", 100), ("1.5", "EUR", 150), ("1.500", "BHD", 1_500), ("7", "JPY", 7)],
+)
+def test_a_sum_in_the_main_unit_becomes_minor_units(written: str, currency: str, minor: int) -> None:
+    assert to_minor(Decimal(written), currency) == minor
+
+
+@pytest.mark.parametrize(
+    ("written", "currency"), [("1.500", "EUR"), ("1.000", "JPY"), ("0.005", "EUR"), ("NaN", "EUR")]
+)
+def test_more_decimals_than_the_currency_has_are_refused_as_they_may_be_thousands(
+    written: str, currency: str
+) -> None:
+    with pytest.raises(TooManyDecimals):
+        to_minor(Decimal(written), currency)
 
 
 @pytest.mark.parametrize("wrong", ["", "eur", "EURO", "QQQ", "E R", "€", "pts", "XXX", "XAU", "XTS"])

@@ -375,6 +375,19 @@ def test_salts_are_destroyed_after_two_days(settings: Settings, visitors: Visito
         assert forget_salts() == 2
 
 
+def test_salts_are_destroyed_while_the_clock_is_stopped_and_visitors_come(
+    settings: Settings, visitors: Visitors, link: str
+) -> None:
+    visitors.click("ana")
+    with at(now() + timedelta(days=3)):
+        later = Visitors(settings)
+        later.click("ana")
+        later.leave()
+        with db.transaction(read_only=True):
+            left = db.session().exec(select(DailySalt.day)).all()
+        assert sorted(left) == [day_number(now()), day_number(now() + timedelta(days=1))]
+
+
 def test_a_visitor_hash_changes_with_the_day_and_hides_the_last_part_of_the_address() -> None:
     one = visitor_hash(b"monday", "203.0.113.7", BROWSER)
     assert one == visitor_hash(b"monday", "203.0.113.200", BROWSER)

@@ -5,12 +5,14 @@ from flask.testing import FlaskClient
 from sqlmodel import col, select
 from werkzeug.test import TestResponse
 
+from core.access import Actor
 from core.api_keys import POSTBACK, create_api_key, key_of
 from core.db import session, transaction
 from hub.units import Unit
 from referrals.conversions.conversions import Conversion
+from referrals.conversions.same_order import STRIPE
 from tests.factories import Cast
-from tests.referrals.stories import make_earner, make_link
+from tests.referrals.stories import bring, make_earner, make_link
 
 
 def secret_of(unit: Unit, *scopes: str) -> str:
@@ -66,8 +68,30 @@ def test_the_same_order_with_another_amount_is_a_conflict(client: FlaskClient, s
     assert tell(client, secret, amount="130.00", currency="EUR").status_code == 409
 
 
+def test_an_order_that_stripe_told_is_known_whatever_the_amount(
+    client: FlaskClient, secret: str, cast: Cast
+) -> None:
+    with transaction():
+        bring(
+            cast.north.id,
+            Actor("system", STRIPE, "Stripe"),
+            external_id="A-1",
+            code="ana",
+            amount_minor=12_900,
+        )
+    assert tell(client, secret, amount="108.40", currency="EUR").text == "OK known\n"
+    assert tell(client, secret, amount="108.40", currency="USD").status_code == 409
+
+
+def test_four_decimals_are_an_affiliate_systems_way_of_writing(client: FlaskClient, secret: str) -> None:
+    assert tell(client, secret, amount="129.0000", currency="EUR").status_code == 200
+    assert tell(client, secret, order="A-2", amount="2900.0000", currency="JPY").status_code == 200
+    assert [each.amount_minor for each in stored()] == [12_900, 2_900]
+
+
 NONSENSE: list[dict[str, str]] = [
-    {"amount": "129.005", "currency": "EUR"}, {"amount": "1.5", "currency": "JPY"},
+    {"amount": "129.005", "currency": "EUR"}, {"amount": "1.500", "currency": "EUR"}, {"at": "1762078500"},
+    {"amount": "1.5005", "currency": "EUR"}, {"amount": "1.5", "currency": "JPY"},
     {"amount": "-1", "currency": "EUR"}, {"amount": "NaN", "currency": "EUR"}, {"amount": "1e400", "currency": "EUR"},
     {"amount": "1"}, {"currency": "EUR"}, {"amount": "1", "currency": "XXQ"}, {"order": ""}, {"order": "a b"},
     {"code": ""}, {"kind": "gift"}, {"at": "yesterday"}, {"at": "1999-01-01T00:00:00Z"}, {"unknown": "x"},

@@ -412,6 +412,18 @@ def test_one_that_always_fails_keeps_no_other_from_its_turn(
         assert stuck.id in looking_again.stuck()[0]
 
 
+def test_one_that_is_looked_at_late_since_the_clock_was_away_is_not_stuck(
+    cast: Cast, ana: Membership
+) -> None:
+    sold(cast, coupon="ANA10")
+    with at(later(timedelta(days=3))):
+        look_again()
+        with db.transaction(read_only=True):
+            assert looking_again.stuck() == []
+    with at(later(timedelta(days=7))), db.transaction(read_only=True):
+        assert len(looking_again.stuck()) == 1
+
+
 def _breaks(*_given: object, **_named: object) -> None:
     raise ZeroDivisionError
 
