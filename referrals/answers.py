@@ -20,6 +20,7 @@ from referrals.clicks.clicks import Click, clicks_of_links
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, Refund
 from referrals.conversions.conversions import candidates_of
 from referrals.conversions.narrowing import OTHERS, SeenAttribution, SeenCandidate, narrowed
+from referrals.conversions.peoples_words import left_out, written_about
 from referrals.conversions.recording import NewCandidate, NewRow
 from referrals.links.links import Link
 
@@ -220,6 +221,7 @@ def show_conversions(
     every += [one for each in seen.values() for one in each.candidates]
     codes = dict(_CODES.rows(each.link_id for each in every))
     advocates = _advocates(each.membership_id for each in every)
+    words = written_about(each.id for each in conversions if isinstance(each, Conversion))
     return {
         each.id: ShownConversion(
             id=each.id,
@@ -229,7 +231,7 @@ def show_conversions(
             currency=each.currency,
             refunded_minor=each.refunded_minor,
             occurred_at=each.occurred_at,
-            attribution=_attribution(seen[each.id], codes, advocates),
+            attribution=_attribution(seen[each.id], codes, advocates, words.get(each.id, ())),
         )
         for each in conversions
     }
@@ -240,11 +242,13 @@ def show_refund(refund: Refund) -> ShownRefund:
     return ShownRefund(**refund.model_dump(include=set(ShownRefund.model_fields)))
 
 
-def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[str, str]) -> ShownAttribution:
+def _attribution(
+    seen: SeenAttribution, codes: dict[str, str], advocates: dict[str, str], words: Sequence[str]
+) -> ShownAttribution:
     return ShownAttribution(
         **_whose(seen, codes, advocates),
         shared=seen.shared,
-        reason=seen.reason,
+        reason=left_out(words, seen.reason),
         candidates=[
             ShownCandidate(
                 source=one.source,
@@ -253,7 +257,7 @@ def _attribution(seen: SeenAttribution, codes: dict[str, str], advocates: dict[s
                 won=one.won,
                 weight_basis_points=one.weight_basis_points,
                 share_minor=one.share_minor,
-                verdict=one.verdict,
+                verdict=left_out(words, one.verdict),
                 **_whose(one, codes, advocates),
             )
             for one in seen.candidates

@@ -27,6 +27,7 @@ State = Literal["open", "granted", "rejected"]
 DECIDE = "appeal.decide"
 DECIDE_WITHIN_DAYS = 7
 MOST_WORDS = 2_000
+AFTER_APPEAL = "given after an appeal"
 
 
 class Appeal(SQLModel, table=True):
@@ -189,7 +190,7 @@ def grant(asked: Appeal, *, by: Actor, reason: str) -> None:
     if conversion.membership_id == member.id and not _was_denied(conversion):
         raise IsYours("This conversion is the advocate’s already.")
     link = next((each.link_id for each in candidates if each.link_id), None)
-    why = f"given after an appeal, {now():%-d %b %Y}"
+    why = f"{AFTER_APPEAL}, {now():%-d %b %Y}"
     fraud_cases.given_back_by_appeal(conversion.id, _given_back_to(asked), by=by, reason=said)
     reassignment.give_back_to(conversion, member, link_id=link, why=why, by=by)
 

@@ -47,6 +47,10 @@ class ImportChanged(Conflict):
     """This is not what was shown to you, or it was confirmed before. Please look again."""
 
 
+class ForetoldOtherwise(Conflict):
+    """Since this was shown to you it would go to somebody else. Look at this line again: send it once more."""
+
+
 class Became(NamedTuple):
     """What became of a line, or would."""
 
@@ -250,6 +254,14 @@ def _record(brought: ConversionImport) -> int:
     return len(rows)
 
 
+def _as_shown(row: ImportRow, became: Became, brought: ConversionImport) -> Became:
+    """What becomes of a line, when that is what was confirmed; what is only tried was shown to nobody yet."""
+    shown = (row.foretold, row.membership_id)
+    if brought.state == "recording" and became.outcome == "new" and shown != ("new", became.membership_id):
+        raise ForetoldOtherwise
+    return became
+
+
 def _settle(rows: Sequence[ImportRow], became: Sequence[Became]) -> None:
     for row, said in zip(rows, became, strict=True):
         row.outcome, row.why, row.membership_id = said
@@ -273,7 +285,7 @@ def _together(rows: Sequence[ImportRow], brought: ConversionImport) -> list[Beca
     decided = conversions.record_all([Arrival(each, brought.brought_by, brought.unit_id) for each in said])
     ids = [each.id for each in decided if isinstance(each, Before)]
     known = {each.id: each for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))}
-    return [_said_of(each, known) for each in decided]
+    return [_as_shown(row, _said_of(each, known), brought) for row, each in zip(rows, decided, strict=True)]
 
 
 def _said_of(decided: Decided, known: Mapping[str, Conversion]) -> Became:
@@ -292,7 +304,8 @@ def _became(row: ImportRow, brought: ConversionImport) -> Became:
                 return _refund(NewRefund.model_validate(row.said), by, brought.unit_id)
             said = NewConversion.model_validate(row.said)
             made, new = conversions.record(said, by=by, unit_id=brought.unit_id)
-            return Became("new" if new else "known", made.reason, made.membership_id)
+            became = Became("new" if new else "known", made.reason, made.membership_id)
+            return _as_shown(row, became, brought)
     except SpokesError as error:
         return Became("refused", error.sentence)
     except IntegrityError:

@@ -85,8 +85,10 @@ def _candidate(
     if row.membership_id is not None and row.membership_id not in seen:
         verdict = f"won: {OTHERS}" if row.won else "did not win"
         return SeenCandidate(row.source, "", row.at, None, None, row.won, verdict, True, *_part(row))
-    # What was sent and is no seen advocate's is told to those whose shop sent it: it may be of another unit.
-    given = row.given if brought or row.membership_id is not None else ""
+    # What was sent and is no seen advocate's, or is a shop's own id of a customer (an address, perhaps), is told to those
+    # whose shop sent it: it may be of another unit.
+    ours = brought or (row.membership_id is not None and row.source != "customer")
+    given = row.given if ours else ""
     lost = winner_hidden and row.verdict.startswith("lost to ")
     verdict = f"lost to {OTHERS}" if lost else row.verdict
     whose = (row.membership_id, row.link_id)

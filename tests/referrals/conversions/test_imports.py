@@ -1,5 +1,6 @@
 """Files of conversions: tried first, confirmed as shown, recorded in the background, twice without effect."""
 
+import dataclasses
 import io
 import re
 from datetime import timedelta
@@ -9,6 +10,7 @@ from flask.testing import FlaskClient
 from sqlmodel import col, select
 from werkzeug.test import TestResponse
 
+from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.people import Person
@@ -17,8 +19,11 @@ from referrals.conversions.conversion_input import NORMALISED, NewConversion, co
 from referrals.conversions.conversions import Conversion, Refund
 from referrals.conversions.import_reading import MOST_ROWS, NothingInFile, read_file
 from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow
+from referrals.conversions.imports import ForetoldOtherwise
 from referrals.conversions.touches import email_hash
 from referrals.fraud.fraud_addresses import digest
+from referrals.links.link_changes import change_link, terms_of
+from referrals.links.links import Link, get_link
 from rewards.reward import Reward
 from tests.factories import Cast, acting, sign_in
 from tests.referrals.stories import make_earner, make_link
@@ -109,6 +114,30 @@ def test_what_was_confirmed_is_recorded_once_and_the_same_file_again_is_known(an
     with transaction():
         assert [each.said for each in session().exec(select(ImportRow))] == [None] * 4
         assert len(session().exec(select(Reward)).all()) == 2
+
+
+def test_a_line_that_would_go_to_somebody_else_by_now_is_refused_and_the_others_are_recorded(
+    ana: str, cast: Cast
+) -> None:
+    with transaction():
+        bo = make_earner(cast.programme, "Bo Advocate")
+        links = get_link("ana"), make_link(bo, "bob")
+        give_coupon(links[0], "SPRING")
+    head = f"{HEAD};coupon"
+    made = brought(lines(f"A-1;{moment()};1;EUR;;SPRING", f"A-2;{moment()};1;EUR;ana;", head=head), cast)
+    with transaction():
+        give_coupon(get_link("ana"), None)
+        give_coupon(get_link("bob"), "SPRING")
+    confirmed(made, cast)
+    refused, recorded = rows(made)
+    assert (refused[1], recorded[1]) == ("refused", "new")
+    assert refused[2] == ForetoldOtherwise().sentence
+    assert [(each.external_id, each.membership_id) for each in stored()] == [("A-2", ana)]
+
+
+def give_coupon(link: Link, coupon: str | None) -> None:
+    wanted = dataclasses.replace(terms_of(link), coupon=coupon)
+    change_link(link, wanted, by=COMMAND, seen_version=link.version)
 
 
 def test_only_what_was_shown_can_be_confirmed_and_only_once(ana: str, cast: Cast) -> None:
