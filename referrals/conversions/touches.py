@@ -37,7 +37,7 @@ def of(new: NewConversion, clicks: dict[str, ClickFacts | None], unit_id: str, k
     if new.code is not None:
         touches.append(_touch("code", new.code, at, known.of_code(new.code), seen))
     if new.coupon is not None:
-        touches.append(_touch("coupon", new.coupon, at, known.of_coupon(new.coupon), seen))
+        touches.append(_touch("coupon", new.coupon, at, known.of_coupon(new.coupon, at), seen))
     customer_id = new.customer.external_id if new.customer else None
     if customer_id and known.earlier(unit_id, customer_id, at):
         touches.append(again("customer", customer_id, at, unit_id, known))
@@ -50,7 +50,7 @@ def again(source: Source, given: str, at: datetime, unit_id: str, known: Known) 
         earlier = known.earlier(unit_id, given, at)
         link = known.of_id(earlier.link_id) if earlier else None
         return _touch(source, given, at, link, known.seen[unit_id], must_run=False)
-    link = known.of_code(given) if source == "code" else known.of_coupon(given)
+    link = known.of_code(given) if source == "code" else known.of_coupon(given, at)
     return _touch(source, given, at, link, known.seen[unit_id])
 
 

@@ -14,7 +14,7 @@ from core.clock import now
 from core.db import session, update_one
 from core.errors import Conflict
 from hub.programmes import get_programme
-from referrals.links import codes, destinations
+from referrals.links import codes, destinations, former_coupons
 from referrals.links.link_dates import require_order
 from referrals.links.links import AlreadyEnded, CouponTaken, Link, find_coupon, next_version
 from referrals.links.tier_campaigns import kept_in, require, shape_of
@@ -82,6 +82,8 @@ def _checked(link: Link, wanted: LinkTerms) -> LinkTerms:
 
 
 def _write(link: Link, values: Mapping[str, object], version: int) -> None:
+    if "coupon" in values:
+        former_coupons.note(link)
     here = update(Link).where(col(Link.id) == link.id, col(Link.version) == link.version)
     try:
         with session().begin_nested():

@@ -12,7 +12,7 @@ from hub.units import find_hub
 from referrals.clicks import tokens
 from referrals.conversions import same_order
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
-from referrals.links import links
+from referrals.links import former_coupons, links
 from referrals.links.links import Link
 from rewards.stripe.stripe_facts import Paid
 
@@ -69,7 +69,8 @@ def _named(paid: Paid) -> _Named:
     facts = [each for each in verified if each is not None]
     codes = frozenset({paid.told.code.lower(), *(each.code for each in facts)} - {""})
     coupons = frozenset(each.upper() for each in paid.coupons)
-    found = [*map(links.find_link, sorted(codes)), *map(links.find_coupon, sorted(coupons))]
+    holders = (former_coupons.holder(each, paid.at) for each in sorted(coupons))
+    found = [*map(links.find_link, sorted(codes)), *holders]
     clicks = frozenset(each.click_id for each in facts)
     return _Named(clicks, [each for each in found if each is not None], codes, coupons)
 

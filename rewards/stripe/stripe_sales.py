@@ -31,7 +31,7 @@ from referrals.conversions.conversions import Conversion, NewConversion
 from referrals.conversions.recording import ConversionDiffers
 from referrals.conversions.waiting import LOOKS, WaitingConversion
 from referrals.fraud.fraud_addresses import digest, normalised
-from referrals.links import links
+from referrals.links import former_coupons
 from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders, stripe_taken_back
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
 from rewards.stripe.stripe_gateway import Refused, TryLater
@@ -185,7 +185,7 @@ def _new(paid: Paid, charged: Charged | None) -> Conversion | None:
     hub, earlier = find_hub(), _earlier_of(paid.customer)
     if hub is None:
         return None
-    coupon = next((each for each in paid.coupons if links.find_coupon(each)), None)
+    coupon = next((each for each in paid.coupons if former_coupons.holder(each, paid.at)), None)
     if not (paid.told.tokens or paid.told.code or coupon or earlier):
         if paid.coupons:
             raise CouponUnknown(f"waits for somebody's coupon {paid.coupons[0]}")

@@ -23,7 +23,7 @@ from referrals.conversions.imports import ForetoldOtherwise
 from referrals.conversions.touches import email_hash
 from referrals.fraud.fraud_addresses import digest
 from referrals.links.link_changes import change_link, terms_of
-from referrals.links.links import Link, get_link
+from referrals.links.links import get_link
 from rewards.reward import Reward
 from tests.factories import Cast, acting, sign_in
 from tests.referrals.stories import make_earner, make_link
@@ -120,24 +120,18 @@ def test_a_line_that_would_go_to_somebody_else_by_now_is_refused_and_the_others_
     ana: str, cast: Cast
 ) -> None:
     with transaction():
-        bo = make_earner(cast.programme, "Bo Advocate")
-        links = get_link("ana"), make_link(bo, "bob")
-        give_coupon(links[0], "SPRING")
+        make_link(make_earner(cast.programme, "Bo Advocate"), "bob")
     head = f"{HEAD};coupon"
     made = brought(lines(f"A-1;{moment()};1;EUR;;SPRING", f"A-2;{moment()};1;EUR;ana;", head=head), cast)
     with transaction():
-        give_coupon(get_link("ana"), None)
-        give_coupon(get_link("bob"), "SPRING")
+        link = get_link("bob")
+        wanted = dataclasses.replace(terms_of(link), coupon="SPRING")
+        change_link(link, wanted, by=COMMAND, seen_version=link.version)
     confirmed(made, cast)
     refused, recorded = rows(made)
     assert (refused[1], recorded[1]) == ("refused", "new")
     assert refused[2] == ForetoldOtherwise().sentence
     assert [(each.external_id, each.membership_id) for each in stored()] == [("A-2", ana)]
-
-
-def give_coupon(link: Link, coupon: str | None) -> None:
-    wanted = dataclasses.replace(terms_of(link), coupon=coupon)
-    change_link(link, wanted, by=COMMAND, seen_version=link.version)
 
 
 def test_only_what_was_shown_can_be_confirmed_and_only_once(ana: str, cast: Cast) -> None:

@@ -1,0 +1,87 @@
+"""A coupon that moved or was renamed: a sale is of whoever had it when it was made, whenever it is told."""
+
+import dataclasses
+from datetime import datetime, timedelta
+
+import pytest
+
+from advocates.membership import Membership
+from core import db
+from core.access import COMMAND
+from core.clock import at, now
+from referrals.conversions.conversion_rows import Conversion
+from referrals.conversions.looking_again import look_again
+from referrals.links.former_coupons import first_after, holder
+from referrals.links.link_changes import change_link, terms_of
+from referrals.links.links import get_link
+from tests.factories import Cast
+from tests.referrals.stories import bring
+
+DAY = timedelta(days=1)
+
+
+def give(code: str, coupon: str | None) -> None:
+    with db.transaction():
+        link = get_link(code)
+        wanted = dataclasses.replace(terms_of(link), coupon=coupon)
+        change_link(link, wanted, by=COMMAND, seen_version=link.version)
+
+
+def sold(cast: Cast, when: datetime, coupon: str = "BOB10") -> Conversion:
+    with db.transaction():
+        order = f"o-{when.timestamp()}-{coupon}"
+        return bring(cast.north.id, external_id=order, coupon=coupon, occurred_at=when.isoformat())
+
+
+def owner(conversion: Conversion) -> str | None:
+    with db.transaction(read_only=True) as session:
+        return session.get_one(Conversion, conversion.id).membership_id
+
+
+@pytest.fixture
+def moved(two: tuple[Membership, Membership]) -> datetime:
+    """BOB10 went from Bo's link to Ana's two days from now, a day after it was taken from his."""
+    with at(now() + DAY):
+        give("bob", "BOB11")
+    with at(now() + 2 * DAY):
+        give("ana", "BOB10")
+        return now()
+
+
+def test_a_sale_that_is_told_late_is_of_whoever_had_its_coupon_then(
+    cast: Cast, two: tuple[Membership, Membership], moved: datetime
+) -> None:
+    ana, bo = two
+    with at(moved + DAY):
+        assert owner(sold(cast, moved - DAY - timedelta(seconds=1))) == bo.id
+        assert owner(sold(cast, moved)) == owner(sold(cast, moved - timedelta(hours=1))) == ana.id
+        assert owner(sold(cast, moved, "BOB11")) == bo.id
+
+
+def test_what_came_while_nobody_had_the_coupon_is_the_next_holders(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    start = now()
+    with at(start + DAY):
+        give("bob", None)
+    with at(start + DAY + timedelta(minutes=1)):
+        late = sold(cast, start + DAY + timedelta(seconds=30))
+        assert owner(late) is None
+        give("ana", "BOB10")
+    with at(start + DAY + timedelta(minutes=5)):
+        assert look_again() == 1
+    assert owner(late) == ana.id
+
+
+def test_who_had_a_coupon_is_asked_alike_for_one_sale_and_for_many(
+    two: tuple[Membership, Membership], moved: datetime
+) -> None:
+    former = [(moved - DAY, "bob"), (moved - 5 * DAY, "cleo")]
+    assert first_after(moved - 6 * DAY, former) == "cleo"
+    assert first_after(moved - 2 * DAY, former) == "bob"
+    assert first_after(moved, former) is None
+    with db.transaction(read_only=True):
+        codes = [getattr(holder("bob10", moment), "code", None) for moment in (moved - 2 * DAY, moved)]
+        assert codes == ["bob", "ana"]
+        assert holder("nobodys", moved) is None
