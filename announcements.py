@@ -52,7 +52,7 @@ def tell_refund_undone(event: RefundCameBack) -> None:
 
 def tell_reassignment(event: ConversionReassigned) -> None:
     """conversion.reassigned."""
-    _tell("conversion.reassigned", event.conversion_id, step=event.reassignment_id)
+    _tell("conversion.reassigned", event.reassignment_id)
 
 
 def tell_grants(event: RewardsGranted) -> None:
