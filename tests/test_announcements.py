@@ -152,6 +152,19 @@ def test_a_refund_that_comes_back_and_a_sale_that_moves_are_told(cast: Cast, mad
     assert moved == [None, "ben", None], "each time again"
 
 
+def test_a_refund_that_moves_to_the_order_that_was_won_is_told_of_that_too(cast: Cast, made: Made) -> None:
+    with transaction():
+        make_link(make_earner(cast.programme), "ana")
+    with transaction():
+        bring(cast.north.id, code="nobody", external_id="order-1")
+        give_back(cast.north.id, "order-1", 6_450)
+    with transaction():
+        won = bring(cast.hub.id, code="ana", external_id="order-1")
+    told = [each["data"] for each in bodies(made) if each["type"] == "conversion.refunded"]
+    assert [each["attribution"]["link"] for each in told] == [None, "ana"]
+    assert (told[1]["id"], told[1]["refunded_minor"]) == (won.id, 6_450)
+
+
 def test_what_only_an_appeal_won_is_told_when_it_is_won(cast: Cast, made: Made) -> None:
     with transaction():
         ben = make_earner(cast.programme, "Ben")
