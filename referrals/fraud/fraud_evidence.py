@@ -64,7 +64,7 @@ class Sources:
     twins: frozenset[str] = frozenset()
     """conversions beside which another unit told one of the same number that the same advocate won"""
     staff: dict[str, frozenset[str]] = field(default_factory=dict)
-    """unit → hashes of the addresses of its staff"""
+    """unit → hashes of the forms of its staff's addresses"""
 
 
 def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidence]]:
@@ -268,7 +268,7 @@ def _accounts(conversions: Sequence[Conversion]) -> dict[tuple[str, str], set[st
 
 
 def _staff(unit_id: str) -> frozenset[str]:
-    return frozenset(fraud_addresses.digest(each.email) for each in staff_of(unit_id))
+    return frozenset().union(*(fraud_addresses.forms_of(each.email) for each in staff_of(unit_id)))
 
 
 def _twins(conversions: Sequence[Conversion]) -> frozenset[str]:

@@ -124,6 +124,21 @@ def test_a_colleague_is_known_by_the_hash_of_the_address(cast: Cast, link: Link)
     assert signals_of(far) == set()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"metadata": {"email_normalized_sha256": digest("janedoe@gmail.com")}},
+        {"customer": {"email_sha256": digest("janedoe+1@googlemail.com")}},
+    ],
+)
+def test_a_colleague_is_known_by_another_form_of_the_address(
+    cast: Cast, link: Link, said: dict[str, Any]
+) -> None:
+    with db.transaction():
+        get_person(cast.marketing.id).email = "jane.doe@gmail.com"
+    assert signals_of(told(cast.north, **said)) == {"own_staff"}
+
+
 def test_a_throw_away_address_alone_is_noted_and_holds_nothing(cast: Cast, link: Link) -> None:
     order = told(cast.north, metadata={"email_domain": "mailinator.com"})
     case = case_of(order)
