@@ -13,6 +13,7 @@ from core.columns import moment
 from core.db import dialect, session, transaction, update_one
 from referrals.clicks.clicks import Click
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+from referrals.conversions.won import members_of
 from referrals.fraud.fraud import OF_THE_ADVOCATE, Assessment, assess
 from referrals.fraud.fraud_cases import FraudCase, cases_of, note
 from referrals.fraud.fraud_evidence import evidence_of
@@ -111,10 +112,8 @@ def look_again(membership_ids: Sequence[str]) -> None:
 
 
 def look_again_at_refunded(conversion_id: str) -> None:
-    """Reaction: a refund says something about whoever brought the sale."""
-    conversion = session().get_one(Conversion, conversion_id)
-    if conversion.membership_id:
-        look_again([conversion.membership_id])
+    """Reaction: a refund says something about whoever brought the sale, each who shares it."""
+    look_again(sorted(members_of(session().get_one(Conversion, conversion_id))))
 
 
 def waiting_members() -> list[str]:

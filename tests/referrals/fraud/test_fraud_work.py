@@ -17,7 +17,7 @@ from referrals.clicks import clicks
 from referrals.conversions.conversions import Conversion
 from referrals.fraud import fraud_work
 from referrals.fraud.fraud_addresses import digest
-from referrals.fraud.fraud_cases import FraudCase
+from referrals.fraud.fraud_cases import FraudCase, find_case
 from referrals.fraud.fraud_traces import FraudTrace, forget_traces
 from referrals.links.links import Link
 from rewards.payouts import accounts
@@ -198,6 +198,48 @@ def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Lin
     assert signals_of(told(cast.north, **shared)) == set()
     assert signals_of(told(cast.north, **shared)) == set()
     assert signals_of(told(cast.north, code="cleo", metadata={"device_hash": "d-1"})) == {"device_advocates"}
+
+
+@pytest.fixture
+def bo(cast: Cast, link: Link) -> Link:
+    """Of somebody with whom Ana shares what both had a part in."""
+    with db.transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        return make_link(make_earner(cast.programme, "Bo Advocate"), "bob", coupon="BOB10")
+
+
+def test_shared_orders_count_for_everybody_who_shares_them(
+    cast: Cast, link: Link, bo: Link, visitors: Visitors
+) -> None:
+    token = visitors.click("ana").token
+    visitors.leave()
+    clicks.ingest()
+    with db.transaction():
+        for number in range(12):
+            bring(cast.north.id, click=token, coupon="BOB10", external_id=f"s-{number}")
+        for number in range(6):
+            give_back(cast.north.id, f"s-{number}", 100)
+        order = bring(cast.north.id, click=token, coupon="BOB10").id
+    fraud_work.assess_due()
+    with db.transaction(read_only=True):
+        first, last = (find_case(order, each.membership_id) for each in (link, bo))
+        assert first is not None
+        assert last is not None
+        said = {each["signal"]: each["sentence"] for each in first.signals}
+        by_both = {each["signal"]: each["sentence"] for each in last.signals}
+    assert {"burst", "refund_rate", "click_ratio"} <= set(said)
+    for signal in ("burst", "refund_rate"):
+        assert said[signal] == by_both[signal]
+    assert "click_ratio" not in by_both, "his orders came by his coupon"
+    alone = told(cast.north, coupon=None, code=None, click=token)
+    assert {"burst", "refund_rate", "click_ratio"} <= signals_of(alone)
+
+
+def test_a_refund_has_everybody_looked_at_again_who_shares_the_sale(cast: Cast, link: Link, bo: Link) -> None:
+    told(cast.north, coupon="BOB10", external_id="o-1")
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 100)
+    assert sorted(fraud_work.waiting_members()) == sorted([link.membership_id, bo.membership_id])
 
 
 def test_a_burst_reaches_the_conversions_before_it(cast: Cast, link: Link) -> None:
