@@ -165,10 +165,9 @@ def _traces(
     found = []
     for each in holders:
         order = each.conversion
-        device = word(order, "device_hash") or hashes.get(_click_of(each), "")
         words: dict[Kind, str] = {
             "card": word(order, "card_fingerprint"),
-            "device": f"{order.day} {device}" if device else "",
+            "device": _device(order, hashes.get(_click_of(each), "")),
         }
         found += [_trace(order, each.membership_id, kind, value) for kind, value in words.items() if value]
     orders = {each.id: each for each in conversions}
@@ -178,6 +177,12 @@ def _traces(
         if card and member:
             found.append(_trace(orders[conversion_id], member, "card", card, is_own=True))
     return found
+
+
+def _device(order: Conversion, of_click: str) -> str:
+    """A shop's word with the order's day; a click's own hash has its day in its salt, and orders come after midnight, too."""
+    told = word(order, "device_hash")
+    return f"{order.day} {told}" if told else of_click
 
 
 def _trace(

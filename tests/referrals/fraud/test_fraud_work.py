@@ -189,6 +189,21 @@ def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, l
         assert signals_of(told(cast.north, metadata={"device_hash": "d-1"})) == set()
 
 
+def test_orders_of_one_device_on_both_sides_of_midnight_are_counted_together(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    evening = now().replace(hour=23, minute=50) + timedelta(days=1)
+    with at(evening):
+        tokens = [visitors.click("ana").token for _ in range(6)]
+        visitors.leave()
+        clicks.ingest()
+    orders = []
+    for number, token in enumerate(tokens):
+        with at(evening + timedelta(minutes=3 * number + 1)):
+            orders.append(told(cast.north, code=None, click=token))
+    assert "6 conversions of this advocate came from one device" in str(case_of(orders[-1]).signals)
+
+
 def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Link) -> None:
     with db.transaction():
         get_programme(cast.programme.id).attribution_rule = "split"
