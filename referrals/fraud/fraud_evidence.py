@@ -28,7 +28,7 @@ from referrals.conversions.won import Holder, holders_of
 from referrals.fraud import fraud_addresses, fraud_counts, fraud_traces
 from referrals.fraud.fraud import Evidence
 from referrals.fraud.fraud_counts import Held
-from referrals.fraud.fraud_traces import Alike, Kind, Trace
+from referrals.fraud.fraud_traces import LATE, Alike, Kind, Trace
 
 HOUR = timedelta(hours=1)
 SAME_ORDER = timedelta(days=2)
@@ -77,7 +77,9 @@ def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidenc
     fraud_traces.keep(traces)
     members = sorted({each.membership_id for each in holders})
     shared = {each.membership_id for each in holders if each.conversion.shared}
-    sources = Sources(alike=fraud_traces.alike(each for each in traces if not each.is_own))
+    sources = Sources(
+        alike=fraud_traces.alike(each for each in traces if not each.is_own and each.value != LATE)
+    )
     _read_people(sources, members)
     held = [each.conversion for each in holders if each.was_last]
     _read_counts(sources, Held(members, sorted(sources.sharing | shared)), held)
@@ -167,7 +169,7 @@ def _traces(
         order = each.conversion
         words: dict[Kind, str] = {
             "card": word(order, "card_fingerprint"),
-            "device": _device(order, hashes.get(_click_of(each), "")),
+            "device": _device(each, hashes),
         }
         found += [_trace(order, each.membership_id, kind, value) for kind, value in words.items() if value]
     orders = {each.id: each for each in conversions}
@@ -179,10 +181,12 @@ def _traces(
     return found
 
 
-def _device(order: Conversion, of_click: str) -> str:
+def _device(holder: Holder, hashes: Mapping[str, str]) -> str:
     """A shop's word with the order's day; a click's own hash has its day in its salt, and orders come after midnight, too."""
-    told = word(order, "device_hash")
-    return f"{order.day} {told}" if told else of_click
+    told, click = word(holder.conversion, "device_hash"), _click_of(holder)
+    if told:
+        return f"{holder.conversion.day} {told}"
+    return hashes.get(click, LATE) if click else ""
 
 
 def _trace(

@@ -18,6 +18,8 @@ Kind = Literal["card", "device"]
 KEPT = timedelta(days=90)
 MOST_ALIKE = 5_000
 CHUNK = 500
+LATE = "its click is not there"
+"""the device of an order that was assessed before its click was taken in"""
 
 
 class FraudTrace(SQLModel, table=True):

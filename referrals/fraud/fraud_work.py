@@ -18,6 +18,7 @@ from referrals.fraud.fraud import OF_THE_ADVOCATE, Assessment, assess
 from referrals.fraud.fraud_cases import FraudCase, cases_of, note
 from referrals.fraud.fraud_evidence import evidence_of
 from referrals.fraud.fraud_thresholds import thresholds_at
+from referrals.fraud.fraud_traces import LATE, FraudTrace
 
 BATCH = 500
 MOST_BATCHES = 20
@@ -114,6 +115,31 @@ def look_again(membership_ids: Sequence[str]) -> None:
 def look_again_at_refunded(conversion_id: str) -> None:
     """Reaction: a refund says something about whoever brought the sale, each who shares it."""
     look_again(sorted(members_of(session().get_one(Conversion, conversion_id))))
+
+
+def take_late_clicks() -> int:
+    """Job: clicks that were taken in after their orders were assessed have their advocates looked at again; answers how many."""
+    there = (
+        select(FraudTrace.conversion_id)
+        .join(AttributionCandidate, col(AttributionCandidate.conversion_id) == col(FraudTrace.conversion_id))
+        .join(Click, col(Click.id) == col(AttributionCandidate.given))
+        .where(
+            *_LATE,
+            col(AttributionCandidate.membership_id) == col(FraudTrace.membership_id),
+            col(AttributionCandidate.won).is_(True),
+            col(AttributionCandidate.source) == "click",
+        )
+    )
+    with transaction():
+        some = session().exec(there.limit(BATCH)).all()
+        # The trace goes, so that the next look leaves that of the click.
+        gone = delete(FraudTrace).where(*_LATE, col(FraudTrace.conversion_id).in_(some))
+        members = session().execute(gone.returning(col(FraudTrace.membership_id))).scalars().all()
+        look_again(sorted(set(members)))
+    return len(members)
+
+
+_LATE = col(FraudTrace.kind) == "device", col(FraudTrace.value) == LATE
 
 
 def waiting_members() -> list[str]:

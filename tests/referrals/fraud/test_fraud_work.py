@@ -20,11 +20,13 @@ from referrals.fraud.fraud_addresses import digest
 from referrals.fraud.fraud_cases import FraudCase, find_case
 from referrals.fraud.fraud_traces import FraudTrace, forget_traces
 from referrals.links.links import Link
+from rewards.approvals import reviews
 from rewards.payouts import accounts
 from tests.at_once import at_once, while_open
 from tests.factories import Cast
 from tests.referrals.fraud_stories import case_of, odd, signals_of, told
 from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link
+from tests.rewards.stories import percent_rule
 
 
 @pytest.fixture
@@ -176,6 +178,29 @@ def test_a_click_that_was_lost_is_waited_for_a_minute(cast: Cast, link: Link, vi
     with at(now() + timedelta(minutes=1, seconds=1)):
         assert fraud_work.assess_due() == 1
     assert signals_of(order) == {"seconds_after_click"}
+
+
+def test_a_click_that_comes_in_late_has_what_is_not_paid_looked_at_again(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    with db.transaction():
+        percent_rule(cast.programme)
+    orders = [told(cast.north, code=None, click=visitors.click("ana").token) for _ in range(3)]
+    private = told(cast.north, code=None, click=visitors.click("ana", HTTP_SEC_GPC="1").token)
+    with at(now() + timedelta(minutes=2)):
+        assert fraud_work.assess_due() == 4
+        assert fraud_work.take_late_clicks() == 0, "they are not there"
+    assert signals_of(orders[0]) == {"seconds_after_click"}, (
+        "that their clicks are not there yet is no device"
+    )
+    visitors.leave()
+    clicks.ingest()
+    with at(now() + timedelta(minutes=3)):
+        assert fraud_work.take_late_clicks() == 4
+        reviews.reassess()
+        assert fraud_work.assess_due() == 4
+        assert fraud_work.take_late_clicks() == 0
+    assert ["device_repeats" in signals_of(each) for each in (*orders, private)] == [True] * 3 + [False]
 
 
 def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, link: Link) -> None:
