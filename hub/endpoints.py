@@ -178,11 +178,15 @@ def remove(endpoint: WebhookEndpoint, *, by: Actor) -> None:
 
 
 def give_up(endpoint_id: str) -> int:
-    """What waits for an endpoint that is switched off waits no longer; answers how much that was."""
+    """What waits for an endpoint that is switched off waits no longer, unless it is on again; answers how much that was."""
+    on = select(WebhookEndpoint.id).where(
+        WebhookEndpoint.id == endpoint_id, WebhookEndpoint.state == "enabled"
+    )
     waiting = update(OutboxMessage).where(
         col(OutboxMessage.kind) == WEBHOOK,
         col(OutboxMessage.recipient) == endpoint_id,
         col(OutboxMessage.state) == "waiting",
+        ~on.exists(),
     )
     return run(waiting.values(state="dead", last_error="The endpoint was switched off."))
 
