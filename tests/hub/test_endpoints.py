@@ -12,9 +12,11 @@ from core.addresses import WrongAddress
 from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
+from core.errors import Conflict
 from core.settings import Settings, configure
 from hub import endpoints
 from hub.endpoints import EndpointNotFound, StillOverlaps, TooManyEndpoints, get_endpoint, wants
+from tests.at_once import while_open
 from tests.factories import Cast, acting
 from tests.hub.webhook_stories import make_endpoint, the_endpoint
 
@@ -75,6 +77,24 @@ def test_during_a_rotation_both_secrets_sign_for_24_hours(cast: Cast) -> None:
     with at(now() + timedelta(hours=24, seconds=1)):
         after = headers(made.id)
     assert [fits(made.secret, after), fits(newer, after)] == [False, True]
+
+
+def test_of_two_rotations_at_once_the_second_is_refused_and_the_secret_that_was_shown_signs(
+    cast: Cast,
+) -> None:
+    made, shown = make_endpoint(cast.north, URL, by=cast.manager), []
+
+    def rotate() -> None:
+        with transaction():
+            shown.append(endpoints.rotate(get_endpoint(made.id), by=acting(cast.manager)))
+
+    def rotate_openly() -> None:
+        shown.append(endpoints.rotate(get_endpoint(made.id), by=acting(cast.manager)))
+
+    assert isinstance(while_open(rotate_openly, rotate), Conflict)
+    assert len(shown) == 1
+    given = headers(made.id)
+    assert [fits(each, given) for each in (made.secret, *shown)] == [True, True]
 
 
 def test_secret_that_leaked_can_be_ended_at_once(cast: Cast) -> None:
