@@ -218,7 +218,8 @@ def endpoints_in(unit_ids: frozenset[str]) -> list[WebhookEndpoint]:
 def reseal() -> int:
     """Job: put every secret under the newest key; answers how many were under an older one. Raises CannotOpen."""
     changed = 0
-    for endpoint in session().exec(select(WebhookEndpoint)):
+    held = select(WebhookEndpoint).order_by(col(WebhookEndpoint.id)).with_for_update()
+    for endpoint in session().exec(held):  # somebody may be making a new one at this moment
         newer = resealed(endpoint.secret)
         old_newer = resealed(endpoint.old_secret) if endpoint.old_secret else None
         endpoint.secret, endpoint.old_secret = newer or endpoint.secret, old_newer or endpoint.old_secret

@@ -125,6 +125,24 @@ def test_secrets_move_to_the_newest_key_and_a_missing_one_is_found_by_check(
         ]
 
 
+def test_a_secret_that_is_made_while_others_move_to_the_newest_key_stays(
+    cast: Cast, settings: Settings
+) -> None:
+    made, shown = make_endpoint(cast.north, URL, by=cast.manager), []
+    configure(settings.model_copy(update={"encryption_keys": "n" * 40}))
+
+    def rotate() -> None:
+        shown.append(endpoints.rotate(get_endpoint(made.id), by=acting(cast.manager)))
+
+    def reseal() -> None:
+        with transaction():
+            endpoints.reseal()
+
+    assert while_open(rotate, reseal) is None
+    given = headers(made.id)
+    assert [fits(each, given) for each in (made.secret, *shown)] == [True, True]
+
+
 @pytest.mark.parametrize(
     "url", ["https://10.0.0.1/", "https://user@hooks.example/", "ftp://hooks.example/", ""]
 )
