@@ -69,6 +69,7 @@ def _due() -> tuple[ColumnElement[bool], ...]:
 
 def assess_now(conversion_ids: Sequence[str]) -> int:
     """Assess those of these that are due; answers how many. Each is claimed before, so once."""
+    _hold(conversion_ids)
     claim = update(Conversion).where(col(Conversion.id).in_(conversion_ids), *_due())
     claimed = claim.values(assessed_at=now()).returning(col(Conversion.id))
     ids = list(session().execute(claimed.execution_options(synchronize_session=False)).scalars())
@@ -156,8 +157,19 @@ def take_member(membership_id: str) -> bool:
 
 def ask_again(conversion_ids: Sequence[str]) -> int:
     """Have these assessed anew by the clock, before anything of them is opened; answers how many."""
-    for start in range(0, len(conversion_ids), BATCH):
-        some = conversion_ids[start : start + BATCH]
+    ids = sorted(conversion_ids)
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        _hold(some)
         again = update(Conversion).where(col(Conversion.id).in_(some))
         session().execute(again.values(assessed_at=None).execution_options(synchronize_session=False))
     return len(conversion_ids)
+
+
+def _hold(ids: Sequence[str]) -> None:
+    """In the order of their ids: two who want the same, as for those who share orders, wait for each other in turn.
+
+    As an UPDATE holds them; who only refers to one goes on.
+    """
+    wanted = select(Conversion.id).where(col(Conversion.id).in_(ids)).order_by(col(Conversion.id))
+    session().exec(wanted.with_for_update(key_share=True)).all()

@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlmodel import col, func, select
 
 from advocates.membership import get_membership
@@ -347,6 +347,27 @@ def test_many_conversions_are_assessed_with_few_queries(cast: Cast, link: Link) 
         event.remove(engine, "before_cursor_execute", note)
     reads = [each for each in asked if each.lstrip().startswith("SELECT")]
     assert len(reads) < 30, len(reads)  # not some for each of the twenty
+
+
+def test_those_who_ask_again_hold_conversions_in_one_order(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        orders = sorted(bring(cast.north.id, code="ana").id for _ in range(3))
+    fraud_work.assess_due()
+    held: list[str] = []
+
+    def ask_all() -> None:
+        with db.transaction():
+            fraud_work.ask_again(orders[::-1])
+
+    def touch(order: str) -> None:
+        held.append(order)
+        assert db.update_one(update(Conversion).where(col(Conversion.id) == order).values(refunded_minor=1))
+
+    with db.transaction():
+        touch(orders[0])  # PostgreSQL keeps it behind the others by now
+    waited = while_open(lambda: touch(orders[0]), ask_all, lambda: touch(orders[2]))
+    assert waited is None, "it waits for the first before it holds the last"
+    assert held[1:] == [orders[0], orders[2]]
 
 
 def test_traces_are_forgotten_after_ninety_days(cast: Cast, link: Link) -> None:
