@@ -203,6 +203,21 @@ def test_a_click_that_comes_in_late_has_what_is_not_paid_looked_at_again(
     assert ["device_repeats" in signals_of(each) for each in (*orders, private)] == [True] * 3 + [False]
 
 
+def test_sales_by_clicks_that_were_not_counted_stand_and_show_in_the_share_of_clicks(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    tokens = [visitors.click("ana", HTTP_SEC_PURPOSE="prefetch").token for _ in range(5)]
+    tokens += [visitors.click("ana", agent="Googlebot/2.1").token for _ in range(5)]
+    visitors.leave()
+    clicks.ingest()
+    with db.transaction():
+        sales = [bring(cast.north.id, click=each) for each in tokens]
+    assert {each.membership_id for each in sales} == {link.membership_id}
+    fraud_work.assess_due()
+    assert "click_ratio" in signals_of(sales[0].id)
+    assert "10 conversions by click in 30 days, out of 0 clicks" in str(case_of(sales[0].id).signals)
+
+
 def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, link: Link) -> None:
     with db.transaction():
         make_link(make_earner(cast.programme, "Bo Advocate"), "bob")
