@@ -1,4 +1,10 @@
-"""Which facts become which messages to others: everything that goes out as a webhook, on a page."""
+"""Which facts become which messages to others: everything that goes out as a webhook, on a page.
+
+Each says by `step` whether it can happen to the same thing again. ONCE cannot: an award, a revocation, a reassignment, a
+reversal of a reward and a grant are rows of their own; a refund does not come back twice, nor is a payout sent or taken back
+twice. All others can: an application moves on, a reward is decided about again or paid again by another
+payout, a payout stops again or comes back in parts, a refund moves to another order.
+"""
 
 from datetime import timedelta
 
@@ -9,7 +15,7 @@ from core.clock import now
 from core.db import session
 from core.events import when
 from curriculum.certification import Award, CertificationAwarded, CertificationRevoked, Revocation
-from hub.announcing import announce, names, shown_by
+from hub.announcing import ONCE, announce, names, shown_by
 from referrals.conversions.reassignment import ConversionReassigned
 from referrals.conversions.recording import ConversionsWon
 from referrals.conversions.refunds import RefundCameBack, RefundRecorded
@@ -27,37 +33,37 @@ def tell_application(event: ApplicationMoved) -> None:
 
 def tell_award(event: CertificationAwarded) -> None:
     """certification.awarded."""
-    _tell("certification.awarded", event.award_id)
+    _tell("certification.awarded", event.award_id, step=ONCE)
 
 
 def tell_revocation(event: CertificationRevoked) -> None:
     """certification.revoked."""
-    _tell("certification.revoked", event.award_id)
+    _tell("certification.revoked", event.award_id, step=ONCE)
 
 
 def tell_conversions(event: ConversionsWon) -> None:
     """conversion.recorded, for all that were stored together."""
-    announce("conversion.recorded", [each.conversion_id for each in event.won])
+    announce("conversion.recorded", [each.conversion_id for each in event.won], step=ONCE)
 
 
 def tell_refund(event: RefundRecorded) -> None:
     """conversion.refunded."""
-    _tell("conversion.refunded", event.refund_id)
+    _tell("conversion.refunded", event.refund_id, step=event.conversion_id)
 
 
 def tell_refund_undone(event: RefundCameBack) -> None:
     """conversion.refund_undone."""
-    _tell("conversion.refund_undone", event.refund_id)
+    _tell("conversion.refund_undone", event.refund_id, step=ONCE)
 
 
 def tell_reassignment(event: ConversionReassigned) -> None:
     """conversion.reassigned."""
-    _tell("conversion.reassigned", event.conversion_id, step=event.reassignment_id)
+    _tell("conversion.reassigned", event.reassignment_id, step=ONCE)
 
 
 def tell_grants(event: RewardsGranted) -> None:
     """reward.granted, for all that were granted together."""
-    announce("reward.granted", event.reward_ids)
+    announce("reward.granted", event.reward_ids, step=ONCE)
 
 
 def tell_decision(event: RewardDecided) -> None:
@@ -67,13 +73,14 @@ def tell_decision(event: RewardDecided) -> None:
 
 def tell_reversal(event: RewardReversed) -> None:
     """reward.reversed."""
-    _tell("reward.reversed", event.reversal_id)
+    _tell("reward.reversed", event.reversal_id, step=ONCE)
 
 
 def tell_sent(event: PayoutSent) -> None:
     """payout.sent, and reward.paid for each of its lines."""
-    _tell("payout.sent", event.payout_id)
-    announce("reward.paid", session().exec(select(Reward.id).where(Reward.payout_id == event.payout_id)))
+    _tell("payout.sent", event.payout_id, step=ONCE)
+    lines = session().exec(select(Reward.id).where(Reward.payout_id == event.payout_id))
+    announce("reward.paid", lines, step=event.payout_id)
 
 
 def tell_stopped(event: PayoutStopped) -> None:
@@ -83,12 +90,12 @@ def tell_stopped(event: PayoutStopped) -> None:
 
 def tell_taken_back(event: PayoutTakenBack) -> None:
     """payout.taken_back."""
-    _tell("payout.taken_back", event.payout_id)
+    _tell("payout.taken_back", event.payout_id, step=ONCE)
 
 
 def tell_reversed(event: PayoutReversed) -> None:
     """payout.reversed."""
-    _tell("payout.reversed", event.payout_id)
+    _tell("payout.reversed", event.payout_id, step=f"{event.state}:{event.back_minor}")
 
 
 def tell_expired() -> int:
@@ -99,11 +106,11 @@ def tell_expired() -> int:
         col(Award.id).not_in(select(Revocation.award_id)),
     )
     found = session().exec(ended).all()
-    announce("certification.expired", found)
+    announce("certification.expired", found, step=ONCE)
     return len(found)
 
 
-def _tell(name: str, about: str, *, step: str = "") -> None:
+def _tell(name: str, about: str, *, step: str) -> None:
     if name in names():  # an act that nobody outside is told of, as a first of two approvals
         announce(name, [about], step=step)
 

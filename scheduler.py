@@ -93,6 +93,12 @@ SCHEDULE: tuple[Job, ...] = (
     Job("fetch-missed-events", 3600, missed_events.fetch_missed, "fetches what Stripe told us in vain"),
     Job("prove", 600, checks.prove, "proves the books, once a day"),
     Job("assess-conversions", 2, fraud_work.assess_due, "looks at what arrived for signs of fraud"),
+    Job(
+        "take-late-clicks",
+        60,
+        fraud_work.take_late_clicks,
+        "looks again where a click came in after its order",
+    ),
     Job("look-again", 10, reviews.reassess, "has unpaid conversions assessed again after late signals"),
     Job(
         "forget-traces",

@@ -9,14 +9,18 @@ from datetime import datetime
 from typing import Annotated, Generic, TypeVar
 
 from pydantic import BaseModel, Field, create_model
+from sqlalchemy import or_
 from sqlmodel import col, select
 
 from advocates.answers import ShownApplication, show_applications
+from advocates.membership import Membership
 from core.db import session
 from curriculum.answers import ShownCertification, show_certifications
 from hub.announcing import Show
+from hub.programmes import Programme
 from referrals.answers import ShownConversion, ShownRefund, show_conversions, show_refund
 from referrals.conversions.conversions import Conversion, Refund
+from referrals.conversions.reassignment import Reassignment
 from referrals.conversions.seen import conversions_in
 from rewards.answers import ShownPayout, ShownReward, show_payouts, show_rewards
 from rewards.payouts.runs import Payout
@@ -78,6 +82,24 @@ def conversions(ids: Ids, units: Units) -> dict[str, ShownConversion]:
     """Conversion → as /api/v1/conversions shows it to these units."""
     wanted = select(Conversion).where(col(Conversion.id).in_(ids), conversions_in(units))
     return show_conversions(session().exec(wanted).all(), units)
+
+
+def reassignments(ids: Ids, units: Units) -> dict[str, ShownConversion]:
+    """Reassignment → its conversion as these units may know it, whether it is or was one of theirs."""
+    theirs = (
+        select(Reassignment.id)
+        .join(Membership, col(Membership.id) == col(Reassignment.from_membership_id))
+        .join(Programme, col(Programme.id) == col(Membership.programme_id))
+        .where(col(Programme.unit_id).in_(units))
+    )
+    wanted = (
+        select(Reassignment.id, Conversion)
+        .join(Conversion, col(Conversion.id) == col(Reassignment.conversion_id))
+        .where(col(Reassignment.id).in_(ids), or_(conversions_in(units), col(Reassignment.id).in_(theirs)))
+    )
+    found = session().exec(wanted).all()
+    shown = show_conversions([each for _, each in found], units)
+    return {id_: shown[each.id] for id_, each in found}
 
 
 def refunds(ids: Ids, units: Units) -> dict[str, RefundedConversion]:
@@ -180,9 +202,9 @@ TYPES: tuple[WebhookType, ...] = (
     WebhookType(
         "conversion.reassigned",
         "A lead or a sale is somebody else's, or nobody's, after an appeal or a review. One that nobody won when it was stored "
-        "is told for the first time by this.",
+        "is told for the first time by this. The unit of whoever had it hears that it went to another unit, and no more of it.",
         ShownConversion,
-        conversions,
+        reassignments,
     ),
     *_types("reward", ShownReward, REWARDS, rewards),
     WebhookType("reward.reversed", "A refund took a reward back, or part of it.", ReversedReward, reversals),

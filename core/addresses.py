@@ -13,7 +13,7 @@ from core.settings import settings
 LONGEST = 2_000
 HTTPS, HTTP = 443, 80
 FIRST_FREE_PORT = 1024
-"""below it only https' own port: the others belong to services that are no receivers"""
+"""below it only the scheme's own port: the others belong to services that are no receivers"""
 GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
 NOT_PUBLIC = tuple(
     ipaddress.ip_network(each)
@@ -62,8 +62,9 @@ def goal_of(url: str) -> Goal:
         raise WrongAddress("The address has to start with https:// and name a host.")
     if "@" in parts.netloc or parts.fragment:
         raise WrongAddress("The address cannot hold a name, a password or a fragment (#).")
-    port = port if port is not None else HTTPS if parts.scheme == "https" else HTTP
-    if port != HTTPS and port < FIRST_FREE_PORT and settings().production:
+    own = HTTPS if parts.scheme == "https" else HTTP
+    port = port if port is not None else own
+    if port != own and port < FIRST_FREE_PORT:
         raise WrongAddress("Use https' own port 443, or one from 1024 on.")
     _require_plain(parts.hostname)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")

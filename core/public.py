@@ -63,6 +63,8 @@ def sign_in() -> ResponseReturnValue:
     with transaction():
         if current_user.is_authenticated:
             signin.sign_out(current_user.secret)
+        for name in (f"{account}:{address}", account):  # who knows the password has not guessed
+            throttle.give_back(name, window_s=WINDOW_S)
         person = find_signed_in(signin.sign_in(known, user_agent=request.user_agent.string))
     start = _enter(person)
     return redirect(own_path(typed.next) or start, 303)

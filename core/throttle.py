@@ -4,7 +4,7 @@ import hashlib
 import hmac
 from datetime import UTC, timedelta
 
-from sqlalchemy import BigInteger, Text, delete
+from sqlalchemy import BigInteger, Text, delete, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlmodel import Field, SQLModel, col
@@ -27,8 +27,7 @@ class Tries(SQLModel, table=True):
 
 def count(name: str, *, most: int, window_s: int) -> None:
     """Count one try of `name`; raises TooManyAttempts after `most` in a window. Call it in a transaction of its own."""
-    seconds = int(now().timestamp())
-    start = seconds - seconds % window_s
+    start, left_s = _window(window_s)
     insert = pg_insert if dialect() == "postgresql" else sqlite_insert
     statement = insert(Tries).values(name=name[:200], window_start=start, count=1)
     upsert = statement.on_conflict_do_update(
@@ -36,7 +35,22 @@ def count(name: str, *, most: int, window_s: int) -> None:
     )
     tries = session().execute(upsert.returning(col(Tries.count))).scalar_one()
     if tries > most:
-        raise TooManyAttempts(retry_after_s=start + window_s - seconds)
+        raise TooManyAttempts(retry_after_s=left_s)
+
+
+def give_back(name: str, *, window_s: int) -> None:
+    """A try of `name` that was counted just now turned out to be none."""
+    start, _left_s = _window(window_s)
+    one = update(Tries).where(
+        col(Tries.name) == name[:200], col(Tries.window_start) == start, col(Tries.count) > 0
+    )
+    run(one.values(count=Tries.count - 1))
+
+
+def _window(window_s: int) -> tuple[int, int]:
+    """When the window of now began, and how many seconds are left of it."""
+    seconds = int(now().timestamp())
+    return seconds - seconds % window_s, window_s - seconds % window_s
 
 
 def masked(address: str | None) -> str:

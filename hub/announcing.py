@@ -26,6 +26,8 @@ from hub.units import all_units, reach
 Show = Callable[[Sequence[str], frozenset[str]], Mapping[str, BaseModel]]
 """ids, and the units that may see → id → what they are told; what is not theirs, or not there any more, is missing"""
 AT_ONCE = 500
+ONCE = ""
+"""the step of what cannot happen to the same thing again"""
 _QUEUE = "announced"
 _shows: dict[str, Show] = {}
 
@@ -54,10 +56,10 @@ def names() -> tuple[str, ...]:
     return tuple(_shows)
 
 
-def announce(name: str, ids: Iterable[str], *, step: str = "") -> None:
+def announce(name: str, ids: Iterable[str], *, step: str) -> None:
     """Tell, when this transaction commits, whoever asked for it that `name` happened to each of `ids`.
 
-    What can happen to the same thing again needs a `step`; the same name, id and step is told once.
+    The same name, id and step is told once: `step` tells it from the same happening again, or is ONCE.
     """
     queue: dict[Fact, None] = session().info.setdefault(_QUEUE, {})
     queue.update(dict.fromkeys(Fact(name, each, step) for each in ids))

@@ -15,7 +15,7 @@ from core.access import Actor
 from core.addresses import goal_of
 from core.clock import now, outside
 from core.columns import key, moment, one_of, word
-from core.db import run, session
+from core.db import run, session, update_one
 from core.errors import Conflict, NotFound
 from core.outbox import OutboxMessage
 from core.sealed import CannotOpen, resealed, seal, unseal
@@ -74,6 +74,10 @@ class StillOverlaps(Conflict):
     """The secret was changed less than 24 hours ago and both still sign. End the old one first, or wait."""
 
 
+class SecretChanged(Conflict):
+    """Somebody changed the secret at this very moment. Please look again: theirs was shown to them."""
+
+
 def wants(types: Iterable[str], name: str) -> bool:
     """Whether somebody who asked for these types wants messages of this name."""
     return bool({EVERYTHING, name, f"{name.partition('.')[0]}.*"} & set(types))
@@ -115,13 +119,17 @@ def change(endpoint: WebhookEndpoint, url: str, types: list[str], *, by: Actor, 
 
 
 def rotate(endpoint: WebhookEndpoint, *, by: Actor) -> str:
-    """A new secret; for 24 hours the one before signs, too. Raises StillOverlaps."""
+    """A new secret; for 24 hours the one before signs, too. Raises StillOverlaps, SecretChanged."""
     if endpoint.overlaps:
         raise StillOverlaps
     secret = new_secret()
-    endpoint.old_secret, endpoint.old_secret_until = endpoint.secret, now() + OVERLAP
-    endpoint.secret = seal(secret)
-    _keep(endpoint)
+    seen = update(WebhookEndpoint).where(
+        col(WebhookEndpoint.id) == endpoint.id, col(WebhookEndpoint.secret) == endpoint.secret
+    )
+    newer = {"old_secret": endpoint.secret, "old_secret_until": now() + OVERLAP, "secret": seal(secret)}
+    if not update_one(seen.values(newer).execution_options(synchronize_session=False)):
+        raise SecretChanged
+    session().refresh(endpoint)
     note(endpoint, "secret_rotated", by)
     return secret
 
@@ -178,11 +186,15 @@ def remove(endpoint: WebhookEndpoint, *, by: Actor) -> None:
 
 
 def give_up(endpoint_id: str) -> int:
-    """What waits for an endpoint that is switched off waits no longer; answers how much that was."""
+    """What waits for an endpoint that is switched off waits no longer, unless it is on again; answers how much that was."""
+    on = select(WebhookEndpoint.id).where(
+        WebhookEndpoint.id == endpoint_id, WebhookEndpoint.state == "enabled"
+    )
     waiting = update(OutboxMessage).where(
         col(OutboxMessage.kind) == WEBHOOK,
         col(OutboxMessage.recipient) == endpoint_id,
         col(OutboxMessage.state) == "waiting",
+        ~on.exists(),
     )
     return run(waiting.values(state="dead", last_error="The endpoint was switched off."))
 
@@ -206,7 +218,8 @@ def endpoints_in(unit_ids: frozenset[str]) -> list[WebhookEndpoint]:
 def reseal() -> int:
     """Job: put every secret under the newest key; answers how many were under an older one. Raises CannotOpen."""
     changed = 0
-    for endpoint in session().exec(select(WebhookEndpoint)):
+    held = select(WebhookEndpoint).order_by(col(WebhookEndpoint.id)).with_for_update()
+    for endpoint in session().exec(held):  # somebody may be making a new one at this moment
         newer = resealed(endpoint.secret)
         old_newer = resealed(endpoint.old_secret) if endpoint.old_secret else None
         endpoint.secret, endpoint.old_secret = newer or endpoint.secret, old_newer or endpoint.old_secret

@@ -17,7 +17,10 @@ class SpanQuery(Input):
 
 
 def charts_of(found: LinkFigures) -> list[dict[str, Any]]:
-    """What the page draws: clicks; leads and sales; revenue, whose texts are exact and whose heights are a drawing."""
+    """What the page draws: clicks; leads and sales; the revenue of each currency by itself.
+
+    The texts of revenue are exact, its heights are a drawing.
+    """
     charts: list[dict[str, Any]] = [
         {
             "id": "clicks",
@@ -32,9 +35,15 @@ def charts_of(found: LinkFigures) -> list[dict[str, Any]]:
             "series": [_series(_("Leads"), found.leads), _series(_("Sales"), found.sales)],
         },
     ]
-    if found.revenue:
-        series = [_money_series(currency, by_day) for currency, by_day in found.revenue.items()]
-        charts.append({"id": "revenue", "kind": "bar", "title": _("Revenue"), "series": series})
+    charts += [
+        {
+            "id": f"revenue-{currency.lower()}",
+            "kind": "bar",
+            "title": _("Revenue in %(currency)s", currency=currency),
+            "series": [_money_series(currency, by_day)],
+        }
+        for currency, by_day in found.revenue.items()
+    ]
     return charts
 
 

@@ -10,10 +10,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event
+from sqlmodel import select
 
 import announcements
 from advocates import applications
 from advocates.applications import decline
+from advocates.membership import Membership
 from core import driver
 from core.access import COMMAND
 from core.clock import at, now
@@ -21,7 +23,9 @@ from core.db import engine, session, transaction
 from curriculum.certification import revoke
 from hub import announcing
 from referrals.conversions import reassignment, refunds
-from referrals.conversions.conversions import get_conversion
+from referrals.conversions.conversions import Conversion, get_conversion
+from referrals.conversions.narrowing import OTHERS
+from referrals.links.links import Link
 from rewards.approvals import approvals
 from rewards.grants import get_reward
 from tests.advocates.stories import make_application
@@ -148,6 +152,19 @@ def test_a_refund_that_comes_back_and_a_sale_that_moves_are_told(cast: Cast, mad
     assert moved == [None, "ben", None], "each time again"
 
 
+def test_a_refund_that_moves_to_the_order_that_was_won_is_told_of_that_too(cast: Cast, made: Made) -> None:
+    with transaction():
+        make_link(make_earner(cast.programme), "ana")
+    with transaction():
+        bring(cast.north.id, code="nobody", external_id="order-1")
+        give_back(cast.north.id, "order-1", 6_450)
+    with transaction():
+        won = bring(cast.hub.id, code="ana", external_id="order-1")
+    told = [each["data"] for each in bodies(made) if each["type"] == "conversion.refunded"]
+    assert [each["attribution"]["link"] for each in told] == [None, "ana"]
+    assert (told[1]["id"], told[1]["refunded_minor"]) == (won.id, 6_450)
+
+
 def test_what_only_an_appeal_won_is_told_when_it_is_won(cast: Cast, made: Made) -> None:
     with transaction():
         ben = make_earner(cast.programme, "Ben")
@@ -160,6 +177,57 @@ def test_what_only_an_appeal_won_is_told_when_it_is_won(cast: Cast, made: Made) 
         reassignment.reassign(there, ben, link_id=link.id, why="an appeal", by=acting(cast.manager))
     [told] = [each["data"] for each in bodies(made) if each["type"].startswith("conversion.")]
     assert (told["id"], told["attribution"]["link"]) == (sale.id, "ben")
+
+
+class TestWhatGoesToAnotherUnit:
+    @pytest.fixture
+    def advocates(self, cast: Cast) -> tuple[Membership, Membership]:
+        """Ana of north, and Bo of south; the hub's order is Ana's."""
+        with transaction():
+            ana, bo = make_earner(cast.programme), make_earner(cast.other_programme, "Bo Other")
+            make_link(ana, "ana")
+            make_link(bo, "bob", coupon="BOB10")
+            bring(cast.hub.id, code="ana", coupon="BOB10", external_id="order-1")
+        return ana, bo
+
+    @staticmethod
+    def give(cast: Cast, to: Membership | None) -> None:
+        with transaction():
+            there = session().exec(select(Conversion)).one()
+            links = select(Link.id).where(Link.membership_id == (to.id if to else ""))
+            link_id = session().exec(links).first()
+            reassignment.reassign(there, to, link_id=link_id, why="an appeal", by=acting(cast.hub_admin))
+
+    @staticmethod
+    def moved(made: Made) -> list[tuple[str | None, str | None]]:
+        found = [
+            each["data"]["attribution"] for each in bodies(made) if each["type"] == "conversion.reassigned"
+        ]
+        return [(each["advocate"], each["advocate_id"]) for each in found]
+
+    def test_the_unit_that_loses_it_is_told_each_time_and_not_who_has_it_now(
+        self, cast: Cast, made: Made, advocates: tuple[Membership, Membership]
+    ) -> None:
+        ana, bo = advocates
+        south = make_endpoint(cast.south, URL, by=cast.other_manager)
+        for to in (bo, ana, bo, ana):
+            self.give(cast, to)
+        gone, here = (OTHERS, None), (f"Advocate #{ana.number}", ana.id)
+        assert self.moved(made) == [gone, here] * 2
+        assert self.moved(south) == [(f"Advocate #{bo.number}", bo.id), gone] * 2
+        lost = json.dumps([each for each in bodies(made) if OTHERS in json.dumps(each)])
+        assert not [each for each in ("BOB10", bo.id, '"bo"') if each in lost]
+
+    def test_the_unit_that_had_it_is_told_that_it_is_nobodys_and_hears_no_more_of_it(
+        self, cast: Cast, made: Made, advocates: tuple[Membership, Membership]
+    ) -> None:
+        ana, bo = advocates
+        for to in (bo, None, bo):
+            self.give(cast, to)
+        assert self.moved(made) == [(OTHERS, None)]
+        self.give(cast, ana)
+        self.give(cast, None)
+        assert self.moved(made)[1:] == [(f"Advocate #{ana.number}", ana.id), (None, None)]
 
 
 def test_decisions_about_rewards_are_told_also_when_they_come_again(cast: Cast, made: Made) -> None:

@@ -34,10 +34,10 @@ from web.api_doors import NDJSON, Declared, declared_of
 from web.openapi_words import (
     ABOUT,
     AGAIN,
+    BESIDE,
     HEADERS,
     IDEMPOTENCY_KEY,
     MEANING,
-    REDIRECT,
     SENT_WITH,
     TAGS,
     WEBHOOK,
@@ -65,7 +65,7 @@ def document_of(app: Flask, *, address: str, webhooks: Mapping[str, type[BaseMod
         info=Info(title="Spokes", version=VERSION, description=ABOUT),
         servers=[Server(url=address)],
         tags=[Tag(name=name, description=sentence) for name, sentence in TAGS.items()],
-        paths={**paths, "/r/{code}": PathItem.model_validate(REDIRECT)},
+        paths={**paths, **{path: PathItem.model_validate(each) for path, each in BESIDE.items()}},
         webhooks={name: _webhook(model) for name, model in webhooks.items()} or None,
         components=Components(
             securitySchemes={"key": _key_scheme()},

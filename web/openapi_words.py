@@ -29,6 +29,7 @@ TAGS = {
     "leaderboard": "Who has most of a metric in a range of days.",
     "rewards": "What advocates are owed, line by line.",
     "payouts": "What is sent to advocates.",
+    "postback": "A lead or a sale from a system that can only call an address.",
     "redirect": "What visitors of a link meet.",
 }
 
@@ -103,6 +104,73 @@ REDIRECT: dict[str, Any] = {
         },
     }
 }
+
+_PLAIN = {"content": {"text/plain": {"schema": {"type": "string"}}}}
+_REFUSED = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Refusal"}}}}
+_POSTED_BACK: dict[str, tuple[dict[str, Any], str]] = {
+    "order": ({"type": "string", "maxLength": 200}, "The shop's number of the order."),
+    "click": ({"type": "string", "maxLength": 300}, "The click token."),
+    "code": ({"type": "string", "maxLength": 300}, "An advocate's code."),
+    "coupon": ({"type": "string", "maxLength": 300}, "An advocate's coupon."),
+    "customer": ({"type": "string", "maxLength": 200}, "The shop's id of the customer."),
+    "kind": ({"enum": ["lead", "sale"]}, "Without it a sale when there is an amount, else a lead."),
+    "amount": (
+        {"type": "string", "pattern": "^[0-9]{1,12}([.][0-9]{1,4})?$"},
+        "In the main unit, like `129.00`; needs its currency.",
+    ),
+    "currency": ({"type": "string"}, "ISO 4217, like `EUR`."),
+    "at": ({"type": "string", "format": "date-time"}, "When it was; else now."),
+}
+
+
+def _posts_back(name: str, key: list[dict[str, list[str]]], parts: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "get": {
+            "operationId": name,
+            "tags": ["postback"],
+            "summary": "Store a conversion that an affiliate system posts back.",
+            "description": (
+                "`POST` takes the same words, in the address or as a form. At least one of `click`, `code`, `coupon`, `customer` is needed. "
+                "Of an order that is known with the same kind, amount and currency nothing else is looked at."
+            ),
+            "security": key,
+            "parameters": [
+                *parts,
+                *(
+                    {
+                        "name": word,
+                        "in": "query",
+                        "required": word == "order",
+                        "schema": schema,
+                        "description": says,
+                    }
+                    for word, (schema, says) in _POSTED_BACK.items()
+                ),
+            ],
+            "responses": {
+                "200": {"description": "OK recorded; or OK known, for a repetition.", **_PLAIN},
+                **{
+                    str(each): {"description": MEANING[each], **_REFUSED}
+                    for each in (401, 403, 409, 422, 429)
+                },
+            },
+        }
+    }
+
+
+_SECRET = {
+    "name": "secret",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string"},
+    "description": "A key with the one scope `postback:write`, which is good for nothing else.",
+}
+BESIDE: dict[str, dict[str, Any]] = {
+    "/r/{code}": REDIRECT,
+    "/webhooks/postback": _posts_back("post_back_with_key", [{"key": ["conversions:write"]}], []),
+    "/webhooks/postback/{secret}": _posts_back("post_back", [], [_SECRET]),
+}
+"""doors that are written down although they are none of the API's"""
 
 WEBHOOK: dict[str, Any] = {
     "parameters": [

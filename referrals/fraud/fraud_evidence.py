@@ -10,15 +10,14 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, tuple_
 from sqlalchemy import select as select_columns
+from sqlalchemy import tuple_
 from sqlmodel import col, select
 
 from advocates.membership import Membership
-from core.clock import day_number, now
 from core.db import session
 from core.people import Person
-from hub.metrics import LadderStep, periods_of
+from hub.programmes import Programme
 from hub.roles import staff_of
 from hub.units import places
 from referrals.clicks.clicks import Click
@@ -26,11 +25,12 @@ from referrals.conversions.conversion_input import NORMALISED
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
 from referrals.conversions.same_order import related
 from referrals.conversions.won import Holder, holders_of
-from referrals.fraud import fraud_addresses, fraud_traces
+from referrals.fraud import fraud_addresses, fraud_counts, fraud_traces
 from referrals.fraud.fraud import Evidence
-from referrals.fraud.fraud_traces import Alike, Kind, Trace
+from referrals.fraud.fraud_counts import Held
+from referrals.fraud.fraud_traces import LATE, Alike, Kind, Trace
 
-HOUR, MONTH, QUARTER = timedelta(hours=1), timedelta(days=30), timedelta(days=90)
+HOUR = timedelta(hours=1)
 SAME_ORDER = timedelta(days=2)
 """so far apart two shops may put the moment of one order"""
 LONGEST_WORD = 200
@@ -51,6 +51,8 @@ class Sources:
     """membership → the advocate's address"""
     units: dict[str, str] = field(default_factory=dict)
     """membership → its unit"""
+    sharing: frozenset[str] = frozenset()
+    """memberships in programmes that share"""
     paid_to: dict[str, frozenset[str]] = field(default_factory=dict)
     alike: dict[tuple[str, str, Kind], Alike] = field(default_factory=dict)
     moments: dict[str, list[datetime]] = field(default_factory=dict)
@@ -64,7 +66,7 @@ class Sources:
     twins: frozenset[str] = frozenset()
     """conversions beside which another unit told one of the same number that the same advocate won"""
     staff: dict[str, frozenset[str]] = field(default_factory=dict)
-    """unit → hashes of the addresses of its staff"""
+    """unit → hashes of the forms of its staff's addresses"""
 
 
 def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidence]]:
@@ -74,10 +76,13 @@ def evidence_of(conversions: Sequence[Conversion]) -> list[tuple[Holder, Evidenc
     traces = _traces(conversions, candidates, holders, _hashes(holders))
     fraud_traces.keep(traces)
     members = sorted({each.membership_id for each in holders})
-    sources = Sources(alike=fraud_traces.alike(each for each in traces if not each.is_own))
+    shared = {each.membership_id for each in holders if each.conversion.shared}
+    sources = Sources(
+        alike=fraud_traces.alike(each for each in traces if not each.is_own and each.value != LATE)
+    )
     _read_people(sources, members)
     held = [each.conversion for each in holders if each.was_last]
-    _read_counts(sources, members, held)
+    _read_counts(sources, Held(members, sorted(sources.sharing | shared)), held)
     sources.accounts = _accounts(held)
     sources.twins = _twins(held)
     sources.staff = {each: _staff(each) for each in {sources.units[member] for member in members}}
@@ -162,10 +167,9 @@ def _traces(
     found = []
     for each in holders:
         order = each.conversion
-        device = word(order, "device_hash") or hashes.get(_click_of(each), "")
         words: dict[Kind, str] = {
             "card": word(order, "card_fingerprint"),
-            "device": f"{order.day} {device}" if device else "",
+            "device": _device(each, hashes),
         }
         found += [_trace(order, each.membership_id, kind, value) for kind, value in words.items() if value]
     orders = {each.id: each for each in conversions}
@@ -177,6 +181,14 @@ def _traces(
     return found
 
 
+def _device(holder: Holder, hashes: Mapping[str, str]) -> str:
+    """A shop's word with the order's day; a click's own hash has its day in its salt, and orders come after midnight, too."""
+    told, click = word(holder.conversion, "device_hash"), _click_of(holder)
+    if told:
+        return f"{holder.conversion.day} {told}"
+    return hashes.get(click, LATE) if click else ""
+
+
 def _trace(
     conversion: Conversion, membership_id: str, kind: Kind, value: str, *, is_own: bool = False
 ) -> Trace:
@@ -185,73 +197,33 @@ def _trace(
 
 def _read_people(sources: Sources, members: Sequence[str]) -> None:
     wanted = (
-        select_columns(col(Membership.id), col(Membership.unit_id), col(Person.id), col(Person.email))
+        select_columns(
+            col(Membership.id),
+            col(Membership.unit_id),
+            col(Programme.attribution_rule),
+            col(Person.id),
+            col(Person.email),
+        )
         .join(Person, col(Person.id) == col(Membership.person_id))
+        .join(Programme, col(Programme.id) == col(Membership.programme_id))
         .where(col(Membership.id).in_(members))
     )
     rows = session().execute(wanted).all()
-    known = _paid_to[0]([person for _member, _unit, person, _email in rows]) if _paid_to else {}
-    for member, unit, person, email in rows:
+    known = _paid_to[0]([person for _member, _unit, _rule, person, _email in rows]) if _paid_to else {}
+    for member, unit, _rule, person, email in rows:
         sources.units[member], sources.emails[member] = unit, email
         sources.paid_to[member] = known.get(person, frozenset())
+    sources.sharing = frozenset(member for member, _unit, rule, _person, _email in rows if rule == "split")
 
 
-def _read_counts(sources: Sources, members: Sequence[str], conversions: Sequence[Conversion]) -> None:
-    if not members:
+def _read_counts(sources: Sources, held: Held, conversions: Sequence[Conversion]) -> None:
+    if not held.members:
         return
     first = min(each.occurred_at for each in conversions) - HOUR
     last = max(each.occurred_at for each in conversions) + HOUR
-    mine = col(Conversion.membership_id).in_(members)
-    around = select_columns(col(Conversion.membership_id), col(Conversion.occurred_at)).where(
-        mine, col(Conversion.occurred_at).between(first, last)
-    )
-    for member, moment in session().execute(around.order_by(col(Conversion.occurred_at))):
-        sources.moments.setdefault(member, []).append(moment)
+    sources.moments = fraud_counts.moments_of(held, first, last)
     sources.fastest = {member: _fastest(moments) for member, moments in sources.moments.items()}
-    for member, *numbers in session().execute(_sums(mine)):
-        names = ("thirty", "sales", "given_back")
-        sources.counts[member] = {n: int(each or 0) for n, each in zip(names, numbers, strict=True)}
-    for name, found in (("by_click", _by_click(members)), ("clicks", _clicks(members))):
-        for member, number in found.items():
-            sources.counts.setdefault(member, {})[name] = number
-
-
-def _sums(mine: Any) -> Any:  # noqa: ANN401 - a condition in, a SELECT out
-    recent = case((col(Conversion.occurred_at) > now() - MONTH, 1), else_=0)
-    sale = case((col(Conversion.kind) == "sale", 1), else_=0)
-    back = case((col(Conversion.refunded_minor) > 0, 1), else_=0)
-    summed = select_columns(col(Conversion.membership_id), func.sum(recent), func.sum(sale), func.sum(back))
-    since = col(Conversion.occurred_at) > now() - QUARTER
-    return summed.where(mine, since).group_by(col(Conversion.membership_id))
-
-
-def _by_click(members: Sequence[str]) -> dict[str, int]:
-    clicked = (
-        select_columns(col(Conversion.membership_id), func.count())
-        .join(AttributionCandidate, col(AttributionCandidate.conversion_id) == col(Conversion.id))
-        .where(
-            col(Conversion.membership_id).in_(members),
-            col(Conversion.occurred_at) > now() - MONTH,
-            col(AttributionCandidate.won).is_(True),
-            col(AttributionCandidate.source) == "click",
-        )
-    )
-    return _numbers(clicked.group_by(col(Conversion.membership_id)))
-
-
-def _clicks(members: Sequence[str]) -> dict[str, int]:
-    """Counted clicks of this and the last month, from the scoreboard."""
-    months = {periods_of(day_number(moment))[-1] for moment in (now(), now() - MONTH)}
-    counted = select_columns(col(LadderStep.member_id), func.sum(col(LadderStep.value))).where(
-        col(LadderStep.metric) == "clicks",
-        col(LadderStep.period).in_(sorted(months)),
-        col(LadderStep.member_id).in_(members),
-    )
-    return _numbers(counted.group_by(col(LadderStep.member_id)))
-
-
-def _numbers(statement: Any) -> dict[str, int]:  # noqa: ANN401 - a SELECT of (membership, number)
-    return {member: int(number) for member, number in session().execute(statement)}
+    sources.counts = fraud_counts.counts_of(held)
 
 
 def _accounts(conversions: Sequence[Conversion]) -> dict[tuple[str, str], set[str]]:
@@ -268,7 +240,7 @@ def _accounts(conversions: Sequence[Conversion]) -> dict[tuple[str, str], set[st
 
 
 def _staff(unit_id: str) -> frozenset[str]:
-    return frozenset(fraud_addresses.digest(each.email) for each in staff_of(unit_id))
+    return frozenset().union(*(fraud_addresses.forms_of(each.email) for each in staff_of(unit_id)))
 
 
 def _twins(conversions: Sequence[Conversion]) -> frozenset[str]:

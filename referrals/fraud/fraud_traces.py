@@ -18,6 +18,8 @@ Kind = Literal["card", "device"]
 KEPT = timedelta(days=90)
 MOST_ALIKE = 5_000
 CHUNK = 500
+LATE = "its click is not there"
+"""the device of an order that was assessed before its click was taken in"""
 
 
 class FraudTrace(SQLModel, table=True):
@@ -30,7 +32,7 @@ class FraudTrace(SQLModel, table=True):
     membership_id: str = Field(primary_key=True, foreign_key="membership.id", sa_type=Text)
     kind: Kind = Field(primary_key=True, sa_type=Text)
     value: str = Field(sa_type=Text)
-    """a card's fingerprint; a device's hash with its day, since visitor hashes mean something within a day only"""
+    """a card's fingerprint; a device's hash as the shop told it, with the order's day; or its click's, whose salt is of a day"""
     is_own: bool = False
     """the order was the advocate's own purchase"""
     at: datetime = moment(index=True)

@@ -13,10 +13,12 @@ from core.columns import moment
 from core.db import dialect, session, transaction, update_one
 from referrals.clicks.clicks import Click
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+from referrals.conversions.won import members_of
 from referrals.fraud.fraud import OF_THE_ADVOCATE, Assessment, assess
 from referrals.fraud.fraud_cases import FraudCase, cases_of, note
 from referrals.fraud.fraud_evidence import evidence_of
 from referrals.fraud.fraud_thresholds import thresholds_at
+from referrals.fraud.fraud_traces import LATE, FraudTrace
 
 BATCH = 500
 MOST_BATCHES = 20
@@ -67,6 +69,7 @@ def _due() -> tuple[ColumnElement[bool], ...]:
 
 def assess_now(conversion_ids: Sequence[str]) -> int:
     """Assess those of these that are due; answers how many. Each is claimed before, so once."""
+    _hold(conversion_ids)
     claim = update(Conversion).where(col(Conversion.id).in_(conversion_ids), *_due())
     claimed = claim.values(assessed_at=now()).returning(col(Conversion.id))
     ids = list(session().execute(claimed.execution_options(synchronize_session=False)).scalars())
@@ -111,10 +114,33 @@ def look_again(membership_ids: Sequence[str]) -> None:
 
 
 def look_again_at_refunded(conversion_id: str) -> None:
-    """Reaction: a refund says something about whoever brought the sale."""
-    conversion = session().get_one(Conversion, conversion_id)
-    if conversion.membership_id:
-        look_again([conversion.membership_id])
+    """Reaction: a refund says something about whoever brought the sale, each who shares it."""
+    look_again(sorted(members_of(session().get_one(Conversion, conversion_id))))
+
+
+def take_late_clicks() -> int:
+    """Job: clicks that were taken in after their orders were assessed have their advocates looked at again; answers how many."""
+    there = (
+        select(FraudTrace.conversion_id)
+        .join(AttributionCandidate, col(AttributionCandidate.conversion_id) == col(FraudTrace.conversion_id))
+        .join(Click, col(Click.id) == col(AttributionCandidate.given))
+        .where(
+            *_LATE,
+            col(AttributionCandidate.membership_id) == col(FraudTrace.membership_id),
+            col(AttributionCandidate.won).is_(True),
+            col(AttributionCandidate.source) == "click",
+        )
+    )
+    with transaction():
+        some = session().exec(there.limit(BATCH)).all()
+        # The trace goes, so that the next look leaves that of the click.
+        gone = delete(FraudTrace).where(*_LATE, col(FraudTrace.conversion_id).in_(some))
+        members = session().execute(gone.returning(col(FraudTrace.membership_id))).scalars().all()
+        look_again(sorted(set(members)))
+    return len(members)
+
+
+_LATE = col(FraudTrace.kind) == "device", col(FraudTrace.value) == LATE
 
 
 def waiting_members() -> list[str]:
@@ -131,8 +157,19 @@ def take_member(membership_id: str) -> bool:
 
 def ask_again(conversion_ids: Sequence[str]) -> int:
     """Have these assessed anew by the clock, before anything of them is opened; answers how many."""
-    for start in range(0, len(conversion_ids), BATCH):
-        some = conversion_ids[start : start + BATCH]
+    ids = sorted(conversion_ids)
+    for start in range(0, len(ids), BATCH):
+        some = ids[start : start + BATCH]
+        _hold(some)
         again = update(Conversion).where(col(Conversion.id).in_(some))
         session().execute(again.values(assessed_at=None).execution_options(synchronize_session=False))
     return len(conversion_ids)
+
+
+def _hold(ids: Sequence[str]) -> None:
+    """In the order of their ids: two who want the same, as for those who share orders, wait for each other in turn.
+
+    As an UPDATE holds them; who only refers to one goes on.
+    """
+    wanted = select(Conversion.id).where(col(Conversion.id).in_(ids)).order_by(col(Conversion.id))
+    session().exec(wanted.with_for_update(key_share=True)).all()

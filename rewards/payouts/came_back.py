@@ -48,4 +48,4 @@ def returned(payout_id: str, why: str) -> bool:
 def _put_before_finance(payout: Payout, why: str) -> None:
     due = actions.due_in(LOOK_WITHIN_DAYS)
     actions.ask(LOOK, payout.id, payout.unit_id, right="payout.run", summary=why, due_at=due)
-    events.publish(PayoutReversed(payout.id))
+    events.publish(PayoutReversed(payout.id, payout.state, payout.back_minor))

@@ -49,9 +49,11 @@ class PayoutTakenBack:
 
 @dataclass(frozen=True)
 class PayoutReversed:
-    """A payout's money came back."""
+    """A payout's money came back, in whole or so much of it by now."""
 
     payout_id: str
+    state: State
+    back_minor: int
 
 
 class PayoutRun(SQLModel, table=True):

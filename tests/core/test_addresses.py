@@ -95,3 +95,12 @@ def test_development_may_reach_this_machine_but_no_other_private_one() -> None:
     assert [may_reach(each) for each in ("127.0.0.1", "::1", "::ffff:127.0.0.1", "10.0.0.1", "169.254.169.254")] == [
         True, True, True, False, False,
     ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("settings")
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example:25/", "http://hooks.example:25/", "https://hooks.example:80/"]
+)
+def test_ports_of_other_services_are_refused_in_development_as_well(url: str) -> None:
+    with pytest.raises(WrongAddress):
+        goal_of(url)

@@ -108,6 +108,17 @@ def test_guessing_is_throttled_per_account_even_with_the_right_password_at_last(
     assert try_in(client, cast.finance.email) == 303  # somebody else's account is not locked by it
 
 
+def test_good_sign_ins_use_up_nothing_of_what_an_account_may_guess(app: Flask, cast: Cast) -> None:
+    good = [try_in(app.test_client(), cast.manager.email) for _ in range(TRIES_PER_ACCOUNT + 2)]
+    assert set(good) == {303}
+    tries = []
+    for _ in range(TRIES_PER_ACCOUNT - 1):
+        tries.append(try_in(app.test_client(), cast.manager.email, "wrong"))
+        tries.append(try_in(app.test_client(), cast.manager.email))
+    assert tries == [422, 303] * (TRIES_PER_ACCOUNT - 1), "nor do they forgive any guess"
+    assert [try_in(app.test_client(), cast.manager.email, "wrong") for _ in range(2)] == [422, 429]
+
+
 def test_guessing_is_throttled_per_address(client: FlaskClient, cast: Cast) -> None:
     tries = [try_in(client, f"someone{i}@example.org", "wrong") for i in range(61)]
     assert tries[-1] == 429

@@ -8,7 +8,7 @@ from sqlmodel import select
 from core.clock import at, now
 from core.db import session, transaction
 from core.errors import TooManyAttempts
-from core.throttle import Tries, count, forget_old, masked
+from core.throttle import Tries, count, forget_old, give_back, masked
 from tests.at_once import at_once
 
 pytestmark = pytest.mark.usefixtures("settings")
@@ -43,6 +43,19 @@ def test_tries_at_once_are_all_counted() -> None:
     refused = [each for each in answers if isinstance(each, TooManyAttempts)]
     assert len(allowed) + len(refused) == 12
     assert 5 <= len(allowed) <= 10
+
+
+def test_a_try_that_was_none_is_given_back_and_no_more_than_there_are() -> None:
+    with at(NOON):
+        for _ in range(3):
+            attempt()
+        for _ in range(5):
+            with transaction():
+                give_back("signin:ana", window_s=900)
+        for _ in range(3):
+            attempt()
+        with pytest.raises(TooManyAttempts):
+            attempt()
 
 
 def test_long_names_are_cut_so_that_they_cannot_fill_the_table() -> None:

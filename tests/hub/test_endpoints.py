@@ -12,9 +12,11 @@ from core.addresses import WrongAddress
 from core.audit import AuditEntry
 from core.clock import at, now
 from core.db import session, transaction
+from core.errors import Conflict
 from core.settings import Settings, configure
 from hub import endpoints
 from hub.endpoints import EndpointNotFound, StillOverlaps, TooManyEndpoints, get_endpoint, wants
+from tests.at_once import while_open
 from tests.factories import Cast, acting
 from tests.hub.webhook_stories import make_endpoint, the_endpoint
 
@@ -77,6 +79,24 @@ def test_during_a_rotation_both_secrets_sign_for_24_hours(cast: Cast) -> None:
     assert [fits(made.secret, after), fits(newer, after)] == [False, True]
 
 
+def test_of_two_rotations_at_once_the_second_is_refused_and_the_secret_that_was_shown_signs(
+    cast: Cast,
+) -> None:
+    made, shown = make_endpoint(cast.north, URL, by=cast.manager), []
+
+    def rotate() -> None:
+        with transaction():
+            shown.append(endpoints.rotate(get_endpoint(made.id), by=acting(cast.manager)))
+
+    def rotate_openly() -> None:
+        shown.append(endpoints.rotate(get_endpoint(made.id), by=acting(cast.manager)))
+
+    assert isinstance(while_open(rotate_openly, rotate), Conflict)
+    assert len(shown) == 1
+    given = headers(made.id)
+    assert [fits(each, given) for each in (made.secret, *shown)] == [True, True]
+
+
 def test_secret_that_leaked_can_be_ended_at_once(cast: Cast) -> None:
     made = make_endpoint(cast.north, URL, by=cast.manager)
     with transaction():
@@ -103,6 +123,24 @@ def test_secrets_move_to_the_newest_key_and_a_missing_one_is_found_by_check(
         assert endpoints.unopenable() == [
             f"the secret of webhook endpoint {made.id} cannot be opened by any key"
         ]
+
+
+def test_a_secret_that_is_made_while_others_move_to_the_newest_key_stays(
+    cast: Cast, settings: Settings
+) -> None:
+    made, shown = make_endpoint(cast.north, URL, by=cast.manager), []
+    configure(settings.model_copy(update={"encryption_keys": "n" * 40}))
+
+    def rotate() -> None:
+        shown.append(endpoints.rotate(get_endpoint(made.id), by=acting(cast.manager)))
+
+    def reseal() -> None:
+        with transaction():
+            endpoints.reseal()
+
+    assert while_open(rotate, reseal) is None
+    given = headers(made.id)
+    assert [fits(each, given) for each in (made.secret, *shown)] == [True, True]
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,23 @@ def test_switched_off_gets_nothing_and_what_waited_can_be_sent_again(
     assert receiver.posted
 
 
+def test_what_waits_for_an_endpoint_that_is_on_again_meanwhile_is_not_given_up(
+    cast: Cast, receiver: Receiver, made: Made, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_up = endpoints.give_up
+
+    def switched_on_before(endpoint_id: str) -> int:
+        run(update(WebhookEndpoint).where(col(WebhookEndpoint.id) == made.id).values(state="enabled"))
+        return give_up(endpoint_id)
+
+    hello(made, cast)
+    change(made, state="disabled")
+    monkeypatch.setattr(endpoints, "give_up", switched_on_before)
+    assert send_due() == 0
+    assert states(made) == ["waiting"]
+    assert send_due() == 1
+
+
 def test_only_what_failed_since_is_sent_again_and_so_much_at_once(
     cast: Cast, made: Made, monkeypatch: pytest.MonkeyPatch
 ) -> None:

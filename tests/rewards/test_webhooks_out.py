@@ -53,6 +53,40 @@ def test_payout_that_went_out_is_told_with_its_lines_and_what_failed_too(
     assert types_of(made)[-2:] == ["payout.taken_back", "payout.reversed"]
 
 
+def test_what_comes_back_in_parts_and_is_paid_again_is_told_each_time(
+    cast: Cast, made: Made, stripe: LocalStripe
+) -> None:
+    with transaction():
+        percent_rule(cast.programme)
+        earner = make_earner(cast.programme)
+    stripe_account(earner, stripe)
+    line = approved(earner, cast.manager)
+    [first] = reserved_payouts(cast.programme, cast.finance)
+    with at(now() + timedelta(seconds=2)):
+        payout_sender.send_due()
+    [transfer] = stripe.transfers()
+    for part in ({"amount": "300"}, {}):
+        stripe.api(f"transfers/{transfer['id']}/reversals", **part)
+        for telling in ("first", "again"):
+            with transaction():
+                about = {"object": {"id": transfer["id"]}}
+                store({"id": f"evt_{part}_{telling}", "type": "transfer.reversed", "data": about})
+            apply_events()
+    with transaction():
+        payout_decisions.pay_again(payout_decisions.get_payout(first), by=acting(cast.finance))
+    with at(now() + timedelta(minutes=1)):
+        [second] = reserved_payouts(cast.programme, cast.finance)
+    with at(now() + timedelta(minutes=2)):
+        payout_sender.send_due()
+    told = bodies(made)
+    assert [each["data"]["state"] for each in told if each["type"] == "payout.reversed"] == [
+        "sent",
+        "reversed",
+    ]
+    paid = [each["data"] for each in told if each["type"] == "reward.paid"]
+    assert [(each["id"], each["payout_id"]) for each in paid] == [(line, first), (line, second)]
+
+
 def test_payout_that_only_waits_for_funds_has_not_failed(cast: Cast, made: Made) -> None:
     with transaction():
         percent_rule(cast.programme)

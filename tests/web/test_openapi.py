@@ -14,9 +14,11 @@ from pydantic import BaseModel
 from core.api_keys import API_SCOPES, SCOPES, create_api_key
 from core.db import transaction
 from core.errors import SpokesError
+from referrals.conversions.postback import Postback
 from tests.factories import Cast
 from web.api_doors import declared_of
 from web.openapi import document_of, undeclared
+from web.openapi_words import BESIDE
 
 
 class Sent(BaseModel):
@@ -63,7 +65,17 @@ def test_every_address_of_the_api_is_in_the_document(app: Flask, document: dict[
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
         if rule.rule.startswith("/api/")
     }
-    assert rules == {(path, method) for path, method, _ in operations(document)} - {("/r/{code}", "get")}
+    assert rules == {(path, method) for path, method, _ in operations(document) if path not in BESIDE}
+
+
+def test_the_postback_is_in_it_with_every_word_that_it_takes(app: Flask, document: dict[str, Any]) -> None:
+    addresses = {rule.rule for rule in app.url_map.iter_rules() if "postback" in rule.rule}
+    assert addresses == {"/webhooks/postback", "/webhooks/postback/<secret>"}
+    for address in addresses:
+        said = document["paths"][address.replace("<", "{").replace(">", "}")]["get"]["parameters"]
+        words = {each["name"]: each["required"] for each in said if each["in"] == "query"}
+        assert words == {name: each.is_required() for name, each in Postback.model_fields.items()}
+        assert all(each["description"] for each in said)
 
 
 def test_the_document_is_sound(document: dict[str, Any]) -> None:

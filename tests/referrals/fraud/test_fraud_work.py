@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, update
 from sqlmodel import col, func, select
 
 from advocates.membership import get_membership
@@ -17,14 +17,16 @@ from referrals.clicks import clicks
 from referrals.conversions.conversions import Conversion
 from referrals.fraud import fraud_work
 from referrals.fraud.fraud_addresses import digest
-from referrals.fraud.fraud_cases import FraudCase
+from referrals.fraud.fraud_cases import FraudCase, find_case
 from referrals.fraud.fraud_traces import FraudTrace, forget_traces
 from referrals.links.links import Link
+from rewards.approvals import reviews
 from rewards.payouts import accounts
 from tests.at_once import at_once, while_open
 from tests.factories import Cast
 from tests.referrals.fraud_stories import case_of, odd, signals_of, told
 from tests.referrals.stories import Visitors, bring, give_back, make_earner, make_link
+from tests.rewards.stories import percent_rule
 
 
 @pytest.fixture
@@ -124,6 +126,21 @@ def test_a_colleague_is_known_by_the_hash_of_the_address(cast: Cast, link: Link)
     assert signals_of(far) == set()
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"metadata": {"email_normalized_sha256": digest("janedoe@gmail.com")}},
+        {"customer": {"email_sha256": digest("janedoe+1@googlemail.com")}},
+    ],
+)
+def test_a_colleague_is_known_by_another_form_of_the_address(
+    cast: Cast, link: Link, said: dict[str, Any]
+) -> None:
+    with db.transaction():
+        get_person(cast.marketing.id).email = "jane.doe@gmail.com"
+    assert signals_of(told(cast.north, **said)) == {"own_staff"}
+
+
 def test_a_throw_away_address_alone_is_noted_and_holds_nothing(cast: Cast, link: Link) -> None:
     order = told(cast.north, metadata={"email_domain": "mailinator.com"})
     case = case_of(order)
@@ -163,6 +180,44 @@ def test_a_click_that_was_lost_is_waited_for_a_minute(cast: Cast, link: Link, vi
     assert signals_of(order) == {"seconds_after_click"}
 
 
+def test_a_click_that_comes_in_late_has_what_is_not_paid_looked_at_again(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    with db.transaction():
+        percent_rule(cast.programme)
+    orders = [told(cast.north, code=None, click=visitors.click("ana").token) for _ in range(3)]
+    private = told(cast.north, code=None, click=visitors.click("ana", HTTP_SEC_GPC="1").token)
+    with at(now() + timedelta(minutes=2)):
+        assert fraud_work.assess_due() == 4
+        assert fraud_work.take_late_clicks() == 0, "they are not there"
+    assert signals_of(orders[0]) == {"seconds_after_click"}, (
+        "that their clicks are not there yet is no device"
+    )
+    visitors.leave()
+    clicks.ingest()
+    with at(now() + timedelta(minutes=3)):
+        assert fraud_work.take_late_clicks() == 4
+        reviews.reassess()
+        assert fraud_work.assess_due() == 4
+        assert fraud_work.take_late_clicks() == 0
+    assert ["device_repeats" in signals_of(each) for each in (*orders, private)] == [True] * 3 + [False]
+
+
+def test_sales_by_clicks_that_were_not_counted_stand_and_show_in_the_share_of_clicks(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    tokens = [visitors.click("ana", HTTP_SEC_PURPOSE="prefetch").token for _ in range(5)]
+    tokens += [visitors.click("ana", agent="Googlebot/2.1").token for _ in range(5)]
+    visitors.leave()
+    clicks.ingest()
+    with db.transaction():
+        sales = [bring(cast.north.id, click=each) for each in tokens]
+    assert {each.membership_id for each in sales} == {link.membership_id}
+    fraud_work.assess_due()
+    assert "click_ratio" in signals_of(sales[0].id)
+    assert "10 conversions by click in 30 days, out of 0 clicks" in str(case_of(sales[0].id).signals)
+
+
 def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, link: Link) -> None:
     with db.transaction():
         make_link(make_earner(cast.programme, "Bo Advocate"), "bob")
@@ -174,6 +229,21 @@ def test_a_device_that_serves_several_advocates_is_graded_evidence(cast: Cast, l
         assert signals_of(told(cast.north, metadata={"device_hash": "d-1"})) == set()
 
 
+def test_orders_of_one_device_on_both_sides_of_midnight_are_counted_together(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    evening = now().replace(hour=23, minute=50) + timedelta(days=1)
+    with at(evening):
+        tokens = [visitors.click("ana").token for _ in range(6)]
+        visitors.leave()
+        clicks.ingest()
+    orders = []
+    for number, token in enumerate(tokens):
+        with at(evening + timedelta(minutes=3 * number + 1)):
+            orders.append(told(cast.north, code=None, click=token))
+    assert "6 conversions of this advocate came from one device" in str(case_of(orders[-1]).signals)
+
+
 def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Link) -> None:
     with db.transaction():
         get_programme(cast.programme.id).attribution_rule = "split"
@@ -183,6 +253,48 @@ def test_those_who_share_orders_of_one_device_are_no_crowd(cast: Cast, link: Lin
     assert signals_of(told(cast.north, **shared)) == set()
     assert signals_of(told(cast.north, **shared)) == set()
     assert signals_of(told(cast.north, code="cleo", metadata={"device_hash": "d-1"})) == {"device_advocates"}
+
+
+@pytest.fixture
+def bo(cast: Cast, link: Link) -> Link:
+    """Of somebody with whom Ana shares what both had a part in."""
+    with db.transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        return make_link(make_earner(cast.programme, "Bo Advocate"), "bob", coupon="BOB10")
+
+
+def test_shared_orders_count_for_everybody_who_shares_them(
+    cast: Cast, link: Link, bo: Link, visitors: Visitors
+) -> None:
+    token = visitors.click("ana").token
+    visitors.leave()
+    clicks.ingest()
+    with db.transaction():
+        for number in range(12):
+            bring(cast.north.id, click=token, coupon="BOB10", external_id=f"s-{number}")
+        for number in range(6):
+            give_back(cast.north.id, f"s-{number}", 100)
+        order = bring(cast.north.id, click=token, coupon="BOB10").id
+    fraud_work.assess_due()
+    with db.transaction(read_only=True):
+        first, last = (find_case(order, each.membership_id) for each in (link, bo))
+        assert first is not None
+        assert last is not None
+        said = {each["signal"]: each["sentence"] for each in first.signals}
+        by_both = {each["signal"]: each["sentence"] for each in last.signals}
+    assert {"burst", "refund_rate", "click_ratio"} <= set(said)
+    for signal in ("burst", "refund_rate"):
+        assert said[signal] == by_both[signal]
+    assert "click_ratio" not in by_both, "his orders came by his coupon"
+    alone = told(cast.north, coupon=None, code=None, click=token)
+    assert {"burst", "refund_rate", "click_ratio"} <= signals_of(alone)
+
+
+def test_a_refund_has_everybody_looked_at_again_who_shares_the_sale(cast: Cast, link: Link, bo: Link) -> None:
+    told(cast.north, coupon="BOB10", external_id="o-1")
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 100)
+    assert sorted(fraud_work.waiting_members()) == sorted([link.membership_id, bo.membership_id])
 
 
 def test_a_burst_reaches_the_conversions_before_it(cast: Cast, link: Link) -> None:
@@ -250,6 +362,27 @@ def test_many_conversions_are_assessed_with_few_queries(cast: Cast, link: Link) 
         event.remove(engine, "before_cursor_execute", note)
     reads = [each for each in asked if each.lstrip().startswith("SELECT")]
     assert len(reads) < 30, len(reads)  # not some for each of the twenty
+
+
+def test_those_who_ask_again_hold_conversions_in_one_order(cast: Cast, link: Link) -> None:
+    with db.transaction():
+        orders = sorted(bring(cast.north.id, code="ana").id for _ in range(3))
+    fraud_work.assess_due()
+    held: list[str] = []
+
+    def ask_all() -> None:
+        with db.transaction():
+            fraud_work.ask_again(orders[::-1])
+
+    def touch(order: str) -> None:
+        held.append(order)
+        assert db.update_one(update(Conversion).where(col(Conversion.id) == order).values(refunded_minor=1))
+
+    with db.transaction():
+        touch(orders[0])  # PostgreSQL keeps it behind the others by now
+    waited = while_open(lambda: touch(orders[0]), ask_all, lambda: touch(orders[2]))
+    assert waited is None, "it waits for the first before it holds the last"
+    assert held[1:] == [orders[0], orders[2]]
 
 
 def test_traces_are_forgotten_after_ninety_days(cast: Cast, link: Link) -> None:
