@@ -21,7 +21,7 @@ from core.people import Person
 from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import destinations, tier_campaigns
-from referrals.links.link_dates import require_order
+from referrals.links.link_dates import require_dates
 from referrals.links.links import Link, next_version
 from referrals.links.many_links import NewOne, members_full, open_all
 
@@ -78,10 +78,10 @@ class EffectChanged(Conflict):
 
 
 def preview(programme: Programme, wanted: Campaign) -> Preview:
-    """What a campaign would do now. Raises CampaignNeedsName, NoSuchTier, EndsTooEarly and what destinations refuse."""
+    """What a campaign would do now. Raises CampaignNeedsName, NoSuchTier, StartsTooEarly, EndsTooEarly and what destinations refuse."""
     if not wanted.name:
         raise CampaignNeedsName
-    require_order(wanted.starts_at, wanted.ends_at)
+    require_dates(wanted.starts_at, wanted.ends_at)
     campaign = Campaign(
         wanted.name,
         destinations.allowed(wanted.destination, programme.allowed_hosts),

@@ -227,7 +227,7 @@ def _new(row: LinkRow, known: _Known) -> NewOne:
     tier_campaigns.require(known.kept, member.id, row.campaign)
     zone, starts = known.programme.zone, row.starts
     starts_at, ends_at = link_dates.first_moment(starts, zone), link_dates.end_after(row.ends, zone)
-    link_dates.require_order(starts_at, ends_at)
+    link_dates.require_dates(starts_at, ends_at)
     destination = row.destination or known.programme.home_url
     return NewOne(
         membership_id=member.id,
