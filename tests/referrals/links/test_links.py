@@ -130,6 +130,7 @@ def test_generated_codes_have_no_look_alikes_and_need_no_latin_name() -> None:
         ("https://shop.example", "https://shop.example/"),
         ("HTTPS://SHOP.example:443/a?b=c#d", "https://shop.example/a?b=c#d"),
         ("http://127.0.0.1:8013/x", "http://127.0.0.1:8013/x"),
+        ("https://shop.example./x", "https://shop.example/x"),
         ("https://shop.example/käse", "https://shop.example/k%C3%A4se"),
     ],
 )
