@@ -17,6 +17,10 @@ class WrongDestination(Invalid):
     """Please give a full address that starts with https:// or http://, without a name and password in it."""
 
 
+class DestinationTooLong(WrongDestination):
+    """An address has up to 2,000 characters, and letters like ü count for six: they are sent as %C3%BC."""
+
+
 class HostNotAllowed(Invalid):
     """Links of this programme do not lead to that host."""
 
@@ -57,7 +61,7 @@ def allowed(destination: str, hosts: list[str]) -> str:
         host, port = (parts.hostname or "").removesuffix("."), parts.port
     except (ValueError, UnicodeError) as error:
         raise WrongDestination from error
-    if parts.scheme not in USUAL_PORTS or not host or "@" in parts.netloc or len(destination) > MAX_LENGTH:
+    if parts.scheme not in USUAL_PORTS or not host or "@" in parts.netloc:
         raise WrongDestination
     where = host if port in {None, USUAL_PORTS[parts.scheme]} else f"{host}:{port}"
     if where not in {each.lower() for each in hosts}:
@@ -65,4 +69,6 @@ def allowed(destination: str, hosts: list[str]) -> str:
     address = urlunsplit(parts._replace(netloc=where, path=parts.path or "/"))
     if not address.isascii() or any(each <= " " for each in address):
         raise WrongDestination
+    if len(address) > MAX_LENGTH:
+        raise DestinationTooLong
     return address

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from hub.destinations import HostNotAllowed, WrongDestination, allowed
+from hub.destinations import DestinationTooLong, HostNotAllowed, WrongDestination, allowed
 
-__all__ = ["HostNotAllowed", "WrongDestination", "allowed", "around_token"]
+__all__ = ["DestinationTooLong", "HostNotAllowed", "WrongDestination", "allowed", "around_token"]
 
 TOKEN_FIELD = "spk"  # noqa: S105 - the name of a query field, no secret
 

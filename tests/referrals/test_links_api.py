@@ -136,6 +136,11 @@ def test_what_cannot_be_is_refused_with_a_sentence(
         ({"advocate_id": ana.id, "coupon": "a b c"}, 422, "WrongCoupon"),
         ({"advocate_id": ana.id, "destination": "https://evil.example/"}, 422, "HostNotAllowed"),
         ({"advocate_id": ana.id, "destination": "javascript:alert(1)"}, 422, "WrongDestination"),
+        (
+            {"advocate_id": ana.id, "destination": f"https://shop.example/{'ü' * 1_900}"},
+            422,
+            "DestinationTooLong",
+        ),
         ({"advocate_id": ana.id, "ends_at": yesterday}, 422, "EndsTooEarly"),
         ({"advocate_id": ana.id, "ends_at": "9999-12-31T23:59:59Z"}, 422, "EndsTooEarly"),
         ({"advocate_id": ana.id, "ends_at": in_six_years}, 422, "EndsTooEarly"),

@@ -5,7 +5,13 @@ from core.access import COMMAND
 from core.errors import SpokesError
 from referrals.links import links
 from referrals.links.codes import LETTERS, WrongCode, WrongCoupon, generate
-from referrals.links.destinations import HostNotAllowed, WrongDestination, allowed, around_token
+from referrals.links.destinations import (
+    DestinationTooLong,
+    HostNotAllowed,
+    WrongDestination,
+    allowed,
+    around_token,
+)
 from referrals.links.links import (
     AlreadyEnded,
     CodeTaken,
@@ -132,6 +138,7 @@ def test_generated_codes_have_no_look_alikes_and_need_no_latin_name() -> None:
         ("http://127.0.0.1:8013/x", "http://127.0.0.1:8013/x"),
         ("https://shop.example./x", "https://shop.example/x"),
         ("https://shop.example/käse", "https://shop.example/k%C3%A4se"),
+        ("https://shop.example/?q=" + "€" * 219, "https://shop.example/?q=" + "%E2%82%AC" * 219),
     ],
 )
 def test_destinations_on_the_list(given: str, kept: str) -> None:
@@ -157,7 +164,9 @@ def test_destinations_on_the_list(given: str, kept: str) -> None:
         ("https://[::1/", WrongDestination),
         ("https:///x", WrongDestination),
         ("shop.example", WrongDestination),
-        ("https://shop.example/" + "a" * 2_000, WrongDestination),
+        ("https://shop.example/" + "a" * 2_000, DestinationTooLong),
+        ("https://shop.example/" + "ü" * 1_900, DestinationTooLong),
+        ("https://shop.example/?q=" + "€" * 223, DestinationTooLong),
     ],
 )
 def test_destinations_that_are_refused(given: str, refusal: type[SpokesError]) -> None:
