@@ -22,8 +22,8 @@ from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import destinations, tier_campaigns
 from referrals.links.link_dates import require_dates
-from referrals.links.links import Link, next_version
-from referrals.links.many_links import NewOne, members_full, open_all
+from referrals.links.links import MOST_LINKS, Link, next_version
+from referrals.links.many_links import NewOne, links_held, open_all
 
 Verdict = Literal["gets", "later", "has", "tier", "term", "certification", "policy", "full"]
 MOST = 2_000
@@ -135,7 +135,7 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
     members = select(Membership.id, Membership.number, Person.name).where(
         Membership.programme_id == programme.id, Membership.person_id == Person.id
     )
-    missing, full = missing_in(programme, now()), members_full(programme)
+    missing, held = missing_in(programme, now()), links_held(programme)
     have = set(
         session().exec(
             select(Link.membership_id).where(
@@ -154,7 +154,7 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
             verdict = "tier"
         elif missing[member]:
             verdict = missing[member][0]
-        elif member in full:
+        elif held[member] >= MOST_LINKS:
             verdict = "full"
         getting += verdict == "gets"
         effects.append(Effect(member, number, name, verdict))

@@ -22,8 +22,8 @@ from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import codes, destinations, link_dates, tier_campaigns
 from referrals.links.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
-from referrals.links.links import Link, next_version
-from referrals.links.many_links import NewOne, coupons_taken, members_full, open_all, shapes_taken
+from referrals.links.links import MOST_LINKS, Link, TooManyLinks, next_version
+from referrals.links.many_links import NewOne, coupons_taken, links_held, open_all, shapes_taken
 from referrals.links.tier_campaigns import Kept
 
 Outcome = Literal["opens", "there", "wrong"]
@@ -126,7 +126,8 @@ class _Known:
     members: dict[str, tuple[Membership, str]]
     """e-mail, or number → the member and the name"""
     missing: dict[str, tuple[str, ...]]
-    full: set[str]
+    links: Counter[str]
+    """how many each has, with those of rows before"""
     by_shape: dict[str, Link]
     by_coupon: dict[str, Link]
     campaigns: set[tuple[str, str]]
@@ -151,7 +152,7 @@ def _known(programme: Programme, rows: Sequence[LinkRow]) -> _Known:
         programme=programme,
         members=members,
         missing=dict(missing_in(programme, now())),
-        full=members_full(programme),
+        links=links_held(programme),
         by_shape=shapes_taken(shapes),
         by_coupon=coupons_taken(coupons),
         campaigns={(member, campaign) for member, campaign in session().exec(held) if member in own},
@@ -193,6 +194,7 @@ def _judged(read: ReadRow, known: _Known) -> Judged:
     except SpokesError as refusal:  # a row that is refused is a line of the report
         return Judged(read.line, read.cells, "wrong", refusal.sentence)
     known.taken.add((link.membership_id, link.campaign))
+    known.links[link.membership_id] += 1
     return Judged(read.line, read.cells, "opens", _opening(link, known.programme), link)
 
 
@@ -220,8 +222,8 @@ def _new(row: LinkRow, known: _Known) -> NewOne:
     member, name = _member(row, known)
     if known.missing[member.id]:
         raise Invalid(LACKS[known.missing[member.id][0]])
-    if member.id in known.full:
-        raise Invalid("This advocate has as many links as one can have.")
+    if known.links[member.id] >= MOST_LINKS:
+        raise TooManyLinks
     if not row.code and row.campaign and (member.id, row.campaign) in known.taken:
         raise Invalid("A row above opens a link of this campaign for this advocate. Give this one a code.")
     tier_campaigns.require(known.kept, member.id, row.campaign)

@@ -40,7 +40,7 @@ def of_campaign() -> list[Link]:
 def test_everybody_who_may_earn_gets_one_link_and_the_others_a_reason(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("referrals.links.many_links.MOST_LINKS", 3)
+    monkeypatch.setattr("referrals.links.campaigns.MOST_LINKS", 3)
     with db.transaction():
         names = ["Ana Gets", "Bea Has", "Cleo Trainee", "Dora Gone", "Eva Full"]
         ana, bea, dora, eva = (make_earner(cast.programme, names[place]) for place in (0, 1, 3, 4))
