@@ -24,7 +24,7 @@ from referrals.links import codes, destinations, link_dates, tier_campaigns
 from referrals.links.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
 from referrals.links.links import MOST_LINKS, Link, TooManyLinks, next_version
 from referrals.links.many_links import NewOne, coupons_taken, links_held, open_all, shapes_taken
-from referrals.links.tier_campaigns import Kept
+from referrals.links.tier_campaigns import Kept, shape_of
 
 Outcome = Literal["opens", "there", "wrong"]
 CHUNK = 500
@@ -131,13 +131,13 @@ class _Known:
     by_shape: dict[str, Link]
     by_coupon: dict[str, Link]
     campaigns: set[tuple[str, str]]
-    """(member, campaign) that are there"""
+    """(member, shape of the campaign's name) that are there"""
     shapes: Counter[str]
     coupons: Counter[str]
     kept: Mapping[str, Kept]
     """the campaigns that are for a tier"""
     taken: set[tuple[str, str]]
-    """(member, campaign) of rows before"""
+    """the same, of rows before"""
 
 
 def _known(programme: Programme, rows: Sequence[LinkRow]) -> _Known:
@@ -155,7 +155,7 @@ def _known(programme: Programme, rows: Sequence[LinkRow]) -> _Known:
         links=links_held(programme),
         by_shape=shapes_taken(shapes),
         by_coupon=coupons_taken(coupons),
-        campaigns={(member, campaign) for member, campaign in session().exec(held) if member in own},
+        campaigns={(member, shape_of(name)) for member, name in session().exec(held) if member in own},
         shapes=shapes,
         coupons=coupons,
         kept=tier_campaigns.kept_in(programme.id),
@@ -193,7 +193,7 @@ def _judged(read: ReadRow, known: _Known) -> Judged:
         link = _new(read.row, known)
     except SpokesError as refusal:  # a row that is refused is a line of the report
         return Judged(read.line, read.cells, "wrong", refusal.sentence)
-    known.taken.add((link.membership_id, link.campaign))
+    known.taken.add((link.membership_id, shape_of(link.campaign)))
     known.links[link.membership_id] += 1
     return Judged(read.line, read.cells, "opens", _opening(link, known.programme), link)
 
@@ -205,7 +205,7 @@ def _there(row: LinkRow, known: _Known) -> str | None:
         link = known.by_shape.get(codes.shape_of(row.code.lower()))
         same = link is not None and link.code == row.code.lower() and link.membership_id == member.id
         return f"The link {row.code.lower()} is there already and stays as it is." if same else None
-    if row.campaign and (member.id, row.campaign) in known.campaigns:
+    if row.campaign and (member.id, shape_of(row.campaign)) in known.campaigns:
         return f"This advocate has a link of the campaign {row.campaign} already."
     return None
 
@@ -224,7 +224,7 @@ def _new(row: LinkRow, known: _Known) -> NewOne:
         raise Invalid(LACKS[known.missing[member.id][0]])
     if known.links[member.id] >= MOST_LINKS:
         raise TooManyLinks
-    if not row.code and row.campaign and (member.id, row.campaign) in known.taken:
+    if not row.code and row.campaign and (member.id, shape_of(row.campaign)) in known.taken:
         raise Invalid("A row above opens a link of this campaign for this advocate. Give this one a code.")
     tier_campaigns.require(known.kept, member.id, row.campaign)
     zone, starts = known.programme.zone, row.starts
