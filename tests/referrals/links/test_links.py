@@ -185,6 +185,10 @@ def test_destinations_that_are_refused(given: str, refusal: type[SpokesError]) -
             "https://shop.example/a?b=%2F+c&utm_source=x&spk=old#top",
             "https://shop.example/a?b=%2F+c&utm_source=x&utm_medium=referral&utm_campaign=spring%20sale&spk=T#top",
         ),
+        (
+            "https://shop.example/?s%70k=old&utm%5Fmedium=mail&a%20b=1&utm%5fsource",
+            "https://shop.example/?utm%5Fmedium=mail&a%20b=1&utm%5fsource&utm_campaign=spring%20sale&spk=T",
+        ),
     ],
 )
 def test_what_stands_around_the_token(destination: str, address: str) -> None:
