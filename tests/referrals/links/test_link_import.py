@@ -19,6 +19,7 @@ from referrals.links.link_import import (
     report_file,
 )
 from referrals.links.link_list import LinksQuery, as_file
+from referrals.links.link_rows import read_rows
 from referrals.links.links import MOST_LINKS, Link, TooManyLinks, end_link, find_link
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate
@@ -176,6 +177,7 @@ def test_the_list_as_a_file_can_be_imported_again(cast: Cast, ana: Membership) -
     text = content.decode("utf-8-sig")
     assert number == len(text.splitlines()) - 1 == 2
     assert ",'-fair," in text
+    assert "-fair" in {each.row and each.row.campaign for each in read_rows(text)}
     assert [each[1] for each in outcomes(cast.programme, text)] == ["there", "there"]
 
 
