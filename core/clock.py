@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from pathlib import Path
 
@@ -98,6 +98,14 @@ def at(moment: datetime) -> Iterator[None]:
         yield
     finally:
         _frozen.reset(token)
+
+
+def in_zone(moment: datetime, zone: tzinfo) -> datetime:
+    """A moment as a zone's clocks show it; one of year 1 or 9999 that would be beyond them, as UTC's do."""
+    try:
+        return moment.astimezone(zone)
+    except OverflowError:
+        return moment.astimezone(UTC)
 
 
 def day_number(moment: datetime) -> int:

@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 
 from core.errors import Invalid, TooLarge
-from core.spreadsheets import harmless
+from core.spreadsheets import unguarded
 
 _DELIMITERS = (",", ";", "\t")
 MOST_NAMED = 8
@@ -106,9 +106,4 @@ def _named(number: int, names: list[str], cells: list[str]) -> dict[str, str]:
     pairs = zip(names, cells, strict=False)
     if any(cell.strip() for name, cell in pairs if not name):
         raise NotCsv(f"Line {number} has something in a column without a name.")
-    return {name: _plain(cell) for name, cell in zip(names, cells, strict=False) if name}
-
-
-def _plain(cell: str) -> str:
-    text = cell.strip()
-    return text[1:] if text.startswith("'") and harmless(text[1:]) == text else text
+    return {name: unguarded(cell.strip()) for name, cell in zip(names, cells, strict=False) if name}

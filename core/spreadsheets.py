@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from itertools import chain, islice, zip_longest
@@ -15,13 +16,23 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 LOOKED_AT, MARGIN, WIDEST = 200, 2, 60
 """rows by which columns get their width, and the width in characters beside the text and at most"""
 _STARTS_FORMULA = frozenset("=+-@\t\r\n＝＋－＠")  # their full-width forms too: some programs fold them
+_NUMBER = re.compile(r"-[0-9]+([.,][0-9]+)?")
 
 
 def harmless(cell: Cell) -> Cell:
-    """Text that a spreadsheet would run is led by an apostrophe (OWASP, CSV injection); the rest stays as it is."""
-    if isinstance(cell, str) and cell.lstrip(" ")[:1] in _STARTS_FORMULA and cell.strip(" "):
+    """Text that a spreadsheet would run is led by an apostrophe (OWASP, CSV injection); the rest stays as it is, -5 too."""
+    if isinstance(cell, str) and _runs(cell) and not _NUMBER.fullmatch(cell):
         return f"'{cell}"
     return cell
+
+
+def unguarded(text: str) -> str:
+    """The text of a cell without the apostrophe that `harmless` put before it."""
+    return text[1:] if text[:1] == "'" and _runs(text[1:]) else text
+
+
+def _runs(text: str) -> bool:
+    return text.lstrip(" ")[:1] in _STARTS_FORMULA and bool(text.strip(" "))
 
 
 def as_csv(header: Sequence[str], rows: Iterable[Sequence[Cell]]) -> bytes:

@@ -93,7 +93,7 @@ def found_programme() -> ResponseReturnValue:
 def _columns(wanted: NewProgramme, actor: Actor) -> dict[str, Any]:
     sums = {"payout_minimum", "four_eyes_above"}
     return wanted.model_dump(exclude=sums | {"second_owner"}) | {
-        "allowed_hosts": wanted.allowed_hosts.lower().split(),
+        "allowed_hosts": wanted.allowed_hosts.split(),
         "payout_minimum_minor": to_minor(wanted.payout_minimum, wanted.currency),
         "four_eyes_above_minor": _four_eyes(wanted, actor),
         "open_to_applications": False,  # nobody applies before its policies and rules are written

@@ -17,7 +17,7 @@ from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 from core.events import publish
 from core.money import POINTS, Money, UnknownCurrency, require_currency
-from hub.destinations import HostNotAllowed, allowed
+from hub.destinations import HostNotAllowed, allowed, hosts_in
 from hub.utm import checked_template, usual_template
 
 Compensation = Literal["recognition", "perks", "cash"]
@@ -117,10 +117,10 @@ LONGEST_MONTH, WEEK = 31, 7
 
 
 def create_programme(programme: Programme, *, by: Actor) -> Programme:
-    """Add a programme, its home address made plain.
+    """Add a programme, its hosts and its home address made plain.
 
-    Raises ProgrammeExists, UnknownTimeZone, UnknownCurrency, TwoOwnersNeeded, WrongPayoutDay, WrongDestination,
-    HostMissing, WrongUtm.
+    Raises ProgrammeExists, UnknownTimeZone, UnknownCurrency, TwoOwnersNeeded, WrongPayoutDay, WrongHost,
+    WrongDestination, HostMissing, WrongUtm.
     """
     if find_programme(programme.slug) is not None:
         raise ProgrammeExists
@@ -130,6 +130,7 @@ def create_programme(programme: Programme, *, by: Actor) -> Programme:
     if require_currency(programme.currency) == POINTS:
         raise UnknownCurrency
     require_payout_day(programme.payout_schedule, programme.payout_day)
+    programme.allowed_hosts = hosts_in(programme.allowed_hosts)
     programme.home_url = _home(programme.home_url, programme.allowed_hosts)
     programme.utm_template = checked_template(programme.utm_template)
     session().add(programme)
@@ -146,13 +147,15 @@ class ProgrammeChanged:
 
 
 def change(programme: Programme, values: Mapping[str, object], *, by: Actor) -> None:
-    """Set these columns of a programme; raises WrongDestination, HostMissing, WrongUtm.
+    """Set these columns of a programme; raises WrongHost, WrongDestination, HostMissing, WrongUtm.
 
     Before and after go to the audit log.
     """
     before = {name: getattr(programme, name) for name in values}
     for name, value in values.items():
         setattr(programme, name, value)
+    if "allowed_hosts" in values:
+        programme.allowed_hosts = hosts_in(programme.allowed_hosts)
     if {"home_url", "allowed_hosts"} & set(values):
         programme.home_url = _home(programme.home_url, programme.allowed_hosts)
     programme.utm_template = checked_template(programme.utm_template)

@@ -175,7 +175,7 @@ def change_programme(programme_id: str) -> ResponseReturnValue:
     authorize(actor, "programme.manage", programme.unit_id)
     wanted = read_form(ProgrammeChange).model_dump(exclude_none=True)
     _require_seen(programme, wanted.pop("seen"))
-    wanted["allowed_hosts"] = wanted["allowed_hosts"].lower().split()
+    wanted["allowed_hosts"] = wanted["allowed_hosts"].split()
     for name in {"payout_minimum", "four_eyes_above"} & set(wanted):
         wanted[f"{name}_minor"] = to_minor(wanted.pop(name), programme.currency)
     _leave_to_finance(actor, programme, wanted)

@@ -15,9 +15,9 @@ from referrals.conversions.examples import A_LINK, A_LINK_CHANGE
 from referrals.conversions.seen import seen_link
 from referrals.links import link_changes, link_requests, links
 from referrals.links.codes import WrongCode, WrongCoupon
-from referrals.links.destinations import HostNotAllowed, WrongDestination
+from referrals.links.destinations import DestinationTooLong, HostNotAllowed, WrongDestination
 from referrals.links.link_changes import LinkChanged
-from referrals.links.link_dates import EndsTooEarly
+from referrals.links.link_dates import EndsTooEarly, StartsTooEarly
 from referrals.links.link_input import LinkChanges, WantedLink
 from referrals.links.link_requests import ProgrammeNeeded, RequestDiffers
 from referrals.links.links import (
@@ -50,8 +50,8 @@ class WrongIdempotencyKey(Invalid):
     answers={201: ShownLink, 200: ShownLink},
     refuses=(
         MembershipNotFound, CodeTaken, LooksLikeAnother, RequestDiffers, CouponTaken, NoRightToEarn, TooManyLinks,
-        ProgrammeNeeded, HostNotAllowed, WrongDestination, WrongCode, WrongCoupon, EndsTooEarly,
-        WrongIdempotencyKey,
+        ProgrammeNeeded, HostNotAllowed, WrongDestination, DestinationTooLong, WrongCode, WrongCoupon,
+        StartsTooEarly, EndsTooEarly, WrongIdempotencyKey,
     ),
     example=A_LINK,
     idempotency_key=True,
@@ -78,8 +78,8 @@ def open_link(actor: Actor, wanted: WantedLink) -> tuple[Response, int]:
     scope="links:write",
     answers={200: ShownLink},
     refuses=(
-        *(LinkNotFound, AlreadyEnded, LinkChanged, HostNotAllowed, WrongDestination, EndsTooEarly),
-        *(CouponTaken, WrongCoupon),
+        *(LinkNotFound, AlreadyEnded, LinkChanged, HostNotAllowed, WrongDestination, DestinationTooLong),
+        *(StartsTooEarly, EndsTooEarly, CouponTaken, WrongCoupon),
     ),
     example=A_LINK_CHANGE,
 )

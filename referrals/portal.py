@@ -3,10 +3,12 @@
 from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
+from sqlmodel import col
 
 from core.access import Actor
 from core.clock import now
 from core.db import session
+from core.paging import page_of
 from hub import policies
 from hub.programmes import get_programme
 from referrals.answers import brought_by
@@ -14,9 +16,10 @@ from referrals.clicks.link_referrers import sources_of
 from referrals.conversions import yours
 from referrals.conversions.rights import right_to_earn
 from referrals.link_figures_page import SpanQuery, charts_of
-from referrals.links import kit, link_dates, links
+from referrals.links import kit, link_dates, link_list, links
 from referrals.links.link_changes import change_link
 from referrals.links.link_figures import SPANS, figures_of
+from referrals.links.link_list import LinksQuery
 from referrals.links.links import Link, LinkNotFound, address_of
 from referrals.links.links_input import LinkChange, NewLink, as_typed, last_day_of, terms_in
 from referrals.qr_page import picture_of
@@ -26,18 +29,23 @@ from web.signing_in import advocate, me
 door = Blueprint("referrals_portal", __name__)
 
 
+SHOWN = 5
+"""of the links that run those that are shown whole; the others are on the list of all"""
+
+
 @door.get("/portal/links")
 def my_links() -> str:
-    """The links with what they brought, and what is missing where something is."""
+    """The newest links with what they brought, and what is missing where something is."""
     member = advocate()
     programme, held, at = get_programme(member.programme_id), links.links_of(member.id), now()
+    live = [link for link in held if not link.ended_at(at)]
     told = yours.yours(member.id, read_query(yours.YoursQuery).after)
     return render_template(
         "portal/referrals/links.html",
         programme=programme,
-        live=[link for link in held if not link.ended_at(at)],
-        ended=[link for link in held if link.ended_at(at)],
-        brought=brought_by([link.id for link in held]),
+        live=live[:SHOWN],
+        more=len(held) > len(live[:SHOWN]),
+        brought=brought_by([link.id for link in live[:SHOWN]]),
         address=address_of,
         last_day=last_day_of,
         at=at,
@@ -46,6 +54,23 @@ def my_links() -> str:
         conversions=told,
         amount=yours.amount_of,
         share=yours.share_of,
+    )
+
+
+@door.get("/portal/links/all")
+def all_my_links() -> str:
+    """All of them as a list, those that ended too, the newest first."""
+    member, query = advocate(), read_query(LinksQuery)
+    wanted = link_list.wanted_by(query, frozenset({member.unit_id})).where(Link.membership_id == member.id)
+    page = page_of(wanted, (col(Link.id), "id"), after=query.after)
+    return render_template(
+        "portal/referrals/all_links.html",
+        page=page,
+        query=query,
+        brought=brought_by([link.id for link in page.items]),
+        address=address_of,
+        last_day=last_day_of,
+        at=now(),
     )
 
 

@@ -5,6 +5,7 @@
 "use strict";
 (() => {
   const plain = (text) => text.trim().replace(/\s+/g, " ");
+  const seen = (text) => plain(text.replace(/[\p{Cf}\p{Default_Ignorable_Code_Point}]/gu, ""));
 
   // The disclosure as it is: no "#ad?", no "#adorable".
   const discloses = (text, first) => {
@@ -12,11 +13,18 @@
     return text.startsWith(first) && !/^[^.!\p{L}\p{N}]*\?/u.test(rest) && (first.endsWith(":") || !/^[\p{L}\p{N}_-]/u.test(rest));
   };
 
+  // The link as a whole: no other address around it, and no other code that begins like it.
+  const leads = (text, address) => {
+    const around = text.split(address);
+    return around.slice(1).some((after, place) =>
+      !/[\p{L}\p{N}/=&?%._-]$/u.test(around[place]) && !/^[./%]?[\p{L}\p{N}\p{Cf}_-]/u.test(after));
+  };
+
   const verdict = (words, area) => {
     const text = plain(area.value);
-    if (text === plain(area.defaultValue)) return "sayEdit";
+    if (seen(text) === seen(area.defaultValue)) return "sayEdit";
     if (!discloses(text, plain(words.disclosure))) return "sayFirst";
-    return text.includes(words.address) ? "sayReady" : "sayLink";
+    return leads(text, words.address) ? "sayReady" : "sayLink";
   };
 
   const judge = (place) => {

@@ -1,22 +1,23 @@
 /* Spokes: keeps who sent a visitor, on the shop's own origin; docs/integrators.md. */
 (() => {
   const KEY = "spokes", REFERENCE = "client_reference_id", now = Date.now(), here = new URL(location);
-  const days = Number(document.currentScript?.dataset.days) || 90;
+  const days = +document.currentScript?.dataset.days || 90;
   const quiet = navigator.globalPrivacyControl || navigator.doNotTrack === "1";
   let kept = [];
   try {
     if (quiet) localStorage.removeItem(KEY);
     else kept = JSON.parse(localStorage.getItem(KEY)).filter((one) => one[1] > now);
-  } catch { /* nothing kept */ }
-  const came = here.searchParams.get("spk");
+  } catch {} // nothing kept
+  const given = here.searchParams.getAll("spk");
+  const came = given.find((one) => /^\w{26}(\.[\w-]+){3}$/.test(one));
   try {
-    if (/^\w{26}(\.[\w-]+){3}$/.test(came)) {
+    if (came) {
       kept = [...kept.filter((one) => one[0] !== came), [came, now + days * 864e5]].slice(-5);
       if (!quiet) localStorage.setItem(KEY, JSON.stringify(kept));
     }
     here.searchParams.delete("spk"); // so that nobody passes their click on
-    if (came) history.replaceState(history.state, "", here);
-  } catch { /* full, or forbidden */ }
+    if (given[0]) history.replaceState(history.state, "", here);
+  } catch {} // full, or forbidden
   const tokens = kept.map((one) => one[0]).reverse(), [newest] = tokens;
 
   const put = (form, name, value) => {
@@ -32,7 +33,7 @@
     }
     for (const link of all('a[data-spokes][href], a[href^="https://buy.stripe.com/"]')) {
       const to = new URL(link.href);
-      if (to.searchParams.get(REFERENCE)) continue; // the shop's own
+      if (!/^https?:/.test(to) || to.searchParams.get(REFERENCE)) continue; // the shop's own
       to.searchParams.set(REFERENCE, reference);
       link.href = to;
     }

@@ -2,13 +2,14 @@
 
 import json
 import re
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import flask_babel
 from flask import Flask, request
 from flask_login import current_user
 
+from core.clock import in_zone
 from core.money import Money
 
 LOCALES = ("en",)
@@ -53,21 +54,26 @@ def number(value: int) -> str:
 
 def on(when: datetime | date, zone: ZoneInfo | None = None) -> str:
     """`2 November 2026`, the day in the reader's time zone (or in `zone`)."""
-    if isinstance(when, datetime) and zone is not None:
-        when = when.astimezone(zone).date()
-    return str(flask_babel.format_date(when, "d MMMM y"))
+    return str(flask_babel.format_date(_day(when, zone), "d MMMM y"))
 
 
 def short(when: datetime | date) -> str:
     """`2 Nov 2026`, for tables."""
-    return str(flask_babel.format_date(when, "d MMM y"))
+    return str(flask_babel.format_date(_day(when), "d MMM y"))
 
 
 def moment(when: datetime, zone: ZoneInfo | None = None) -> str:
     """`2 Nov 2026, 10:15`, in the reader's time zone (or in `zone`)."""
-    if zone is not None:
-        return str(flask_babel.format_datetime(when.astimezone(zone), "d MMM y, HH:mm", rebase=False))
-    return str(flask_babel.format_datetime(when, "d MMM y, HH:mm"))
+    there = in_zone(when, zone or _readers_zone())
+    return str(flask_babel.format_datetime(there, "d MMM y, HH:mm", rebase=False))
+
+
+def _day(when: datetime | date, zone: ZoneInfo | None = None) -> date:
+    return in_zone(when, zone or _readers_zone()).date() if isinstance(when, datetime) else when
+
+
+def _readers_zone() -> tzinfo:
+    return flask_babel.get_timezone() or UTC
 
 
 def local(sentence: str) -> str:

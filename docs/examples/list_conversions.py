@@ -18,17 +18,16 @@ def main() -> None:
     rows = csv.writer(sys.stdout)
     rows.writerow(["occurred_at", "order", "kind", "amount_minor", "currency", "advocate", "link", "reason"])
     for each in spokes.conversions(since=since):
-        whose = [each.advocate or "", each.link or "", each.reason]
-        rows.writerow(
-            [
-                each.occurred_at.isoformat(),
-                each.external_id,
-                each.kind,
-                each.amount_minor,
-                each.currency,
-                *whose,
-            ]
+        order, advocate, link, reason = map(
+            harmless, (each.external_id, each.advocate, each.link, each.reason)
         )
+        amount = [each.amount_minor, each.currency]
+        rows.writerow([each.occurred_at.isoformat(), order, each.kind, *amount, advocate, link, reason])
+
+
+def harmless(text: str | None) -> str:
+    """A cell: led by an apostrophe where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text and text.lstrip()[:1] in {*"=+-@＝＋－＠"} else text or ""
 
 
 if __name__ == "__main__":

@@ -225,7 +225,7 @@ class Spokes:
         raw = self._send(
             "POST", "/api/v1/conversions/batch", "\n".join(lines).encode(), "application/x-ndjson"
         )
-        for line in raw.decode().splitlines():
+        for line in raw.decode().removesuffix("\n").split("\n"):  # splitlines() would split at U+2028 too
             found = json.loads(line)
             yield Refused(found["status"], found) if "error" in found else _conversion(found)
 

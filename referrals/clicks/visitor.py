@@ -23,6 +23,8 @@ KEPT_AGENTS = 4_096
 AGENT_LENGTH = 512
 BROWSERS = ("Mozilla/", "Opera/", "UCWEB/")
 """how every browser begins to say what it is; libraries, apps that fetch ahead and scripts say something else"""
+CONTACT = re.compile(r"Mozilla/5\.0 \(compatible; [^)]*\+(?:https?|mailto):")
+"""how machines say whom to ask about them, which no browser does; the list does not have each of them"""
 HASH_BYTES = 12
 _HOST = re.compile(r"[a-z0-9.:-]{1,253}")
 
@@ -82,7 +84,7 @@ def client_address(peer: str, forwarded: str, hops: int) -> str:
 @lru_cache(maxsize=KEPT_AGENTS)
 def device_of(agent: str) -> str:
     """`bot` (a known crawler, unfurler or script, and whatever does not begin as browsers do), `tablet`, `mobile`, `desktop`."""
-    if not agent.startswith(BROWSERS) or is_crawler(agent, case_sensitive=False):
+    if not agent.startswith(BROWSERS) or CONTACT.match(agent) or is_crawler(agent, case_sensitive=False):
         return "bot"
     if "iPad" in agent or "Tablet" in agent or ("Android" in agent and "Mobi" not in agent):
         return "tablet"

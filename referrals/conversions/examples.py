@@ -26,4 +26,4 @@ A_LINK = {
     "destination": "https://shop.example/autumn",
     "campaign": "autumn",
 }
-A_LINK_CHANGE = {"campaign": "winter", "ends_at": "2099-12-31T23:00:00Z"}
+A_LINK_CHANGE = {"campaign": "winter", "coupon": "ANA-WINTER"}

@@ -21,9 +21,10 @@ from core.people import Person
 from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import destinations, tier_campaigns
-from referrals.links.link_dates import require_order
-from referrals.links.links import Link, next_version
-from referrals.links.many_links import NewOne, members_full, open_all
+from referrals.links.link_dates import require_dates
+from referrals.links.links import MOST_LINKS, Link, next_version
+from referrals.links.many_links import NewOne, links_held, open_all
+from referrals.links.tier_campaigns import shape_of
 
 Verdict = Literal["gets", "later", "has", "tier", "term", "certification", "policy", "full"]
 MOST = 2_000
@@ -58,6 +59,8 @@ class Preview:
 
     campaign: Campaign
     effects: Sequence[Effect]
+    kept_for: str
+    """the tier that the campaign was for until now, when it is for others from now on; empty: nothing changes"""
     digest: str
 
     def of(self, verdict: Verdict) -> list[Effect]:
@@ -78,10 +81,10 @@ class EffectChanged(Conflict):
 
 
 def preview(programme: Programme, wanted: Campaign) -> Preview:
-    """What a campaign would do now. Raises CampaignNeedsName, NoSuchTier, EndsTooEarly and what destinations refuse."""
+    """What a campaign would do now. Raises CampaignNeedsName, NoSuchTier, StartsTooEarly, EndsTooEarly and what destinations refuse."""
     if not wanted.name:
         raise CampaignNeedsName
-    require_order(wanted.starts_at, wanted.ends_at)
+    require_dates(wanted.starts_at, wanted.ends_at)
     campaign = Campaign(
         wanted.name,
         destinations.allowed(wanted.destination, programme.allowed_hosts),
@@ -89,8 +92,8 @@ def preview(programme: Programme, wanted: Campaign) -> Preview:
         wanted.ends_at,
         wanted.tier,
     )
-    effects = _effects(programme, campaign)
-    return Preview(campaign, effects, _digest(programme, campaign, effects))
+    effects, kept_for = _effects(programme, campaign), _kept_for(programme, campaign)
+    return Preview(campaign, effects, kept_for, _digest(programme, campaign, effects, kept_for))
 
 
 def launch(programme: Programme, wanted: Campaign, *, digest: str, by: Actor) -> list[Link]:
@@ -135,14 +138,8 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
     members = select(Membership.id, Membership.number, Person.name).where(
         Membership.programme_id == programme.id, Membership.person_id == Person.id
     )
-    missing, full = missing_in(programme, now()), members_full(programme)
-    have = set(
-        session().exec(
-            select(Link.membership_id).where(
-                Link.programme_id == programme.id, Link.campaign == campaign.name
-            )
-        )
-    )
+    missing, held = missing_in(programme, now()), links_held(programme)
+    have = _having(programme, campaign)
     tier = _asked(programme, campaign.tier)
     reached = None if tier is None else tier_campaigns.reaching(tier)
     effects, getting = [], 0
@@ -154,11 +151,24 @@ def _effects(programme: Programme, campaign: Campaign) -> list[Effect]:
             verdict = "tier"
         elif missing[member]:
             verdict = missing[member][0]
-        elif member in full:
+        elif held[member] >= MOST_LINKS:
             verdict = "full"
         getting += verdict == "gets"
         effects.append(Effect(member, number, name, verdict))
     return effects
+
+
+def _having(programme: Programme, campaign: Campaign) -> set[str]:
+    """The members with a link of this campaign, however its name is written."""
+    here = Link.programme_id == programme.id
+    names = session().exec(select(Link.campaign).where(here).distinct())
+    same = [each for each in names if shape_of(each) == shape_of(campaign.name)]
+    return set(session().exec(select(Link.membership_id).where(here, col(Link.campaign).in_(same))))
+
+
+def _kept_for(programme: Programme, campaign: Campaign) -> str:
+    kept = tier_campaigns.kept_in(programme.id).get(shape_of(campaign.name))
+    return "" if kept is None or kept.tier.casefold() == campaign.tier.casefold() else kept.tier
 
 
 def _asked(programme: Programme, name: str) -> Tier | None:
@@ -171,14 +181,15 @@ def _asked(programme: Programme, name: str) -> Tier | None:
     raise NoSuchTier
 
 
-def _digest(programme: Programme, campaign: Campaign, effects: Sequence[Effect]) -> str:
-    """Of the campaign as it was asked for and of who gets a link; a start that means `now` is any now."""
+def _digest(programme: Programme, campaign: Campaign, effects: Sequence[Effect], kept_for: str) -> str:
+    """Of the campaign as it was asked for, of what ends and of who gets a link; a start that means `now` is any now."""
     shown = {
         "programme": programme.id,
         "name": campaign.name,
         "destination": campaign.destination,
         "starts": campaign.starts_at.isoformat() if campaign.starts_at > now() else "now",
         "tier": campaign.tier,
+        "kept_for": kept_for,
         "ends": campaign.ends_at.isoformat() if campaign.ends_at else None,
         "gets": [each.membership_id for each in effects if each.verdict == "gets"],
     }

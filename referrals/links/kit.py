@@ -1,5 +1,6 @@
 """What a programme adds to the share kit: words of its own, checked for the disclosure, and pages to look at or use."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import get_args
@@ -27,6 +28,7 @@ from referrals.links.sharekit import (
 
 MOST = 100
 """texts, and assets, that a programme keeps"""
+_PLACEHOLDER = re.compile(r"\{[^{}]*\}")
 
 
 class ShareWords(SQLModel, table=True):
@@ -62,6 +64,10 @@ class NoAddress(Invalid):
     """Write {address} where the link belongs: each advocate gets their own there."""
 
 
+class NoSuchPlaceholder(Invalid):
+    """The placeholders are {address} and {company}."""
+
+
 class ForeignAddress(Invalid):
     """Write addresses on the programme's hosts only; {address} stands for each advocate's link."""
 
@@ -75,12 +81,15 @@ class KitFull(Conflict):
 
 
 def add_words(programme: Programme, channel: ChannelName, text: str, *, by: Actor) -> ShareWords:
-    """Give a programme a text of its own for a channel; raises NoDisclosure, NoAddress, ForeignAddress, KitFull."""
+    """Give a programme a text of its own for a channel; raises NoDisclosure, NoAddress, NoSuchPlaceholder, ForeignAddress, KitFull."""
     problem = disclosure_problem(text.replace(COMPANY, programme.name))
     if problem is not None:
         raise NoDisclosure(problem)
     if ADDRESS not in text:
         raise NoAddress
+    unknown = [each for each in _PLACEHOLDER.findall(text) if each not in {ADDRESS, COMPANY}]
+    if unknown:
+        raise NoSuchPlaceholder(f"There is no placeholder {unknown[0][:40]}. {NoSuchPlaceholder.__doc__}")
     _require_own_hosts(text, programme)
     _require_room(ShareWords, programme)
     made = ShareWords(programme_id=programme.id, channel=channel, text=text)

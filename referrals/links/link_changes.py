@@ -15,7 +15,7 @@ from core.db import session, update_one
 from core.errors import Conflict
 from hub.programmes import get_programme
 from referrals.links import codes, destinations, former_coupons
-from referrals.links.link_dates import require_order
+from referrals.links.link_dates import require_dates
 from referrals.links.links import AlreadyEnded, CouponTaken, Link, find_coupon, next_version
 from referrals.links.tier_campaigns import kept_in, require, shape_of
 
@@ -47,7 +47,7 @@ def terms_of(link: Link) -> LinkTerms:
 def change_link(link: Link, wanted: LinkTerms, *, by: Actor, seen_version: int) -> None:
     """Give a link these terms, if it is still as it was seen.
 
-    Raises LinkChanged, AlreadyEnded, AlreadyStarted, EndsTooEarly, CouponTaken, ForATier, and what codes and destinations refuse.
+    Raises LinkChanged, AlreadyEnded, AlreadyStarted, StartsTooEarly, EndsTooEarly, CouponTaken, ForATier, and what codes and destinations refuse.
     """
     version = next_version()  # locks: what is read from here on stays so
     session().refresh(link)
@@ -68,7 +68,8 @@ def _checked(link: Link, wanted: LinkTerms) -> LinkTerms:
         raise AlreadyEnded
     if wanted.starts_at != link.starts_at and link.starts_at <= now():
         raise AlreadyStarted
-    require_order(max(wanted.starts_at, now()), wanted.ends_at)
+    if (wanted.starts_at, wanted.ends_at) != (link.starts_at, link.ends_at):
+        require_dates(max(wanted.starts_at, now()), wanted.ends_at)
     coupon = codes.require_coupon(wanted.coupon) if wanted.coupon else None
     if coupon is not None and coupon != link.coupon and find_coupon(coupon) is not None:
         raise CouponTaken

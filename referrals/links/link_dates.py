@@ -3,10 +3,14 @@
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from core.clock import now
+from core.clock import in_zone, now
 from core.errors import Invalid
 
 LONGEST = timedelta(days=5 * 366)
+LATEST = LONGEST + timedelta(days=2)
+"""from now: the last of these days has ended by then, wherever it is a day"""
+BEHIND = timedelta(minutes=5)
+"""so much the clock of a machine may be behind ours"""
 
 
 class StartsTooEarly(Invalid):
@@ -39,17 +43,20 @@ def end_after(day: date | None, zone: ZoneInfo) -> datetime | None:
 
 def first_day(starts_at: datetime, zone: ZoneInfo) -> date:
     """The first day of a link that starts then."""
-    return starts_at.astimezone(zone).date()
+    return in_zone(starts_at, zone).date()
 
 
 def last_day(ends_at: datetime | None, zone: ZoneInfo) -> date | None:
     """The last day of a link that ends then; None for one that does not."""
-    return None if ends_at is None else (ends_at - timedelta(microseconds=1)).astimezone(zone).date()
+    return None if ends_at is None else in_zone(ends_at - timedelta(microseconds=1), zone).date()
 
 
-def require_order(starts_at: datetime, ends_at: datetime | None) -> None:
-    """Raises EndsTooEarly unless a link that starts and ends then runs at all."""
-    if ends_at is not None and ends_at <= starts_at:
+def require_dates(starts_at: datetime, ends_at: datetime | None) -> None:
+    """The rule of every door for a link that starts and ends then; raises StartsTooEarly, EndsTooEarly."""
+    latest = now() + LATEST
+    if not now() - BEHIND <= starts_at <= latest:
+        raise StartsTooEarly
+    if ends_at is not None and not starts_at < ends_at <= latest:
         raise EndsTooEarly
 
 

@@ -22,9 +22,9 @@ from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import codes, destinations, link_dates, tier_campaigns
 from referrals.links.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
-from referrals.links.links import Link, next_version
-from referrals.links.many_links import NewOne, coupons_taken, members_full, open_all, shapes_taken
-from referrals.links.tier_campaigns import Kept
+from referrals.links.links import MOST_LINKS, Link, TooManyLinks, next_version
+from referrals.links.many_links import NewOne, coupons_taken, links_held, open_all, shapes_taken
+from referrals.links.tier_campaigns import Kept, shape_of
 
 Outcome = Literal["opens", "there", "wrong"]
 CHUNK = 500
@@ -126,17 +126,18 @@ class _Known:
     members: dict[str, tuple[Membership, str]]
     """e-mail, or number → the member and the name"""
     missing: dict[str, tuple[str, ...]]
-    full: set[str]
+    links: Counter[str]
+    """how many each has, with those of rows before"""
     by_shape: dict[str, Link]
     by_coupon: dict[str, Link]
     campaigns: set[tuple[str, str]]
-    """(member, campaign) that are there"""
+    """(member, shape of the campaign's name) that are there"""
     shapes: Counter[str]
     coupons: Counter[str]
     kept: Mapping[str, Kept]
     """the campaigns that are for a tier"""
     taken: set[tuple[str, str]]
-    """(member, campaign) of rows before"""
+    """the same, of rows before"""
 
 
 def _known(programme: Programme, rows: Sequence[LinkRow]) -> _Known:
@@ -151,10 +152,10 @@ def _known(programme: Programme, rows: Sequence[LinkRow]) -> _Known:
         programme=programme,
         members=members,
         missing=dict(missing_in(programme, now())),
-        full=members_full(programme),
+        links=links_held(programme),
         by_shape=shapes_taken(shapes),
         by_coupon=coupons_taken(coupons),
-        campaigns={(member, campaign) for member, campaign in session().exec(held) if member in own},
+        campaigns={(member, shape_of(name)) for member, name in session().exec(held) if member in own},
         shapes=shapes,
         coupons=coupons,
         kept=tier_campaigns.kept_in(programme.id),
@@ -192,7 +193,8 @@ def _judged(read: ReadRow, known: _Known) -> Judged:
         link = _new(read.row, known)
     except SpokesError as refusal:  # a row that is refused is a line of the report
         return Judged(read.line, read.cells, "wrong", refusal.sentence)
-    known.taken.add((link.membership_id, link.campaign))
+    known.taken.add((link.membership_id, shape_of(link.campaign)))
+    known.links[link.membership_id] += 1
     return Judged(read.line, read.cells, "opens", _opening(link, known.programme), link)
 
 
@@ -203,7 +205,7 @@ def _there(row: LinkRow, known: _Known) -> str | None:
         link = known.by_shape.get(codes.shape_of(row.code.lower()))
         same = link is not None and link.code == row.code.lower() and link.membership_id == member.id
         return f"The link {row.code.lower()} is there already and stays as it is." if same else None
-    if row.campaign and (member.id, row.campaign) in known.campaigns:
+    if row.campaign and (member.id, shape_of(row.campaign)) in known.campaigns:
         return f"This advocate has a link of the campaign {row.campaign} already."
     return None
 
@@ -220,14 +222,14 @@ def _new(row: LinkRow, known: _Known) -> NewOne:
     member, name = _member(row, known)
     if known.missing[member.id]:
         raise Invalid(LACKS[known.missing[member.id][0]])
-    if member.id in known.full:
-        raise Invalid("This advocate has as many links as one can have.")
-    if not row.code and row.campaign and (member.id, row.campaign) in known.taken:
+    if known.links[member.id] >= MOST_LINKS:
+        raise TooManyLinks
+    if not row.code and row.campaign and (member.id, shape_of(row.campaign)) in known.taken:
         raise Invalid("A row above opens a link of this campaign for this advocate. Give this one a code.")
     tier_campaigns.require(known.kept, member.id, row.campaign)
     zone, starts = known.programme.zone, row.starts
     starts_at, ends_at = link_dates.first_moment(starts, zone), link_dates.end_after(row.ends, zone)
-    link_dates.require_order(starts_at, ends_at)
+    link_dates.require_dates(starts_at, ends_at)
     destination = row.destination or known.programme.home_url
     return NewOne(
         membership_id=member.id,

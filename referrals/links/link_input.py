@@ -35,8 +35,11 @@ class WantedLink(Input):
     )
     campaign: Campaign = ""
     coupon: Written | None = None
-    starts_at: When | None = Field(default=None, description="now when it is missing")
-    ends_at: When | None = None
+    starts_at: When | None = Field(
+        default=None,
+        description="now when it is missing; not before now (5 minutes are overlooked), within 5 years",
+    )
+    ends_at: When | None = Field(default=None, description="after the start, within 5 years; null: none")
 
     @model_validator(mode="after")
     def _somebody(self) -> "WantedLink":
@@ -51,7 +54,7 @@ class LinkChanges(Input):
     destination: Destination | None = None
     campaign: Campaign | None = None
     coupon: Written | None = Field(default=None, description="null: none")
-    ends_at: When | None = Field(default=None, description="null: for good")
+    ends_at: When | None = Field(default=None, description="within 5 years; null: for good")
 
     @model_validator(mode="after")
     def _something(self) -> "LinkChanges":

@@ -11,6 +11,7 @@ from pydantic.types import StringConstraints
 
 from core.errors import Invalid
 from core.inputs import Input, InvalidInput, refuse
+from core.spreadsheets import unguarded
 from referrals.links.link_list import HEADER
 from referrals.links.links_input import Address, Campaign, Code, Day
 
@@ -18,7 +19,6 @@ MOST_ROWS = 2_000
 MOST_BYTES = 300_000
 COLUMNS = HEADER[:7]
 REQUIRED = "advocate"
-_HARMLESS = frozenset("=+-@＝＋－＠")
 
 
 class LinkRow(Input):
@@ -124,7 +124,7 @@ def _require_columns(header: list[str]) -> None:
 
 
 def _read(line: int, cells: dict[str, str], more: list[str]) -> ReadRow:
-    known = {name: _unquoted(value.strip()) for name, value in cells.items() if name in COLUMNS}
+    known = {name: unguarded(value.strip()) for name, value in cells.items() if name in COLUMNS}
     if any(each.strip() for each in more):
         return ReadRow(line, known, None, "There are more cells than columns.")
     try:
@@ -136,8 +136,3 @@ def _read(line: int, cells: dict[str, str], more: list[str]) -> ReadRow:
 
 def _sentence(refusal: InvalidInput) -> str:
     return " ".join(f"{name}: {sentence}" for name, sentence in refusal.problems.items())
-
-
-def _unquoted(value: str) -> str:
-    """Without the apostrophe that our own files put before what a spreadsheet would run."""
-    return value[1:] if value[:1] == "'" and value[1:2] in _HARMLESS else value

@@ -20,7 +20,7 @@ from hub.programmes import Programme, get_programme
 from hub.utm import filled
 from referrals.conversions.rights import right_to_earn
 from referrals.links import codes, destinations, tier_campaigns
-from referrals.links.link_dates import require_order
+from referrals.links.link_dates import require_dates
 
 MOST_LINKS = 200
 TRIES = 8
@@ -114,8 +114,8 @@ def open_link(
 ) -> Link:
     """Open a link of a member, who must have the right to earn now; without a code or destination they are chosen.
 
-    Raises NoRightToEarn, TooManyLinks, ForATier, CodeTaken, LooksLikeAnother, CouponTaken, EndsTooEarly, and what codes and
-    destinations refuse.
+    Raises NoRightToEarn, TooManyLinks, ForATier, CodeTaken, LooksLikeAnother, CouponTaken, StartsTooEarly, EndsTooEarly, and
+    what codes and destinations refuse.
     """
     right = right_to_earn(membership.id, now())
     if not right.earns:
@@ -137,7 +137,7 @@ def open_link(
         ends_at=ends_at,
         version=next_version(),
     )
-    require_order(wanted.starts_at, wanted.ends_at)
+    require_dates(wanted.starts_at, wanted.ends_at)
     link = _stored(wanted, code=code, name=get_person(membership.person_id).name)
     audit.record(by, "link.opened", "link", link.id, unit_id=link.unit_id, details={"code": link.code})
     return link

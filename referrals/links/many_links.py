@@ -1,5 +1,6 @@
 """Opening many links at once: codes that are free, one version for all, an entry in the audit log for each."""
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from core.clock import now
 from core.db import session
 from hub.programmes import Programme
 from referrals.links import codes
-from referrals.links.links import MOST_LINKS, Link
+from referrals.links.links import Link
 
 CHUNK = 500
 
@@ -69,12 +70,11 @@ def coupons_taken(coupons: Iterable[str]) -> dict[str, Link]:
     return {link.coupon or "": link for link in _in_chunks(col(Link.coupon), coupons)}
 
 
-def members_full(programme: Programme) -> set[str]:
-    """The members who have as many links as one can have."""
+def links_held(programme: Programme) -> Counter[str]:
+    """How many links that have not ended each member has."""
     live = or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
-    many = select(Link.membership_id).where(Link.programme_id == programme.id, live)
-    many = many.group_by(col(Link.membership_id)).having(func.count() >= MOST_LINKS)
-    return set(session().exec(many))
+    held = select(Link.membership_id, func.count()).where(Link.programme_id == programme.id, live)
+    return Counter(dict(session().exec(held.group_by(col(Link.membership_id))).all()))
 
 
 def _codes(names: Sequence[str], taken: set[str]) -> list[str]:

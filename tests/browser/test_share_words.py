@@ -55,6 +55,9 @@ def test_words_are_copied_only_when_they_are_ones_own_and_disclose_first(share_p
     assert not opened.is_visible()
     text.fill(f"{begun}  \n")
     assert copy.is_disabled(), "white space is no edit"
+    for unseen in ("\u200b", "\u00ad", "\ufeff", "\u034f", "\u2060"):
+        text.fill(begun.replace("here is", f"here{unseen} is"))
+        assert copy.is_disabled(), "what nobody sees is no edit"
     text.fill(f"Hello! {begun}")
     assert copy.is_disabled()
     assert "Leave “I’m rewarded by Makers.” at the beginning" in words.inner_text()
@@ -64,6 +67,14 @@ def test_words_are_copied_only_when_they_are_ones_own_and_disclose_first(share_p
     text.fill("I’m rewarded by Makers. See shop.example")
     assert copy.is_disabled()
     assert "Your link is missing" in words.inner_text()
+    mine = f"{OURS}/r/ana"
+    for other in (f"{mine}x", f"{mine}-x", f"{mine}/x", f"{mine}.x", f"https://evil.example/?u={mine}"):
+        text.fill(f"I’m rewarded by Makers. See {other}")
+        assert copy.is_disabled(), other
+        assert "Your link is missing" in words.inner_text()
+    for whole in (f"see {mine}.", f"({mine})", f"{mine}? And {mine}x", f"{mine}/", f"“{mine}”"):
+        text.fill(f"I’m rewarded by Makers. {whole}")
+        assert copy.is_enabled(), whole
     text.fill(begun.replace("here is", "this is"))
     copy.click()
     expect(share_page.locator("#announcer")).to_have_text(

@@ -15,7 +15,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
 PAGE = """<!doctype html><html lang="en"><title>Shop</title><script src="{script}" defer></script>
 <form action="/buy" data-spokes><button>Buy</button></form><form action="/search"><button>Search</button></form>
 <a id="pay" href="https://buy.stripe.com/test_1?x=1">Pay</a><a id="own" data-spokes href="/pay">Pay here</a>
-<a id="other" href="/about">About</a><a id="mine" data-spokes href="/go?client_reference_id=mine">Go</a>
+<a id="other" href="/about">About</a><a id="mail" data-spokes href="mailto:us@shop.example">Mail</a>
+<a id="script" data-spokes href="javascript:void(0)">Do</a><a id="mine" data-spokes href="/go?client_reference_id=mine">Go</a>
 <a id="bill" href="https://buy.stripe.com/test_2?client_reference_id=A-17">Bill</a>
 <stripe-buy-button id="plain"></stripe-buy-button>
 <stripe-buy-button id="matched" client-reference-id="A-18"></stripe-buy-button>
@@ -90,6 +91,8 @@ def test_a_token_is_kept_on_the_shops_origin_and_put_where_it_is_needed(page: Pa
     )
     assert page.get_attribute("#own", "href") == f"{shop}/pay?client_reference_id={reference}"
     assert page.get_attribute("#other", "href") == "/about"
+    assert page.get_attribute("#mail", "href") == "mailto:us@shop.example"
+    assert page.get_attribute("#script", "href") == "javascript:void(0)"
     assert page.locator("form[action='/search'] input").count() == 0
     with page.expect_request(f"{shop}/buy?*") as bought:
         page.click("text=Buy")
@@ -149,6 +152,11 @@ def test_tokens_end_and_what_is_no_token_is_not_kept(page: Page, shop: str) -> N
         page.evaluate("text => { localStorage.spokes = text; }", rubbish)
         page.goto(f"{shop}/?spk={TOKENS[2]}")
         assert tokens(page) == [TOKENS[2]]
+
+
+def test_of_several_the_first_with_the_form_of_a_token_is_taken(page: Page, shop: str) -> None:
+    page.goto(f"{shop}/?spk=forged&spk={TOKENS[1]}&x=1&spk={TOKENS[2]}")
+    assert (page.url, tokens(page)) == (f"{shop}/?x=1", [TOKENS[1]])
 
 
 @pytest.mark.parametrize("wish", ["globalPrivacyControl: { value: true }", "doNotTrack: { value: '1' }"])

@@ -1,8 +1,9 @@
 """Time: aware, UTC, from one place."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from zoneinfo import ZoneInfo
 
-from core.clock import at, day_number, now
+from core.clock import at, day_number, in_zone, now
 from tests.at_once import at_once
 
 
@@ -32,3 +33,10 @@ def test_a_standing_clock_stands_still_in_its_own_thread_only() -> None:
 def test_day_number_is_the_day_in_utc() -> None:
     assert day_number(datetime(2026, 12, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))) == 20270101
     assert day_number(datetime(2026, 2, 3, tzinfo=UTC)) == 20260203
+
+
+def test_a_moment_beyond_what_a_zones_clocks_can_show_is_shown_in_utc() -> None:
+    berlin, honolulu = ZoneInfo("Europe/Berlin"), ZoneInfo("Pacific/Honolulu")
+    last, first = datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC)
+    assert (in_zone(last, berlin), in_zone(first, honolulu)) == (last, first)
+    assert in_zone(last, honolulu).hour == 13

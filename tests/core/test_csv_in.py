@@ -82,6 +82,7 @@ def test_more_rows_than_are_taken_are_refused_not_cut_off() -> None:
 def test_a_file_of_ours_comes_back_as_it_was() -> None:
     cells = ["=1+1", "-5", "'quoted'"]
     assert read(as_csv(["order", "amount", "note"], [cells])) == [(2, row(*cells))]
+    assert read(b"order,amount,note\n'=1+1,'-5,'quoted'\n") == [(2, row(*cells))], "of older files too"
 
 
 def test_every_refusal_is_one_a_person_can_read() -> None:

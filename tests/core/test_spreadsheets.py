@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openpyxl import load_workbook
 
-from core.spreadsheets import Cell, as_csv, as_xlsx, harmless
+from core.spreadsheets import Cell, as_csv, as_xlsx, harmless, unguarded
 
 FORMULAS = [
-    "=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://evil.example")', "＝1+1", "＋1", "－1", "＠x",
+    "=1+1", "+1", "-1+1", "-1e5", "-A1", "-1\n", "--1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "=cmd|' /C calc'!A0", '=HYPERLINK("http://evil.example")', "＝1+1", "＋1", "－1", "＠x",
     "  =1+1", " \t=1", "-", "=",
 ]  # fmt: skip
 HARMLESS = [
@@ -32,6 +32,9 @@ HARMLESS = [
     "01234",
     "1e5",
     "http://example.org",
+    "-5",
+    "-12.90",
+    "-0,05",
 ]
 
 
@@ -52,6 +55,7 @@ def read_xlsx(raw: bytes) -> list[list[object]]:
 @pytest.mark.parametrize("text", FORMULAS)
 def test_text_that_a_spreadsheet_would_run_is_led_by_an_apostrophe(text: str) -> None:
     assert harmless(text) == f"'{text}"
+    assert unguarded(f"'{text}") == text
     assert read_csv(as_csv(["name"], [[text]]))[1] == [f"'{text}"]
     [shown] = read_xlsx(as_xlsx("People", ["name"], [[text]]))[1]
     assert isinstance(shown, str)
@@ -100,6 +104,7 @@ def test_sheet_has_no_formula_and_no_link_inside() -> None:
     assert not [name for name in inside if "externalLink" in name]
 
 
+NUMBER = re.compile("-[0-9]+([.,][0-9]+)?")
 CELLS = (
     st.none()
     | st.integers(-(2**53), 2**53)
@@ -114,5 +119,9 @@ def test_any_table_comes_back_with_no_cell_that_runs(rows: Sequence[Sequence[Cel
     for row, back in zip(rows, parsed, strict=True):
         for cell, text in zip(row, back, strict=True):
             assert text == ("" if cell is None else str(harmless(cell)))
-            assert not (isinstance(cell, str) and text.lstrip(" ").startswith(tuple("=+-@＝＋－＠")))
+            assert not (
+                isinstance(cell, str)
+                and text.lstrip(" ").startswith(tuple("=+-@＝＋－＠"))
+                and not NUMBER.fullmatch(text)
+            )
     read_xlsx(as_xlsx("S", ["a", "b", "c"], rows))

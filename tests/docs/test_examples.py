@@ -105,6 +105,12 @@ def test_pages_are_walked_without_the_caller_seeing_them(
     assert len(list(spokes.conversions())) == 5
 
 
+def test_a_line_of_a_batch_ends_with_a_line_feed_and_nothing_else(spokes: Spokes) -> None:
+    odd = {f"a{each}b": 1 for each in "\u2028\u2029\x85"}
+    results = list(spokes.report_many([order(code="ana", **odd), order(code="ana")]))
+    assert [type(each) for each in results] == [Refused, Conversion]
+
+
 def test_links_are_opened_ended_and_listed(spokes: Spokes, cast: Cast) -> None:
     with db.transaction():
         email = get_person(make_earner(cast.programme, "Ben Bearer").person_id).email
@@ -156,6 +162,9 @@ def test_the_programs_report_and_list(address: str, key: str) -> None:
     header, row = listed.stdout.splitlines()
     assert header.startswith("occurred_at,order,kind")
     assert ",order-7,sale,12900,EUR," in row
+    run("report_sale.py", "=1+1", "100", "EUR", "--code", "ana", address=address, key=key)
+    listed = run("list_conversions.py", address=address, key=key)
+    assert ",'=1+1,sale,100,EUR," in listed.stdout
 
 
 def test_the_document_s_own_examples_are_taken(app: Flask, key: str, cast: Cast) -> None:

@@ -274,6 +274,7 @@ class TestProgrammes:
             ("home_url", "https://elsewhere.example/"),
             ("home_url", "javascript:alert(1)"),
             ("allowed_hosts", ""),
+            ("allowed_hosts", "shop.example *"),
             ("name", ""),
             ("currency", "USD"),
             ("unit_id", "another"),

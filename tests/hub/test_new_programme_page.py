@@ -127,6 +127,7 @@ def typed_for(unit_id: str) -> dict[str, str]:
         ("home_url", "javascript://bakers.example/", "full address"),
         ("home_url", "https://elsewhere.example/", "must be on one of the allowed hosts"),
         ("allowed_hosts", "", "f-allowed_hosts-error"),
+        ("allowed_hosts", "bakers.example localhost:abc", "“localhost:abc” is no host."),
         ("slug", "makers", "already a programme with this short name"),
         ("slug", "B a", "f-slug-error"),
         ("second_owner", "nobody@example.org", "No colleague in this unit has this address."),

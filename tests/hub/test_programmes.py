@@ -8,7 +8,7 @@ from core.access import COMMAND
 from core.audit import AuditEntry
 from core.db import session, transaction
 from core.money import UnknownCurrency
-from hub.destinations import WrongDestination
+from hub.destinations import WrongDestination, WrongHost
 from hub.programmes import (
     HostMissing,
     Programme,
@@ -84,6 +84,44 @@ def test_change_is_on_record_with_before_and_after(cast: Cast) -> None:
     with transaction(read_only=True):
         entry = session().exec(select(AuditEntry).where(AuditEntry.action == "programme.changed")).one()
         assert (entry.details, entry.unit_id) == ({"hold_days": [30, 45]}, cast.north.id)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("Gärten.example", "xn--grten-gra.example"),
+        ("garden.example:443", "garden.example"),
+        ("shop.example.", "shop.example"),
+        ("SHOP.example:8443", "shop.example:8443"),
+        ("127.0.0.1:8013", "127.0.0.1:8013"),
+        ("a_b.example", "a_b.example"),
+    ],
+)
+def test_hosts_are_kept_as_destinations_are_held_against_them(cast: Cast, typed: str, kept: str) -> None:
+    with transaction():
+        programme = get_programme(cast.programme.id)
+        values = {"allowed_hosts": [typed, kept], "home_url": f"https://{typed}/x"}
+        change(programme, values, by=COMMAND)
+        assert (programme.allowed_hosts, programme.home_url) == ([kept], f"https://{kept}/x")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "*", "*.garden.example", "garden.example/path", "https://garden.example", "user@garden.example",
+        "localhost:abc", "evil.example:99999", "evil.example:0", "evil\u202e.example", "a..example", "-a.example",
+        "shop.example,", "[::1]:8000", "[", "a" * 64, ".", "?",
+    ],
+)  # fmt: skip
+def test_what_is_no_host_is_refused_by_its_name(cast: Cast, wrong: str) -> None:
+    shown, owners = wrong.replace("\u202e", "?"), [cast.manager, cast.hub_admin]
+    with pytest.raises(WrongHost) as refused, transaction():
+        change(get_programme(cast.programme.id), {"allowed_hosts": ["shop.example", wrong]}, by=COMMAND)
+    assert f"“{shown}” is no host." in refused.value.sentence
+    with pytest.raises(WrongHost), transaction():
+        make_programme(cast.north, "new", owners, allowed_hosts=["shop.example", wrong])
+    with transaction(read_only=True):
+        assert get_programme(cast.programme.id).allowed_hosts == ["shop.example"]
 
 
 def test_links_lead_to_allowed_hosts_only(cast: Cast) -> None:

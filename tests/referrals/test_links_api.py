@@ -12,7 +12,7 @@ from advocates.membership import Membership, welcome
 from core import db
 from core.access import COMMAND
 from core.audit import AuditEntry
-from core.clock import now
+from core.clock import at, now
 from core.people import get_person
 from referrals.conversions.examples import A_LINK
 from referrals.conversions.rights import right_to_earn
@@ -67,6 +67,16 @@ def test_a_link_that_starts_later_is_not_active_yet(
     assert visitors.click("later").status != 302
 
 
+def test_a_machine_whose_clock_is_a_little_behind_starts_a_link_now(
+    crm: FlaskClient, ana: Membership
+) -> None:
+    body = {"advocate_id": ana.id, "code": "behind", "starts_at": (now() - timedelta(minutes=2)).isoformat()}
+    first, again = crm.post(LINKS, json=body), crm.post(LINKS, json=body)
+    assert (first.status_code, again.status_code) == (201, 200)
+    with at(now() + timedelta(hours=1)):
+        assert crm.post(LINKS, json=body).status_code == 200, "a repetition opens nothing, whenever it comes"
+
+
 def test_the_same_request_again_opens_nothing(crm: FlaskClient, ana: Membership) -> None:
     body = {"advocate_id": ana.id, "code": "once", "coupon": "ONCE"}
     first, again = crm.post(LINKS, json=body), crm.post(LINKS, json=body)
@@ -112,7 +122,7 @@ def test_the_same_request_at_once_opens_one(crm: FlaskClient, ana: Membership, n
 def test_what_cannot_be_is_refused_with_a_sentence(
     crm: FlaskClient, machine: Machine, cast: Cast, ana: Membership
 ) -> None:
-    yesterday = (now() - timedelta(days=1)).isoformat()
+    yesterday, in_six_years = ((now() + timedelta(days=each)).isoformat() for each in (-1, 6 * 366))
     with db.transaction():
         trainee = make_advocate(cast.programme, "Tra Inee")
     bad: list[tuple[dict[str, Any], int, str]] = [
@@ -126,7 +136,18 @@ def test_what_cannot_be_is_refused_with_a_sentence(
         ({"advocate_id": ana.id, "coupon": "a b c"}, 422, "WrongCoupon"),
         ({"advocate_id": ana.id, "destination": "https://evil.example/"}, 422, "HostNotAllowed"),
         ({"advocate_id": ana.id, "destination": "javascript:alert(1)"}, 422, "WrongDestination"),
+        (
+            {"advocate_id": ana.id, "destination": f"https://shop.example/{'ü' * 1_900}"},
+            422,
+            "DestinationTooLong",
+        ),
         ({"advocate_id": ana.id, "ends_at": yesterday}, 422, "EndsTooEarly"),
+        ({"advocate_id": ana.id, "ends_at": "9999-12-31T23:59:59Z"}, 422, "EndsTooEarly"),
+        ({"advocate_id": ana.id, "ends_at": in_six_years}, 422, "EndsTooEarly"),
+        ({"advocate_id": ana.id, "starts_at": "9999-12-31T23:59:59Z"}, 422, "StartsTooEarly"),
+        ({"advocate_id": ana.id, "starts_at": in_six_years}, 422, "StartsTooEarly"),
+        ({"advocate_id": ana.id, "starts_at": "0001-01-01T00:00:00Z"}, 422, "StartsTooEarly"),
+        ({"advocate_id": ana.id, "starts_at": yesterday}, 422, "StartsTooEarly"),
         ({"advocate_id": trainee.id}, 409, "NoRightToEarn"),
         ({"advocate_id": "nobody"}, 404, "MembershipNotFound"),
         ({"email": "nobody@example.org"}, 404, "MembershipNotFound"),
@@ -169,7 +190,13 @@ def test_a_link_is_changed_and_visitors_follow(crm: FlaskClient, ana: Membership
         assert db.session().exec(select(Link).where(Link.code == "ana")).one().version == version
         noted = select(AuditEntry).where(col(AuditEntry.action) == "link.changed")
         assert len(db.session().exec(noted).all()) == 3
-    for wrong in ({}, {"campaign": None}, {"code": "other"}, {"ends_at": "soon"}):
+    for wrong in (
+        {},
+        {"campaign": None},
+        {"code": "other"},
+        {"ends_at": "soon"},
+        {"ends_at": "9999-12-31T00:00:00Z"},
+    ):
         assert crm.patch(f"{LINKS}/ana", json=wrong).status_code == 422
 
 

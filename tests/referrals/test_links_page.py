@@ -2,12 +2,14 @@
 
 import io
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlmodel import select
 
+from advocates import tiers
 from advocates.membership import get_membership
 from core import db
 from core.access import COMMAND
@@ -15,7 +17,7 @@ from core.audit import AuditEntry
 from core.clock import now
 from core.people import Person, get_person
 from hub.programmes import get_programme
-from referrals.links import kit
+from referrals.links import kit, tier_campaigns
 from referrals.links.links import Link, find_link, links_of
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import bring, make_earner, make_link
@@ -285,3 +287,39 @@ def test_what_others_get_of_the_consoles_pages(cast: Cast, client: FlaskClient, 
     sign_in(client, cast.other_manager)
     assert {client.get(each).status_code for each in manage[2:]} == {404}
     assert "ana" not in client.get("/console/links.csv").text
+
+
+def test_dates_at_the_end_of_time_that_were_told_before_break_no_page(
+    cast: Cast, app: Flask, link: Link
+) -> None:
+    """They are beyond what the clocks east of Greenwich can show."""
+    end = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    with db.transaction():
+        get_programme(cast.programme.id).time_zone = "Europe/Berlin"
+        get_person(get_membership(link.membership_id).person_id).time_zone = "Europe/Berlin"
+        get_person(cast.manager.id).time_zone = "Europe/Berlin"
+        db.session().get_one(Link, link.id).ends_at = end
+        make_link(get_membership(link.membership_id), "later").starts_at = end
+    advocate, staff = sign_in(app.test_client(), owner(link)), sign_in(app.test_client(), cast.manager)
+    for each in (link, found("later")):
+        assert advocate.get(f"/portal/links/{each.id}").status_code == 200
+        assert staff.get(f"/console/links/{each.id}").status_code == 200
+    assert "31 Dec 9999" in advocate.get("/portal/links").text
+    assert "31 Dec 9999" in staff.get("/console/links").text
+    assert staff.get("/console/links.csv").status_code == 200
+    assert staff.get(f"/console/advocates/{link.membership_id}").status_code == 200
+
+
+def test_a_campaign_that_was_for_a_tier_says_when_it_will_be_for_everybody(
+    cast: Cast, client: FlaskClient, link: Link
+) -> None:
+    with db.transaction():
+        programme = get_programme(cast.programme.id)
+        tier_campaigns.keep(programme.id, "spring", tiers.define(programme, "Gold", 1, 1_000, by=COMMAND))
+    wanted = {
+        "programme_id": cast.programme.id,
+        "campaign": "Spring",
+        "destination": "https://shop.example/spring",
+    }
+    seen = sign_in(client, cast.manager).post("/console/links/campaign", data=wanted)
+    assert "for the tier Gold and those above it. Opened like this it is for everybody." in seen.text

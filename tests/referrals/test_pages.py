@@ -5,9 +5,10 @@ from flask.testing import FlaskClient
 
 from advocates.membership import Membership, get_membership
 from core import db
+from core.access import COMMAND
 from core.people import Person, get_person
 from referrals.conversions import refunds
-from referrals.links.links import Link, find_link, links_of
+from referrals.links.links import Link, end_link, find_link, links_of
 from rewards.reward import rewards_of_conversion
 from tests.factories import Cast, make_advocate, sign_in
 from tests.referrals.stories import bring, give_back, make_earner, make_link
@@ -66,6 +67,31 @@ def test_an_advocate_opens_and_ends_a_link(cast: Cast, client: FlaskClient, link
     assert client.post(f"/portal/links/{new.id}/end").status_code == 409
 
 
+def test_many_links_are_told_apart_and_all_of_them_found(cast: Cast, client: FlaskClient, link: Link) -> None:
+    with db.transaction():
+        member = get_membership(link.membership_id)
+        held = [make_link(member, f"more-{place}") for place in range(6)]
+        held.append(make_link(member, "fair", campaign="spring fair"))
+        end_link(held[0], by=COMMAND)
+        other = make_link(make_earner(cast.programme, "Bea Other"), "bea")
+    sign_in(client, owner(link.membership_id))
+    page = client.get("/portal/links").text
+    shown = {each.code for each in held if f"/portal/links/{each.id}/share" in page}
+    assert shown == {"fair", "more-5", "more-4", "more-3", "more-2"}
+    assert "Link more-5<" in page
+    assert "spring fair<" in page
+    assert 'href="/portal/links/all"' in page
+    every = client.get("/portal/links/all").text
+    assert all(f'href="/portal/links/{each.id}"' in every for each in (*held, link))
+    assert other.id not in every
+    fair = client.get("/portal/links/all?q=spring").text
+    assert (held[-1].id in fair, held[1].id in fair) == (True, False)
+    ended = client.get("/portal/links/all?state=ended").text
+    assert (held[0].id in ended, held[1].id in ended) == (True, False)
+    assert "Nothing fits" in client.get("/portal/links/all?q=bea").text
+    assert client.get("/portal/links/all?after=x").status_code == 400
+
+
 @pytest.mark.parametrize(
     ("form", "status"),
     [
@@ -105,9 +131,10 @@ def test_the_qr_code_is_a_picture_of_ones_own_link(cast: Cast, client: FlaskClie
 
 
 def test_the_portal_is_for_advocates(cast: Cast, client: FlaskClient) -> None:
-    assert client.get("/portal/links").status_code == 302
+    pages = ("/portal/links", "/portal/links/all")
+    assert [client.get(each).status_code for each in pages] == [302, 302]
     sign_in(client, cast.stranger)
-    assert client.get("/portal/links").status_code == 403
+    assert [client.get(each).status_code for each in pages] == [403, 403]
 
 
 def test_an_unknown_code_has_a_page_of_its_own(cast: Cast, client: FlaskClient) -> None:

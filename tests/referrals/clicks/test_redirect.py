@@ -420,12 +420,32 @@ def test_forwarded_addresses_are_believed_for_exactly_the_trusted_hops(
     assert client_address("9.9.9.9", forwarded, hops) == address
 
 
-def test_devices_and_referrers() -> None:
+def test_devices() -> None:
     phone = "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0 Mobile Safari/537.36"
     assert device_of(phone) == "mobile"
     assert device_of(phone.replace(" Mobile", "")) == "tablet"
     assert device_of(BROWSER) == "desktop"
     assert device_of("") == device_of(" ") == "bot"
+    for old in (
+        "MSIE 10.0; Windows NT 6.2; Trident/6.0",
+        "MSIE 9.0; Windows NT 6.1",
+        "Konqueror/4.5; FreeBSD",
+    ):
+        assert device_of(f"Mozilla/5.0 (compatible; {old})") == "desktop"
+
+
+@pytest.mark.parametrize(
+    "fetcher",
+    ["Bluesky Cardyb/1.1; +mailto:support@bsky.app", "Trello; +https://trello.com", "X; +http://x.example"],
+)
+def test_who_names_a_contact_as_machines_do_is_no_visitor(
+    visitors: Visitors, link: str, fetcher: str
+) -> None:
+    answer = visitors.click(link, HTTP_USER_AGENT=f"Mozilla/5.0 (compatible; {fetcher})")
+    assert (answer.status, stored(answer.click_id).flags) == (302, "bot")
+
+
+def test_hosts_of_referrers() -> None:
     assert referrer_host("https://user@Blog.Example:8080/x") == "blog.example"
     assert referrer_host("https://[bad") == ""
     assert referrer_host("https://exa\tmple.org") in {"", "example.org"}

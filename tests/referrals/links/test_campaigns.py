@@ -16,7 +16,7 @@ from hub.metrics import Gain, add
 from hub.policies import acknowledge, publish_policy
 from hub.programmes import get_programme
 from referrals.conversions.rights import missing_in, right_to_earn
-from referrals.links import campaigns, link_changes, link_import, links
+from referrals.links import campaigns, link_changes, link_import, links, tier_campaigns
 from referrals.links.campaigns import Campaign, CampaignNeedsName, EffectChanged, NoSuchTier, launch, preview
 from referrals.links.links import Link, end_link
 from referrals.links.tier_campaigns import ForATier
@@ -40,7 +40,7 @@ def of_campaign() -> list[Link]:
 def test_everybody_who_may_earn_gets_one_link_and_the_others_a_reason(
     cast: Cast, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("referrals.links.many_links.MOST_LINKS", 3)
+    monkeypatch.setattr("referrals.links.campaigns.MOST_LINKS", 3)
     with db.transaction():
         names = ["Ana Gets", "Bea Has", "Cleo Trainee", "Dora Gone", "Eva Full"]
         ana, bea, dora, eva = (make_earner(cast.programme, names[place]) for place in (0, 1, 3, 4))
@@ -125,6 +125,21 @@ class TestForATier:
             assert make_link(two[1], campaign="spring").membership_id == two[1].id
 
     @pytest.mark.usefixtures("two")
+    def test_a_launch_that_ends_what_it_is_kept_for_is_shown_as_one(self, cast: Cast) -> None:
+        with db.transaction():
+            programme = get_programme(cast.programme.id)
+            tiers.define(programme, "Silver", 2, 500, by=COMMAND)
+            kept = {
+                tier: preview(programme, spring(name="Spring", tier=tier)).kept_for
+                for tier in ("", "gold", "silver")
+            }
+            assert kept == {"": "Gold", "gold": "", "silver": "Gold"}
+            seen = preview(programme, spring())
+            tier_campaigns.keep(programme.id, "spring", None)
+            with pytest.raises(EffectChanged):
+                launch(programme, spring(), digest=seen.digest, by=COMMAND)
+
+    @pytest.mark.usefixtures("two")
     def test_another_programme_keeps_its_names(self, cast: Cast) -> None:
         with db.transaction():
             other = make_programme(cast.north, "other", [cast.manager, cast.hub_admin])
@@ -152,6 +167,18 @@ def test_the_same_campaign_twice_makes_nothing_twice(cast: Cast) -> None:
         assert again.of("gets") == []
         assert launch(cast.programme, wanted, digest=again.digest, by=COMMAND) == []
     assert len(of_campaign()) == 2
+
+
+def test_a_campaign_is_the_same_however_its_name_is_written(cast: Cast) -> None:
+    with db.transaction():
+        make_link(make_earner(cast.programme), campaign="spring fair")
+        bea = make_earner(cast.programme, "Bea Other")
+        found = preview(cast.programme, spring(name="Spring  FAIR"))
+        assert [each.verdict for each in found.effects] == ["has", "gets"]
+        launch(cast.programme, found.campaign, digest=found.digest, by=COMMAND)
+        table = f"advocate,campaign\n{bea.number},spring fair\n{bea.number},New\n{bea.number},new\n"
+        report = link_import.dry_run(cast.programme, table)
+    assert [each.outcome for each in report.rows] == ["there", "opens", "wrong"]
 
 
 def test_what_is_confirmed_is_what_was_shown(cast: Cast) -> None:

@@ -9,6 +9,7 @@ from referrals.links.kit import (
     KitFull,
     NoAddress,
     NoDisclosure,
+    NoSuchPlaceholder,
     NotThere,
     add_asset,
     add_words,
@@ -44,6 +45,13 @@ def test_words_without_disclosure_or_link_are_refused(cast: Cast) -> None:
         assert "#sp does not say" in unclear.value.sentence
         with pytest.raises(NoAddress):
             add_words(cast.programme, "x", "#ad Look", by=COMMAND)
+
+
+@pytest.mark.parametrize("unknown", ["{evil}", "{Address}", "{ company }", "{}"])
+def test_placeholders_that_nothing_is_put_for_are_refused(cast: Cast, unknown: str) -> None:
+    with db.transaction(), pytest.raises(NoSuchPlaceholder) as refused:
+        add_words(cast.programme, "x", f"#ad {unknown}: {{address}} :-}}", by=COMMAND)
+    assert refused.value.sentence.startswith(f"There is no placeholder {unknown}.")
 
 
 @pytest.mark.parametrize(

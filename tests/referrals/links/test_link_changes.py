@@ -81,6 +81,7 @@ def test_a_link_runs_from_its_first_moment_to_its_end(cast: Cast, visitors: Visi
     [
         ({"destination": "https://evil.example/"}, HostNotAllowed),
         ({"ends_at": datetime(2020, 1, 1, tzinfo=UTC)}, EndsTooEarly),
+        ({"ends_at": datetime(9999, 12, 31, tzinfo=UTC)}, EndsTooEarly),
         ({"starts_at": datetime(2099, 1, 1, tzinfo=UTC)}, AlreadyStarted),
         ({"coupon": "TAKEN5"}, CouponTaken),
     ],
@@ -150,3 +151,23 @@ def test_days_behind_us_and_far_ahead_are_refused(day: date) -> None:
             link_dates.first_moment(day, BERLIN)
         with pytest.raises(EndsTooEarly):
             link_dates.end_after(day, BERLIN)
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Europe/Berlin", "Pacific/Honolulu"])
+@pytest.mark.parametrize("hour", [0, 11, 23])
+def test_the_last_of_the_days_that_people_may_choose_may_be_told_as_a_moment(zone: str, hour: int) -> None:
+    with at(NOON.replace(hour=hour)):
+        last = now().astimezone(ZoneInfo(zone)).date() + link_dates.LONGEST
+        starts_at = link_dates.first_moment(last, ZoneInfo(zone))
+        link_dates.require_dates(starts_at, link_dates.end_after(last, ZoneInfo(zone)))
+        with pytest.raises(EndsTooEarly):
+            link_dates.require_dates(now(), starts_at + timedelta(days=3))
+        with pytest.raises(StartsTooEarly):
+            link_dates.require_dates(now() - timedelta(minutes=6), None)
+
+
+def test_a_link_that_was_told_to_run_for_ever_can_still_be_changed(link: Link) -> None:
+    with db.transaction():
+        db.session().get_one(Link, link.id).ends_at = datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)
+    changed(link, campaign="spring")
+    changed(link, ends_at=now() + timedelta(days=3))

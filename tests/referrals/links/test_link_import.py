@@ -19,7 +19,8 @@ from referrals.links.link_import import (
     report_file,
 )
 from referrals.links.link_list import LinksQuery, as_file
-from referrals.links.links import Link, find_link
+from referrals.links.link_rows import read_rows
+from referrals.links.links import MOST_LINKS, Link, TooManyLinks, end_link, find_link
 from tests.at_once import at_once
 from tests.factories import Cast, make_advocate
 from tests.referrals.stories import make_earner, make_link
@@ -124,6 +125,17 @@ def test_somebody_elses_code_is_in_use_and_two_links_of_a_campaign_need_codes(
     assert [each[1] for each in outcomes(cast.programme, HEAD + rows)] == ["wrong", "opens", "wrong", "opens"]
 
 
+def test_rows_open_no_more_links_than_one_advocate_can_have(cast: Cast, ana: Membership) -> None:
+    with db.transaction():
+        bea = make_earner(cast.programme, "Bea Other")
+        make_link(ana, "first")  # beside the one that every advocate gets
+        end_link(make_link(ana, "ended"), by=COMMAND)
+    rows = "".join(f"spring-{place},{ana.number},,,,,\n" for place in range(MOST_LINKS + 1))
+    told = outcomes(cast.programme, f"{HEAD}first,{ana.number},,,,,\n{rows}bea,{bea.number},,,,,\n")
+    assert [each[1] for each in told] == ["there", *["opens"] * (MOST_LINKS - 2), *["wrong"] * 3, "opens"]
+    assert told[-2][2] == TooManyLinks.__doc__
+
+
 def test_what_is_confirmed_is_what_was_shown_or_nothing(cast: Cast, ana: Membership) -> None:
     table = f"{HEAD}spring,{ana.number},,,,,\nfair,{ana.number},,,,,\n"
     with db.transaction(read_only=True):
@@ -165,6 +177,7 @@ def test_the_list_as_a_file_can_be_imported_again(cast: Cast, ana: Membership) -
     text = content.decode("utf-8-sig")
     assert number == len(text.splitlines()) - 1 == 2
     assert ",'-fair," in text
+    assert "-fair" in {each.row and each.row.campaign for each in read_rows(text)}
     assert [each[1] for each in outcomes(cast.programme, text)] == ["there", "there"]
 
 

@@ -5,7 +5,13 @@ from core.access import COMMAND
 from core.errors import SpokesError
 from referrals.links import links
 from referrals.links.codes import LETTERS, WrongCode, WrongCoupon, generate
-from referrals.links.destinations import HostNotAllowed, WrongDestination, allowed, around_token
+from referrals.links.destinations import (
+    DestinationTooLong,
+    HostNotAllowed,
+    WrongDestination,
+    allowed,
+    around_token,
+)
 from referrals.links.links import (
     AlreadyEnded,
     CodeTaken,
@@ -130,7 +136,9 @@ def test_generated_codes_have_no_look_alikes_and_need_no_latin_name() -> None:
         ("https://shop.example", "https://shop.example/"),
         ("HTTPS://SHOP.example:443/a?b=c#d", "https://shop.example/a?b=c#d"),
         ("http://127.0.0.1:8013/x", "http://127.0.0.1:8013/x"),
+        ("https://shop.example./x", "https://shop.example/x"),
         ("https://shop.example/käse", "https://shop.example/k%C3%A4se"),
+        ("https://shop.example/?q=" + "€" * 219, "https://shop.example/?q=" + "%E2%82%AC" * 219),
     ],
 )
 def test_destinations_on_the_list(given: str, kept: str) -> None:
@@ -156,7 +164,9 @@ def test_destinations_on_the_list(given: str, kept: str) -> None:
         ("https://[::1/", WrongDestination),
         ("https:///x", WrongDestination),
         ("shop.example", WrongDestination),
-        ("https://shop.example/" + "a" * 2_000, WrongDestination),
+        ("https://shop.example/" + "a" * 2_000, DestinationTooLong),
+        ("https://shop.example/" + "ü" * 1_900, DestinationTooLong),
+        ("https://shop.example/?q=" + "€" * 223, DestinationTooLong),
     ],
 )
 def test_destinations_that_are_refused(given: str, refusal: type[SpokesError]) -> None:
@@ -174,6 +184,10 @@ def test_destinations_that_are_refused(given: str, refusal: type[SpokesError]) -
         (
             "https://shop.example/a?b=%2F+c&utm_source=x&spk=old#top",
             "https://shop.example/a?b=%2F+c&utm_source=x&utm_medium=referral&utm_campaign=spring%20sale&spk=T#top",
+        ),
+        (
+            "https://shop.example/?s%70k=old&utm%5Fmedium=mail&a%20b=1&utm%5fsource",
+            "https://shop.example/?utm%5Fmedium=mail&a%20b=1&utm%5fsource&utm_campaign=spring%20sale&spk=T",
         ),
     ],
 )
