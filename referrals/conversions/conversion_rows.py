@@ -77,7 +77,10 @@ Index(
 
 
 def lock(conversion: Conversion) -> None:
-    """Hold the row until the end of the transaction, and see it as it is now."""
+    """Hold the row until the end of the transaction, and see it as it is now.
+
+    Who holds more holds in this order: same_order.one_at_a_time, conversions by their ids, the cases about them.
+    """
     same = update(Conversion).where(col(Conversion.id) == conversion.id)
     held = same.values(refunded_minor=Conversion.refunded_minor)
     update_one(held.execution_options(synchronize_session=False))
