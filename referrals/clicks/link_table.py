@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from hashlib import blake2b
 from itertools import chain
 from typing import Any
 
@@ -19,7 +20,7 @@ from core.db import session, transaction
 from hub.programmes import get_programme
 from hub.units import get_unit
 from referrals.clicks.packed_links import KnownLink, PackedLinks, Way
-from referrals.clicks.visitor import forget_salts, salts
+from referrals.clicks.visitor import forget_salts, salted, salts
 from referrals.links.destinations import around_token
 from referrals.links.links import Link, utm_of
 
@@ -51,7 +52,7 @@ class LinkTable:
         self._looked_up: dict[str, KnownLink] = {}
         """by themselves: what was read with all is never older, and comes first"""
         self._version = 0
-        self._salts: dict[int, bytes] = {}
+        self._salted: dict[int, blake2b] = {}
         self._reading = threading.Lock()
         self._began = False
         self._whole = False
@@ -79,9 +80,9 @@ class LinkTable:
         self._looked_up.update(found)
         return found.get(code)
 
-    def salt(self, day: int) -> bytes:
-        """The salt of a day (YYYYMMDD); empty while the database cannot be asked."""
-        return self._salts.get(day, b"")
+    def salted(self, day: int) -> blake2b | None:
+        """What hashes the visitors of a day (YYYYMMDD); None while the database cannot be asked for its salt."""
+        return self._salted.get(day)
 
     def refresh(self) -> None:
         """Read what changed since the last time; keeps what is known when the database is away."""
@@ -122,11 +123,11 @@ class LinkTable:
     def _prepare_salts(self) -> None:
         """Have the salts of today and tomorrow at hand, so that midnight finds one there."""
         days = day_number(now()), day_number(now() + timedelta(days=1))
-        if all(day in self._salts for day in days):
+        if all(day in self._salted for day in days):
             return
         with _going_on("salts not ready"), transaction():
             forget_salts()  # as the clock does, which may be stopped while visitors come
-            self._salts = salts(*days)
+            self._salted = {day: salted(salt) for day, salt in salts(*days).items()}
 
     def _read_links(self) -> None:
         covered = list(self._looked_up)

@@ -109,11 +109,11 @@ class ClickPath:
         start = f"{link.way.unit_id}\t{link.whose}\t{day}\t{counted}"
         if private:
             return line_of(f"{start}\t\t{flags}\t\t\t\t{click_id}")
-        salt = self.links.salt(day)
+        salted = self.links.salted(day)
         address = client_address(
             environ.get("REMOTE_ADDR", ""), environ.get("HTTP_X_FORWARDED_FOR", ""), self._hops
         )
-        visitor = visitor_hash(salt, address, agent) if salt else ""
+        visitor = visitor_hash(salted, address, agent) if salted else ""
         referrer = referrer_host(environ.get("HTTP_REFERER", "")[:LONGEST_REFERRER])
         country = self._country(environ)
         return line_of(f"{start}\t{device}\t{flags}\t{visitor}\t{referrer}\t{country}\t{click_id}")

@@ -54,10 +54,16 @@ def forget_salts() -> int:
     return run(delete(DailySalt).where(col(DailySalt.day) <= day_number(now() - SALT_LIVES)))
 
 
-def visitor_hash(salt: bytes, address: str, agent: str) -> str:
-    """24 hex digits over the truncated address and the user agent, salted with the day's salt."""
-    seen = f"{truncated(address)}\n{agent}".encode(errors="replace")
-    return hashlib.blake2b(seen, digest_size=HASH_BYTES, key=salt).hexdigest()
+def salted(salt: bytes) -> hashlib.blake2b:
+    """A hash that has taken in a day's salt."""
+    return hashlib.blake2b(digest_size=HASH_BYTES, key=salt)
+
+
+def visitor_hash(day: hashlib.blake2b, address: str, agent: str) -> str:
+    """24 hex digits over the truncated address and the user agent, by the day's salted hash."""
+    hashing = day.copy()
+    hashing.update(f"{truncated(address)}\n{agent}".encode(errors="replace"))
+    return hashing.hexdigest()
 
 
 def truncated(address: str) -> str:

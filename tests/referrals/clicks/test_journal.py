@@ -94,10 +94,10 @@ def test_a_whole_record_behind_a_torn_one_is_found(tmp_path: Path) -> None:
     assert ids(read(path, 0, finished=False, most=10)) == [2, 3]
 
 
-@pytest.mark.parametrize("torn", range(1, len(line(1))))
-def test_wherever_a_record_is_torn_the_whole_one_behind_it_is_found(tmp_path: Path, torn: int) -> None:
-    path = written(tmp_path, line(1)[:torn] + line(2))
-    assert 2 in ids(read(path, 0, finished=True, most=10))
+def test_wherever_a_record_is_torn_the_whole_one_behind_it_is_found(tmp_path: Path) -> None:
+    for torn in range(1, len(line(1))):
+        path = written(tmp_path, line(1)[:torn] + line(2))
+        assert 2 in ids(read(path, 0, finished=True, most=10)), torn
 
 
 def test_zeros_after_a_power_failure_are_left_behind(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from referrals.clicks.visitor import (
     device_of,
     forget_salts,
     referrer_host,
+    salted,
     truncated,
     visitor_hash,
 )
@@ -301,7 +302,7 @@ def test_salts_that_could_not_be_made_at_first_are_made_later(
     failed = fails_once("salts", monkeypatch)
     assert visitors.click("ana").status == 302
     assert failed.is_set()
-    wait_until(lambda: bool(visitors.path.links.salt(day_number(now()))))
+    wait_until(lambda: bool(visitors.path.links.salted(day_number(now()))))
 
 
 def test_a_full_disk_forwards_and_counts_what_it_lost(
@@ -389,10 +390,10 @@ def test_salts_are_destroyed_while_the_clock_is_stopped_and_visitors_come(
 
 
 def test_a_visitor_hash_changes_with_the_day_and_hides_the_last_part_of_the_address() -> None:
-    one = visitor_hash(b"monday", "203.0.113.7", BROWSER)
-    assert one == visitor_hash(b"monday", "203.0.113.200", BROWSER)
-    assert one != visitor_hash(b"tuesday", "203.0.113.7", BROWSER)
-    assert one != visitor_hash(b"monday", "203.0.114.7", BROWSER)
+    one = visitor_hash(salted(b"monday"), "203.0.113.7", BROWSER)
+    assert one == visitor_hash(salted(b"monday"), "203.0.113.200", BROWSER)
+    assert one != visitor_hash(salted(b"tuesday"), "203.0.113.7", BROWSER)
+    assert one != visitor_hash(salted(b"monday"), "203.0.114.7", BROWSER)
 
 
 def test_addresses_are_truncated() -> None:
