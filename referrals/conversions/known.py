@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, func, literal_column
 from sqlalchemy import select as select_columns
@@ -20,29 +20,9 @@ from referrals.conversions.attribution import Rule, Touch
 from referrals.conversions.conversion_input import NewConversion
 from referrals.conversions.conversion_rows import Conversion, Refund
 from referrals.conversions.rights import Dated, Right, dated_facts
-from referrals.conversions.same_order import STRIPE, related
+from referrals.conversions.same_order import Order, are_one, is_told_again, related
 from referrals.links.former_coupons import FormerCoupon, first_after
 from referrals.links.links import Link
-
-
-class Order(Protocol):
-    """What tells an order from another: as a shop told it, or as it is stored."""
-
-    @property
-    def external_id(self) -> str:
-        """The shop's number of it."""
-
-    @property
-    def kind(self) -> str:
-        """Lead or sale."""
-
-    @property
-    def currency(self) -> str | None:
-        """Of its sum."""
-
-    @property
-    def amount_minor(self) -> int | None:
-        """Its sum."""
 
 
 class KnownLink(NamedTuple):
@@ -79,13 +59,11 @@ class Before(NamedTuple):
 
     def is_meant_by(self, new: Order) -> bool:
         """Whether `new` can only be this one in other words: the same kind of order about the same sum."""
-        about = (new.kind, new.currency or "", new.amount_minor or 0)
-        return about == (self.kind, self.currency, self.amount_minor)
+        return are_one(self, new)
 
     def is_told_by(self, new: Order, hashes: frozenset[str]) -> bool:
         """Whether this is told again: word for word, or in a shop's own words after Stripe told it."""
-        by_stripe = self.brought_by == STRIPE and (self.kind, self.currency) == (new.kind, new.currency or "")
-        return by_stripe or self.content_hash in hashes
+        return is_told_again(self, new, hashes)
 
 
 class Brought(NamedTuple):

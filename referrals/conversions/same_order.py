@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
+from typing import Protocol
 
 from sqlalchemy import text
 from sqlmodel import col, select
@@ -12,6 +13,38 @@ from referrals.conversions.conversion_rows import Conversion, Refund
 
 STRIPE = "stripe"
 """who brought a sale that was told by Stripe's webhooks, not by a shop's key"""
+
+
+class Order(Protocol):
+    """What tells an order from another: as a shop told it, or as it is stored."""
+
+    @property
+    def external_id(self) -> str:
+        """The shop's number of it."""
+
+    @property
+    def kind(self) -> str:
+        """Lead or sale."""
+
+    @property
+    def currency(self) -> str | None:
+        """Of its sum."""
+
+    @property
+    def amount_minor(self) -> int | None:
+        """Its sum."""
+
+
+class Told(Order, Protocol):
+    """An order that was told before."""
+
+    @property
+    def brought_by(self) -> str:
+        """By whom."""
+
+    @property
+    def content_hash(self) -> str:
+        """Of all that was said."""
 
 
 def related(unit_id: str, units: Sequence[Unit | Place] | None = None) -> frozenset[str]:
@@ -95,10 +128,16 @@ def _is_twin(order: Conversion, won: Conversion) -> bool:
     return won.unit_id in related(order.unit_id) and are_one(order, won)
 
 
-def are_one(order: Conversion, other: Conversion) -> bool:
-    """Whether two of one number, told by related units, are one order in different words."""
-    about = (order.kind, order.currency, order.amount_minor)
-    return about == (other.kind, other.currency, other.amount_minor)
+def are_one(order: Order, other: Order) -> bool:
+    """Whether two of one number, told by related units, are one order in different words: of one kind about the same sum."""
+    one, two = ((each.kind, each.currency or "", each.amount_minor or 0) for each in (order, other))
+    return one == two
+
+
+def is_told_again(told: Told, order: Order, hashes: frozenset[str]) -> bool:
+    """Whether an order of a number was told before: word for word, or in a shop's own words after Stripe told it."""
+    by_stripe = told.brought_by == STRIPE and (told.kind, told.currency) == (order.kind, order.currency or "")
+    return by_stripe or told.content_hash in hashes
 
 
 def won_elsewhere(conversion: Conversion) -> Conversion | None:
@@ -109,13 +148,10 @@ def won_elsewhere(conversion: Conversion) -> Conversion | None:
         col(Conversion.earning_unit_id).in_(reach(conversion.unit_id)),
     )
     found = session().exec(told.order_by(col(Conversion.id)))
-    return next((each for each in found if _is_told_in(each, conversion)), None)
-
-
-def _is_told_in(won: Conversion, order: Conversion) -> bool:
-    """Whether two of one number are the same order: about the same sum, in the same words, or as Stripe tells it."""
-    by_stripe = won.brought_by == STRIPE and (won.kind, won.currency) == (order.kind, order.currency)
-    return are_one(order, won) or by_stripe or won.content_hash == order.content_hash
+    said = frozenset({conversion.content_hash})
+    return next(
+        (each for each in found if are_one(each, conversion) or is_told_again(each, conversion, said)), None
+    )
 
 
 def nobodys_twins(conversion: Conversion) -> list[Conversion]:

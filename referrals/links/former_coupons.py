@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sqlalchemy import Text
-from sqlmodel import Field, SQLModel, col, select
+from sqlmodel import Field, SQLModel, select
 
 from core.clock import now
 from core.columns import key, moment
@@ -31,10 +31,9 @@ def note(link: Link) -> None:
 
 def holder(coupon: str, at: datetime) -> Link | None:
     """The link that a coupon belonged to at a moment, or that has it since."""
-    former = (
-        select(Link).join(FormerCoupon).where(FormerCoupon.coupon == coupon.upper(), FormerCoupon.until > at)
-    )
-    return session().exec(former.order_by(col(FormerCoupon.until)).limit(1)).first() or find_coupon(coupon)
+    former = select(FormerCoupon.until, FormerCoupon.link_id).where(FormerCoupon.coupon == coupon.upper())
+    then = first_after(at, session().exec(former))
+    return find_coupon(coupon) if then is None else session().get_one(Link, then)
 
 
 def first_after(at: datetime, former: Iterable[tuple[datetime, str]]) -> str | None:
