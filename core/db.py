@@ -1,5 +1,7 @@
 """The database: one engine, one transaction per request or step of a job, and the only `commit` there is."""
 
+import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -42,6 +44,8 @@ STATEMENTS = 1_000
 """prepared ones that a connection keeps"""
 DEADLOCK = "40P01"
 """PostgreSQL's code"""
+PAUSES_S = (0.02, 0.2)
+"""at most, before the second and the third try"""
 
 _engines: tuple[Engine, Engine] | None = None
 """for writing, and for reading only; of PostgreSQL they are the same"""
@@ -154,18 +158,23 @@ def take_your_time() -> None:
         session().execute(text("SET LOCAL statement_timeout = 0"))
 
 
-def again_after_deadlock(work: Callable[[], T]) -> T:
-    """Run `work`, a transaction and nothing besides; once more when the database broke it off to end a deadlock."""
-    try:
-        return work()
-    except DBAPIError as error:
-        if not is_deadlock(error):
-            raise
+def again_after_deadlock(work: Callable[[], T], *, undone: Callable[[], bool] = lambda: True) -> T:
+    """Run `work`, a transaction and nothing besides; again when the database broke it off to end a deadlock.
+
+    Of two that wait for each other PostgreSQL may break off both: after a pause that differs they try again, two times at
+    most. `undone` says whether the rollback undid everything; where it did not, the first error stands.
+    """
+    for pause_s in PAUSES_S:
+        try:
+            return work()
+        except DBAPIError as error:
+            if not (_is_deadlock(error) and undone()):
+                raise
+        time.sleep(random.uniform(0, pause_s))  # noqa: S311 - a spread, no secret
     return work()
 
 
-def is_deadlock(error: DBAPIError) -> bool:
-    """Whether the database broke a transaction off because it and another one waited for each other: nothing is done."""
+def _is_deadlock(error: DBAPIError) -> bool:
     return getattr(error.orig, "sqlstate", "") == DEADLOCK
 
 

@@ -1,13 +1,13 @@
 """One request is one transaction; GET cannot write, except where a view says so."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 from flask import Flask, request, session
 from flask.typing import ResponseReturnValue
-from sqlalchemy.exc import DBAPIError
 
-from core.db import is_deadlock, transaction
+from core.db import again_after_deadlock, transaction
 from web.proving import question_before
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -20,7 +20,7 @@ class SpokesFlask(Flask):
     def dispatch_request(self) -> ResponseReturnValue:
         """Run the view in its transaction; the commit happens before the answer leaves.
 
-        What the database broke off to end a deadlock is run once more, where the rollback undid all of it.
+        What the database broke off to end a deadlock is run again, where the rollback undid all of it.
         """
         view = self.view_functions.get(request.endpoint or "")
         question = question_before(view) if request.method == "POST" else None
@@ -29,12 +29,7 @@ class SpokesFlask(Flask):
         if getattr(view, "transacts_itself", False):
             return super().dispatch_request()
         read_only = request.method in SAFE and not getattr(view, "writes_on_get", False)
-        try:
-            return self._transacted(read_only=read_only)
-        except DBAPIError as error:
-            if not (is_deadlock(error) and _undone()):
-                raise
-        return self._transacted(read_only=read_only)
+        return again_after_deadlock(partial(self._transacted, read_only=read_only), undone=_undone)
 
     def _transacted(self, *, read_only: bool) -> ResponseReturnValue:
         with transaction(read_only=read_only):

@@ -203,11 +203,11 @@ def test_dialect_is_the_one_of_the_address(database: str) -> None:
     assert database.startswith(db.dialect())
 
 
-def test_what_was_broken_off_to_end_a_deadlock_is_run_once_more(database: str) -> None:
+def test_what_was_broken_off_to_end_a_deadlock_is_run_again(database: str) -> None:
     with transaction():
         register("ana@example.org", "Ana")
         register("ben@example.org", "Ben")
-    inside = Barrier(2)
+    inside, postgresql = Barrier(2), db.dialect() == "postgresql"
     runs: list[str] = []
 
     def rename(*people: str) -> None:
@@ -215,17 +215,19 @@ def test_what_was_broken_off_to_end_a_deadlock_is_run_once_more(database: str) -
             runs.append(people[0])
             for each in people:
                 run(update(Person).where(col(Person.email) == each).values(name=f"{each} after {people[0]}"))
-                with suppress(BrokenBarrierError):
-                    inside.wait(1)  # on SQLite nobody comes in between
+                if len(runs) <= 2:  # the first time
+                    with suppress(BrokenBarrierError):
+                        inside.wait(20 if postgresql else 1)  # on SQLite nobody comes in between
 
     ana, ben = "ana@example.org", "ben@example.org"
     both = [partial(again_after_deadlock, partial(rename, *each)) for each in ((ana, ben), (ben, ana))]
     assert at_once(*both) == [None, None]
     assert len({each.partition(" after ")[2] for each in names()}) == 1
-    assert len(runs) == (3 if db.dialect() == "postgresql" else 2)
+    # PostgreSQL ends the wait of one of them, or of both where both looked at the same moment.
+    assert len(runs) in ({3, 4} if postgresql else {2})
 
 
-def test_what_fails_otherwise_or_twice_is_not_run_again(database: str) -> None:
+def test_what_fails_otherwise_or_again_and_again_is_not_run_again(database: str) -> None:
     runs: list[str] = []
 
     def fails(error: Exception) -> None:
@@ -235,7 +237,7 @@ def test_what_fails_otherwise_or_twice_is_not_run_again(database: str) -> None:
     broken_off = OperationalError("UPDATE", {}, DeadlockDetected())
     for error, times in (
         (IntegrityError("INSERT", {}, UniqueViolation()), 1),
-        (broken_off, 2),
+        (broken_off, 3),
         (ValueError(), 1),
     ):
         runs.clear()
