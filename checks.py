@@ -20,7 +20,7 @@ from referrals.conversions.waiting import LOOKS
 from rewards import late_grants, sealed_rows
 from rewards.ledger import proof
 from rewards.payouts.runs import Payout
-from rewards.stripe.stripe_events import ASKS, StripeEvent
+from rewards.stripe.stripe_event_rows import ASKS, StripeEvent
 from rewards.tax import invoice_proof, invoices
 
 STUCK_AFTER = timedelta(hours=24)

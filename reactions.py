@@ -15,7 +15,7 @@ from referrals.clicks import clicks
 from referrals.conversions import appeals, conversions, reassignment
 from referrals.conversions.conversions import ConversionsWon
 from referrals.conversions.reassignment import ConversionReassigned
-from referrals.conversions.refunds import RefundCameBack, RefundRecorded
+from referrals.conversions.refunds import OrderWon, RefundCameBack, RefundRecorded
 from referrals.fraud import fraud_evidence, fraud_work, review_mails
 from referrals.fraud.fraud_cases import ReviewCleared, ReviewConfirmed, ReviewOpened, ReviewOverturned
 from referrals.links import links
@@ -23,7 +23,7 @@ from rewards import grants
 from rewards.approvals import reviews
 from rewards.payouts import accounts, in_kind
 from rewards.perks.perk_orders import PerksOfPayoutAnswered
-from rewards.stripe import stripe_events
+from rewards.stripe import moved_sales, stripe_events
 from rewards.taking_back import fallen, restorations, withdrawals
 
 
@@ -81,6 +81,11 @@ def refunds_that_come_back_restore(event: RefundCameBack) -> None:
 def refunds_that_shops_take_back_are_asked_for_at_stripe(event: RefundCameBack) -> None:
     """What a shop says never happened may have happened at Stripe."""
     stripe_events.ask_again(event.refund_id)
+
+
+def payments_follow_their_order(event: OrderWon) -> None:
+    """What Stripe tells of an order is of whoever won it, whichever shop told it."""
+    moved_sales.follow(event.conversion_id, event.nobodys)
 
 
 def refunds_are_a_late_signal(event: RefundRecorded) -> None:
@@ -150,6 +155,7 @@ def wire() -> None:
     when(RefundRecorded, refunds_take_back)
     when(RefundCameBack, refunds_that_come_back_restore)
     when(RefundCameBack, refunds_that_shops_take_back_are_asked_for_at_stripe)
+    when(OrderWon, payments_follow_their_order)
     when(RefundRecorded, refunds_are_a_late_signal)
     when(PerksOfPayoutAnswered, perks_settle_their_payout)
     when(ReviewOpened, reviews_hold_rewards)

@@ -4,7 +4,7 @@ from flask import Blueprint, jsonify, request
 from flask.typing import ResponseReturnValue
 
 from core.settings import settings
-from rewards.stripe import stripe_events, stripe_gateway
+from rewards.stripe import stripe_event_rows, stripe_gateway
 from web.protection import csrf
 
 door = Blueprint("rewards_webhooks", __name__)
@@ -26,4 +26,4 @@ def connected() -> ResponseReturnValue:
 def _receive(secret: str) -> ResponseReturnValue:
     signature = request.headers.get("Stripe-Signature", "")
     event = stripe_gateway.verify_webhook(request.get_data(), signature, secret)
-    return jsonify(received=True, new=stripe_events.store(event))
+    return jsonify(received=True, new=stripe_event_rows.store(event))

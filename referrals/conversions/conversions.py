@@ -60,7 +60,7 @@ def record_all(arrivals: Sequence[Arrival]) -> list[Decided]:
     rows = [each for each in decided if isinstance(each, NewRow)]
     store_all(rows)
     for row in rows:
-        if known.has_refunds(row.external_id):
+        if known.has_refunds(row.external_id) or known.is_won_beside_nobodys(row.unit_id, row):
             stored = get_conversion(row.id)
             refunds.apply_parked(stored)
             row.refunded_minor = stored.refunded_minor

@@ -115,6 +115,16 @@ class Known:
         """Orders of this number that units below and above told and that were won in the unit or below it."""
         return [each for each in self._others(unit_id, order) if each.earning_unit_id in self.seen[unit_id]]
 
+    def is_won_beside_nobodys(self, unit_id: str, order: Order) -> bool:
+        """Whether an order was won, and others of its number that units below and above told are nobody's."""
+        own = self.by_unit_and_order.get((unit_id, order.external_id))
+        others = self._others(unit_id, order)
+        return (
+            own is not None
+            and own.earning_unit_id is not None
+            and any(each.earning_unit_id is None for each in others)
+        )
+
     def _others(self, unit_id: str, order: Order) -> list[Before]:
         found = (self.by_unit_and_order.get((each, order.external_id)) for each in self.related[unit_id])
         return [each for each in found if each is not None]

@@ -12,7 +12,7 @@ from core.access import CLOCK
 from core.clock import now
 from core.db import run, session, transaction
 from core.one_by_one import one_by_one
-from referrals.conversions import refunds, same_order, touches
+from referrals.conversions import same_order, touches
 from referrals.conversions.attribution import Attribution, Happened, Touch, decide
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, lock
 from referrals.conversions.known import Known
@@ -141,7 +141,6 @@ def _settle(conversion_id: str) -> int:
     if (winner := decided.winner) is not None:
         why = f"{_called(winner)} became known on {now():%-d %b %Y, %H:%M} UTC"
         settle(conversion, decided, why=why, by=CLOCK)
-        refunds.apply_parked(conversion)
         _let_go(conversion_id)
         soon = col(WaitingConversion.conversion_id).in_(
             select(Conversion.id).where(

@@ -142,6 +142,8 @@ def _change(conversion: Conversion, change: Callable[[], None], why: str, by: Ac
     session().flush()
     _note(conversion, made, by)
     publish(ConversionReassigned(made.id, conversion.id, before, conversion.membership_id))
+    if conversion.membership_id is not None:
+        refunds.apply_parked(conversion)  # also what was given back of it as another shop told it
     return made
 
 

@@ -30,9 +30,10 @@ from referrals.conversions.conversion_rows import AttributionCandidate, Conversi
 from referrals.conversions.refused_refunds import ask_to_look
 from referrals.conversions.same_order import (
     STRIPE,
+    are_one,
     conversion_meant,
     find_refund,
-    nobodys_twins,
+    nobodys_beside,
     one_at_a_time,
     refund_told_before,
     related,
@@ -60,6 +61,14 @@ class RefundRecorded:
     refund_id: str
     conversion_id: str
     occurred_at: datetime
+
+
+@dataclass(frozen=True)
+class OrderWon:
+    """Somebody won an order, and other shops told orders of its number that are nobody's: the same one, or others."""
+
+    conversion_id: str
+    nobodys: tuple[str, ...]
 
 
 def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
@@ -106,9 +115,11 @@ def apply_parked(conversion: Conversion) -> None:
 
     Once it is won, those of the same order as another shop told it and nobody won are its.
     """
-    if conversion.membership_id is not None:
-        for twin in nobodys_twins(conversion):
-            _park_again(twin)
+    if conversion.membership_id is not None and (nobodys := nobodys_beside(conversion)):
+        for twin in nobodys:
+            if are_one(twin, conversion):
+                _park_again(twin)
+        events.publish(OrderWon(conversion.id, tuple(each.id for each in nobodys)))
     parked = select(Refund).where(
         col(Refund.unit_id).in_({conversion.unit_id, *related(conversion.unit_id)}),
         Refund.conversion_external_id == conversion.external_id,

@@ -140,28 +140,36 @@ def is_told_again(told: Told, order: Order, hashes: frozenset[str]) -> bool:
     return by_stripe or told.content_hash in hashes
 
 
-def won_elsewhere(conversion: Conversion) -> Conversion | None:
-    """The same order as a shop of a unit below or above told it, won in this one's unit or below it: there is one credit."""
+def beside(conversion: Conversion) -> list[Conversion]:
+    """Orders of the same number, kind and currency that units below and above told."""
     told = select(Conversion).where(
         col(Conversion.unit_id).in_(related(conversion.unit_id)),
         Conversion.external_id == conversion.external_id,
-        col(Conversion.earning_unit_id).in_(reach(conversion.unit_id)),
+        Conversion.kind == conversion.kind,
+        Conversion.currency == conversion.currency,
     )
-    found = session().exec(told.order_by(col(Conversion.id)))
+    return list(session().exec(told.order_by(col(Conversion.id))))
+
+
+def won_beside(conversion: Conversion) -> list[Conversion]:
+    """Those of them that were won in this one's unit or below it."""
+    reached = reach(conversion.unit_id)
+    return [each for each in beside(conversion) if each.earning_unit_id in reached]
+
+
+def nobodys_beside(won: Conversion) -> list[Conversion]:
+    """Those of them that nobody won, of shops that see who won this one."""
+    nobodys = [each for each in beside(won) if each.earning_unit_id is None]
+    return [each for each in nobodys if won.earning_unit_id in reach(each.unit_id)]
+
+
+def won_elsewhere(conversion: Conversion) -> Conversion | None:
+    """The same order as a shop of a unit below or above told it, won in this one's unit or below it: there is one credit."""
     said = frozenset({conversion.content_hash})
+    found = won_beside(conversion)
     return next(
         (each for each in found if are_one(each, conversion) or is_told_again(each, conversion, said)), None
     )
-
-
-def nobodys_twins(conversion: Conversion) -> list[Conversion]:
-    """The same order as other shops told it that nobody won."""
-    told = select(Conversion).where(
-        col(Conversion.unit_id).in_(related(conversion.unit_id)),
-        Conversion.external_id == conversion.external_id,
-        col(Conversion.earning_unit_id).is_(None),
-    )
-    return [each for each in session().exec(told) if are_one(conversion, each)]
 
 
 def refund_told_before(unit_id: str, external_id: str, content_hash: str) -> Refund | None:

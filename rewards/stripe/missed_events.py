@@ -9,7 +9,7 @@ from datetime import timedelta
 from core.clock import now
 from core.db import transaction
 from core.settings import settings
-from rewards.stripe import stripe_events, stripe_gateway, stripe_sales
+from rewards.stripe import stripe_event_rows, stripe_events, stripe_gateway, stripe_sales
 
 LOOK_BACK = timedelta(days=7)
 """Stripe keeps events for thirty days, and tries to deliver them for three"""
@@ -34,5 +34,5 @@ def fetch_missed() -> int:
 def _keep(events: list[stripe_gateway.Body]) -> int:
     with transaction():
         return sum(
-            stripe_events.store(each) for each in reversed(events)
+            stripe_event_rows.store(each) for each in reversed(events)
         )  # the oldest first, as they happened

@@ -1,17 +1,18 @@
 """Events about an order that nothing tells apart: a person says which of ours it is, or that it is none."""
 
-from sqlmodel import select
+from sqlalchemy import or_, update
+from sqlmodel import col, select
 
 from core import audit
 from core.access import Actor
 from core.clock import now
-from core.db import session
+from core.db import run, session
 from core.errors import Conflict, NotFound
-from referrals.conversions.conversions import get_conversion
-from rewards.stripe import stripe_sales
-from rewards.stripe.stripe_events import ASKS, StripeEvent, about
+from referrals.conversions.conversions import Conversion, get_conversion
+from rewards.stripe import moved_sales, stripe_sales
+from rewards.stripe.stripe_event_rows import ASKS, StripeEvent, about
 from rewards.stripe.stripe_facts import id_of
-from rewards.stripe.stripe_sale_rows import keep
+from rewards.stripe.stripe_sale_rows import StripeSale, keep
 
 
 class EventNotFound(NotFound):
@@ -35,11 +36,25 @@ def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
     if conversion_id is None:
         event.applied_at, event.result = now(), "none of our orders, says a person"
     else:
-        told = about(event)
+        told, sale = about(event), get_conversion(conversion_id)
         payment = id_of(told.get("payment_intent"))
         object_id = payment if event.kind in stripe_sales.WENT_BACK else id_of(told)
-        keep(object_id, payment, get_conversion(conversion_id), id_of(told.get("customer")))
+        _was_of_another(object_id, payment, sale)
+        keep(object_id, payment, sale, id_of(told.get("customer")))
+        if payment:
+            keep(payment, payment, sale)
         event.due_at = now()
     session().add(event)
     facts = {"event": event.event_id, "conversion": conversion_id or ""}
     audit.record(by, "stripe_event.settled", "stripe_event", event.id, details=facts)
+
+
+def _was_of_another(object_id: str, payment: str, sale: Conversion) -> None:
+    """Whatever was guessed before: it is of this sale, says a person."""
+    same = or_(col(StripeSale.object_id) == object_id, col(StripeSale.payment_intent).in_({payment} - {""}))
+    known = select(StripeSale.conversion_id, StripeSale.payment_intent).where(
+        same, StripeSale.conversion_id != sale.id
+    )
+    for old_id, paid in sorted(set(session().exec(known))):
+        moved_sales.move({paid} - {""}, get_conversion(old_id), sale)
+    run(update(StripeSale).where(same).values(conversion_id=sale.id))

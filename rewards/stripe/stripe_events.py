@@ -4,22 +4,19 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import JSON, Text, UniqueConstraint, update
-from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlmodel import Field, SQLModel, col, select
+from sqlalchemy import update
+from sqlmodel import col, select
 
 from core.clock import now
-from core.columns import key, moment
-from core.db import dialect, session, transaction, update_one
+from core.db import session, transaction, update_one
 from referrals.conversions.conversion_rows import Refund
 from referrals.conversions.same_order import STRIPE
 from rewards.payouts import accounts, came_back, landings
 from rewards.payouts.runs import Payout, PayoutAttempt
-from rewards.stripe import stripe_accounts, stripe_gateway, stripe_sales
+from rewards.stripe import moved_sales, stripe_accounts, stripe_gateway, stripe_sales
+from rewards.stripe.stripe_event_rows import ASKS, StripeEvent, about
 from rewards.stripe.stripe_gateway import Refused, StripeError, TryLater
 from rewards.stripe.stripe_orders import Undecided
-from rewards.stripe.stripe_sale_rows import StripeSale
 from rewards.stripe.stripe_sales import LookAgain
 
 log = structlog.get_logger()
@@ -27,62 +24,16 @@ BATCH = 100
 LEASE = timedelta(minutes=2)
 LOOKED_AT_AGAIN = timedelta(hours=6)
 """what nobody could tell: the shop may say more meanwhile"""
-ASKS = "a person has to look: "
-"""how the result of such an event begins"""
 ACCOUNT_EVENTS = frozenset({"account.updated", "capability.updated"})
 GONE_EVENT = "account.application.deauthorized"
 REVERSED_EVENT = "transfer.reversed"
 
 
-class StripeEvent(SQLModel, table=True):
-    """An event as it arrived; the same one counts once."""
-
-    __tablename__ = "stripe_event"
-    __table_args__ = (UniqueConstraint("event_id", "account", "livemode"),)
-
-    id: str = key()
-    event_id: str = Field(sa_type=Text)
-    account: str = Field(default="", sa_type=Text)
-    """the connected account it is about; empty for the platform"""
-    livemode: bool = False
-    kind: str = Field(sa_type=Text)
-    body: dict[str, Any] = Field(sa_type=JSON)
-    received_at: datetime = moment(now)
-    due_at: datetime = moment(now, index=True)
-    applied_at: datetime | None = moment(optional=True)
-    result: str = Field(default="", sa_type=Text)
-    """what became of it, or what it waits for"""
-
-
-def store(event: dict[str, Any]) -> bool:
-    """Keep a verified event for applying; False when it is known."""
-    account = event.get("account")
-    row = StripeEvent(
-        event_id=event["id"],
-        account=account if isinstance(account, str) and account.isprintable() else "",
-        livemode=event.get("livemode") is True,
-        kind=event["type"],
-        body=event,
-        received_at=now(),
-        due_at=now(),
-    )
-    add = (pg_insert if dialect() == "postgresql" else sqlite_insert)(StripeEvent).values(row.model_dump())
-    once = add.on_conflict_do_nothing(index_elements=["event_id", "account", "livemode"])
-    return session().execute(once.returning(col(StripeEvent.id))).scalar_one_or_none() is not None
-
-
 def ask_again(refund_id: str) -> None:
     """Reaction: a refund that a shop had told never happened; what went back at Stripe of its sale is read once more."""
     refund = session().get_one(Refund, refund_id)
-    if refund.brought_by == STRIPE:
-        return
-    paid = select(StripeSale.payment_intent).where(
-        StripeSale.conversion_id == refund.conversion_id, StripeSale.payment_intent != ""
-    )
-    for payment in session().exec(paid.distinct()):
-        again = {"object": {"payment_intent": payment}}
-        at = int(now().timestamp())
-        store({"id": f"{refund.id} {payment}", "type": "charge.refunded", "data": again, "created": at})
+    if refund.brought_by != STRIPE and refund.conversion_id is not None:
+        moved_sales.read_again(refund.conversion_id)
 
 
 def apply_events() -> int:
@@ -133,13 +84,6 @@ def _apply(event: StripeEvent) -> str:
     if event.kind in stripe_sales.KINDS and not event.account:  # an advocate's own sales are theirs
         return stripe_sales.apply(event.kind, about(event), _told_at(event))
     return "noted"
-
-
-def about(event: StripeEvent) -> dict[str, Any]:
-    """The object that an event tells of, as it was then."""
-    data = event.body.get("data")
-    about = data.get("object") if isinstance(data, dict) else None
-    return about if isinstance(about, dict) else {}
 
 
 def _told_at(event: StripeEvent) -> datetime:

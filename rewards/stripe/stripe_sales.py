@@ -133,12 +133,14 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
             said = _checkout(each["id"], at)
             return _unless_told_soon(charged, at) if said == NOBODYS else said
     with transaction():
-        sale = known and session().get_one(Conversion, known.conversion_id)
-        sale = sale or stripe_orders.order_meant(charged.order_id)
-        if sale is not None:
+        if known is not None:
+            sale_id = known.conversion_id
+        elif (sale := stripe_orders.order_meant(charged.order_id)) is not None:
             keep(payment, payment, sale)
             sale_id = sale.id
-    if sale is None:
+        else:
+            sale_id = None
+    if sale_id is None:
         return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
     return stripe_taken_back.compare(sale_id, payment, charged, at)
 

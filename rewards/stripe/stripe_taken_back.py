@@ -12,7 +12,7 @@ from referrals.conversions import conversions, refunds, same_order
 from referrals.conversions.conversion_rows import LOST_DISPUTE
 from referrals.conversions.conversions import Conversion, NewRefund, Refund
 from referrals.conversions.refunds import RefundDiffers
-from rewards.stripe import stripe_facts, stripe_gateway
+from rewards.stripe import moved_sales, stripe_facts, stripe_gateway
 from rewards.stripe.stripe_facts import Charged
 from rewards.stripe.stripe_orders import Undecided
 from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale
@@ -44,6 +44,15 @@ def charged_of(payment_intent: str) -> Charged | None:
 def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str:
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
     same_order.one_at_a_time(sale.external_id)
+    session().refresh(sale)
+    if sale.earning_unit_id is None and (won := same_order.won_beside(sale)):
+        if (same := next((each for each in won if same_order.are_one(each, sale)), None)) is not None:
+            moved_sales.move(moved_sales.payments_of(sale.id), sale, same)
+            return "another shop told this order and it was won there: read once more for that one"
+        if _went_back(charges) and not _is_said(sale):
+            raise Undecided(
+                f"Nobody won this order, and a unit sold another of the number {sale.external_id}."
+            )
     disputed.review(sale.id, [each for one in charges for each in one.disputed])
     session().refresh(sale)
     charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
@@ -56,6 +65,19 @@ def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str
         _give_again(sale, charged, surplus, at)
         return f"{surplus} {sale.currency} given again"
     return "nothing to take off"
+
+
+def _went_back(charges: Sequence[Charged]) -> bool:
+    """Whether anything of these payments went back, or is disputed."""
+    return any(each.gone or each.disputed for each in charges)
+
+
+def _is_said(sale: Conversion) -> bool:
+    """Whether a person has said that its payments are this sale's."""
+    said = select(StripeSale.id).where(
+        StripeSale.conversion_id == sale.id, StripeSale.object_id == StripeSale.payment_intent
+    )
+    return session().exec(said).first() is not None
 
 
 def _why(charges: Sequence[Charged]) -> str:
@@ -71,7 +93,7 @@ def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at
     Raises Undecided when somebody else's refund has that name.
     """
     said = NewRefund(
-        external_id=f"{charged.charge_id}#{_told_by_us(sale) + 1}",
+        external_id=f"{charged.charge_id}#{_last_number(sale, charged) + 1}",
         conversion_external_id=sale.external_id,
         amount_minor=amount_minor,
         reason=reason,
@@ -98,9 +120,13 @@ def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) 
         surplus -= amount
 
 
-def _told_by_us(sale: Conversion) -> int:
-    told = select(func.count()).where(Refund.conversion_id == sale.id, Refund.brought_by == STRIPE.id)
-    return session().exec(told).one()
+def _last_number(sale: Conversion, charged: Charged) -> int:
+    """The number of the last refund that was told of a charge, also where it was taken off the same order elsewhere."""
+    told = select(Refund.external_id).where(
+        Refund.conversion_external_id == sale.external_id, Refund.brought_by == STRIPE.id
+    )
+    parts = (each.rpartition("#") for each in session().exec(told))
+    return max((int(number) for charge, _, number in parts if charge == charged.charge_id), default=0)
 
 
 def _taken_by_us(sale: Conversion) -> int:

@@ -19,7 +19,7 @@ from rewards.payouts.payout_decisions import NoPartBack, NotReversed, ReasonMiss
 from rewards.payouts.runs import Payout
 from rewards.reward import Reward
 from rewards.stripe import stripe_events
-from rewards.stripe.stripe_events import StripeEvent
+from rewards.stripe.stripe_event_rows import StripeEvent
 from tests.at_once import at_once
 from tests.factories import Cast, acting, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe

@@ -8,7 +8,8 @@ from core.clock import at, now
 from core.db import session, transaction
 from rewards.payouts import payout_decisions, payout_outcomes, payout_sender
 from rewards.payouts.runs import Payout
-from rewards.stripe.stripe_events import apply_events, store
+from rewards.stripe.stripe_event_rows import store
+from rewards.stripe.stripe_events import apply_events
 from tests.factories import Cast, acting
 from tests.hub.webhook_stories import Made, bodies, make_endpoint, types_of
 from tests.referrals.stories import make_earner

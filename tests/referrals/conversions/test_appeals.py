@@ -269,6 +269,22 @@ def test_an_order_that_was_won_as_another_shop_told_it_is_not_granted_as_well(
     answer(cast, asked, "reject", who="hub_admin")
 
 
+def test_what_another_shop_gave_back_of_the_same_order_is_taken_off_what_is_granted(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    order = unwon(cast)
+    with db.transaction():
+        bring(cast.north.id, external_id="o-1", customer={"external_id": "c-1"})
+        give_back(cast.north.id, "o-1", 2_900)
+    answer(cast, ask(ana, order), who="hub_admin")
+    assert (scores(ana)[1], money(ana, order)) == (10_000, [("pending", 1_000)])
+    with db.transaction():
+        give_back(cast.north.id, "o-1", 10_000)
+    assert (scores(ana), money(ana, order)) == ((0, 0, 0), [("reversed", 0)])
+    assert nothing_is_wrong()
+
+
 def test_a_grant_and_the_same_order_as_another_shop_tells_it_are_one_after_the_other(
     cast: Cast, two: tuple[Membership, Membership]
 ) -> None:

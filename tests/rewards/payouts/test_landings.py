@@ -15,7 +15,7 @@ from rewards.ledger import ledger, proof
 from rewards.payouts import landings, payouts, reconciliation
 from rewards.payouts.accounts import PayoutAccount
 from rewards.payouts.runs import Payout
-from rewards.stripe import stripe_events
+from rewards.stripe import stripe_event_rows, stripe_events
 from rewards.stripe.stripe_gateway import Unsure
 from tests.factories import Cast, make_advocate, sign_in
 from tests.rewards.local_stripe import LocalStripe
@@ -158,7 +158,7 @@ def test_the_events_of_the_advocates_account_bring_it(
             "data": {"object": lie},
         }
         with transaction():
-            assert stripe_events.store(event)
+            assert stripe_event_rows.store(event)
     assert stripe_events.apply_events() == 2
     assert ours() == [("landed", "")]  # as it was read, not as it was said
 

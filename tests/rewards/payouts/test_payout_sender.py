@@ -16,7 +16,7 @@ from rewards.ledger import ledger, proof
 from rewards.payouts import accounts, payout_decisions, payout_outcomes, payout_sender, payouts
 from rewards.payouts.payout_decisions import AccountNotReady, NotSettled, NotStopped, TransferExists
 from rewards.payouts.runs import Payout
-from rewards.stripe import stripe_accounts, stripe_events
+from rewards.stripe import stripe_accounts, stripe_event_rows, stripe_events
 from tests.factories import Cast, acting, make_advocate
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.payouts.sending import (
@@ -375,7 +375,7 @@ def test_a_transfer_that_was_reversed_before_we_wrote_it_down_is_put_before_fina
     stripe.api(f"transfers/{transfer['id']}/reversals")
     with transaction():
         about = {"object": {"id": transfer["id"]}}
-        stripe_events.store({"id": "evt_1", "type": "transfer.reversed", "data": about})
+        stripe_event_rows.store({"id": "evt_1", "type": "transfer.reversed", "data": about})
     assert stripe_events.apply_events() == 0  # not ours yet, and not forgotten
     assert send(minutes=2) == 1
     assert state_of(payout_id) == "reversed"

@@ -13,7 +13,7 @@ from core.settings import settings as settings_now
 from referrals.clicks.tokens import sign, signing_key
 from referrals.conversions.conversions import Conversion, Refund
 from rewards.reward import rewards_of_conversion
-from rewards.stripe import stripe_events
+from rewards.stripe import stripe_event_rows, stripe_events
 from tests.rewards.local_stripe import LocalStripe
 
 _events = itertools.count(1)
@@ -33,10 +33,10 @@ def told(kind: str, about: dict[str, Any]) -> str:
             "data": {"object": about},
             "created": int(now().timestamp()),
         }
-        assert stripe_events.store(event)
+        assert stripe_event_rows.store(event)
     stripe_events.apply_events()
     with transaction():
-        last = select(stripe_events.StripeEvent).order_by(col(stripe_events.StripeEvent.id).desc())
+        last = select(stripe_event_rows.StripeEvent).order_by(col(stripe_event_rows.StripeEvent.id).desc())
         return session().exec(last).first().result  # type: ignore[union-attr]
 
 
@@ -112,7 +112,9 @@ def earned(conversion: Conversion) -> int:
         return sum(each.amount_minor for each in rewards_of_conversion(conversion.id))
 
 
-def left_lying() -> list[stripe_events.StripeEvent]:
+def left_lying() -> list[stripe_event_rows.StripeEvent]:
     with transaction():
-        waiting = select(stripe_events.StripeEvent).where(col(stripe_events.StripeEvent.applied_at).is_(None))
+        waiting = select(stripe_event_rows.StripeEvent).where(
+            col(stripe_event_rows.StripeEvent.applied_at).is_(None)
+        )
         return list(session().exec(waiting).all())

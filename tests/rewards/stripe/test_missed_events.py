@@ -11,7 +11,7 @@ from core.db import session, transaction
 from hub import actions
 from rewards.payouts import payouts
 from rewards.stripe import missed_events, stripe_events
-from rewards.stripe.stripe_events import StripeEvent
+from rewards.stripe.stripe_event_rows import StripeEvent
 from rewards.stripe.stripe_gateway import StripeError
 from tests.factories import Cast, acting
 from tests.rewards.local_stripe import LocalStripe

@@ -19,7 +19,7 @@ from referrals.conversions.conversions import Conversion
 from referrals.fraud import fraud_work
 from rewards.rules.conditions import Conditions
 from rewards.rules.rules import Terms, change_rule
-from rewards.stripe import stripe_events
+from rewards.stripe import stripe_event_rows, stripe_events
 from tests.at_once import at_once
 from tests.factories import Cast
 from tests.referrals.fraud_stories import signals_of
@@ -133,7 +133,7 @@ def test_two_clocks_that_apply_the_same_sale_and_its_refund_at_once_record_each_
     back = shop.refunds(paid, 2_900)
     for kind, about in (("checkout.session.completed", paid), ("charge.refunded", back)) * 2:
         with transaction():
-            stripe_events.store({"id": f"evt_{new_id()}", "type": kind, "data": {"object": about}})
+            stripe_event_rows.store({"id": f"evt_{new_id()}", "type": kind, "data": {"object": about}})
     applied = at_once(stripe_events.apply_events, stripe_events.apply_events)
     assert sum(each for each in applied if isinstance(each, int)) == 4
     (sale,) = every()
