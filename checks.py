@@ -86,15 +86,12 @@ def _stuck_mails() -> list[str]:
 
 
 def _stuck_events() -> list[str]:
-    """Those that wait for something say what, and end by themselves, but for a person: once that is over they are left lying, too."""
+    """What asks for a person is left lying at once; what waits for something says what, and is once that is over."""
     late = now() - timedelta(hours=1)
     asks = col(StripeEvent.result).startswith(ASKS)
-    waits = (col(StripeEvent.result) != "") & (col(StripeEvent.received_at) >= late - LOOKS[-1]) & ~asks
-    left = (
-        select(StripeEvent)
-        .where(col(StripeEvent.applied_at).is_(None), StripeEvent.received_at < late, ~waits)
-        .limit(100)
-    )
+    waits = (col(StripeEvent.result) != "") & (col(StripeEvent.received_at) >= late - LOOKS[-1])
+    is_late = (col(StripeEvent.received_at) < late) & ~waits
+    left = select(StripeEvent).where(col(StripeEvent.applied_at).is_(None), asks | is_late).limit(100)
     return [
         f"event {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not applied{_because(each)}"
         for each in session().exec(left)

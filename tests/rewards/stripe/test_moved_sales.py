@@ -96,6 +96,8 @@ def test_about_another_sum_a_person_is_asked_as_soon_as_something_went_back(
     assert asked.startswith("a person has to look: ")
     assert given_back() == {None: 0, ana.id: 0}
     (event,) = left_lying()
+    with transaction(read_only=True):
+        assert asked in str(dict(checks.problems())["no event of Stripe's is left lying"]())
     with transaction():
         settling.settle(event.id, sale.id, by=COMMAND)
     stripe_events.apply_events()
