@@ -23,7 +23,7 @@ from referrals.conversions.rights import missing_in
 from referrals.links import codes, destinations, link_dates, tier_campaigns
 from referrals.links.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
 from referrals.links.links import MOST_LINKS, Link, TooManyLinks, next_version
-from referrals.links.many_links import NewOne, coupons_taken, links_held, open_all, shapes_taken
+from referrals.links.many_links import NewOne, coupons_taken, links_held, links_opened, open_all, shapes_taken
 from referrals.links.tier_campaigns import Kept, shape_of
 
 Outcome = Literal["opens", "there", "wrong"]
@@ -48,7 +48,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Report:
-    """Every row with what becomes of it; `digest` stands for exactly this table and these outcomes."""
+    """Every row with what becomes of it.
+
+    `digest` stands for exactly this table, these outcomes and the links that its advocates were given so far: what it
+    confirms gives them more, so it confirms once.
+    """
 
     rows: Sequence[Judged]
     digest: str
@@ -59,7 +63,7 @@ class Report:
 
 
 class ReportChanged(Conflict):
-    """Since you looked, something changed for these rows. Nothing was imported; please look again."""
+    """Since you looked, these rows were imported, or something changed for them. Nothing was imported now; please look at the list of links first."""
 
 
 class RowsAreWrong(Invalid):
@@ -79,7 +83,9 @@ def dry_run(programme: Programme, text: str) -> Report:
     read = read_rows(text)
     known = _known(programme, [each.row for each in read if each.row is not None])
     rows = [_judged(each, known) for each in read]
-    return Report(rows, _digest(programme, text, rows))
+    opened = links_opened(programme)
+    shown = [[each.line, each.outcome, each.sentence, _so_far(each, opened)] for each in rows]
+    return Report(rows, _digest(programme, text, shown))
 
 
 def import_links(programme: Programme, text: str, *, digest: str, by: Actor) -> list[Link]:
@@ -272,6 +278,10 @@ def _opening(link: NewOne, programme: Programme) -> str:
     return f"Opens {code} for {link.name}, to {link.destination}{until}."
 
 
-def _digest(programme: Programme, text: str, rows: Sequence[Judged]) -> str:
-    shown = [programme.id, plain(text), [[each.line, each.outcome, each.sentence] for each in rows]]
-    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+def _so_far(judged: Judged, opened: Mapping[str, int]) -> int:
+    """How many links the advocate of a link that opens was given before it."""
+    return opened.get(judged.link.membership_id, 0) if judged.link else 0
+
+
+def _digest(programme: Programme, text: str, shown: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps([programme.id, plain(text), shown]).encode()).hexdigest()
