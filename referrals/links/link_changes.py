@@ -85,6 +85,7 @@ def _checked(link: Link, wanted: LinkTerms) -> LinkTerms:
 def _write(link: Link, values: Mapping[str, object], version: int) -> None:
     if "coupon" in values:
         former_coupons.note(link)
+        values = {**values, "coupon_since": now() if values["coupon"] else None}
     here = update(Link).where(col(Link.id) == link.id, col(Link.version) == link.version)
     try:
         with session().begin_nested():
