@@ -74,6 +74,22 @@ def test_what_came_while_nobody_had_the_coupon_is_the_next_holders(
     assert owner(late) == ana.id
 
 
+def test_a_coupon_that_was_renamed_is_found_by_what_waited_for_it(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    start = now()
+    waits = sold(cast, start, "SPRING")
+    with at(start + MINUTE):
+        give("ana", "SPRING")
+    with at(start + 2 * MINUTE):
+        give("ana", "SUMMER")
+        assert owner(sold(cast, start + timedelta(seconds=1), "SPRING")) == ana.id
+        assert look_again() == 1
+        assert owner(sold(cast, start + 3 * MINUTE, "SPRING")) is None
+    assert owner(waits) == ana.id
+
+
 def test_a_coupon_on_the_wrong_link_for_a_moment_is_of_whoever_has_it_since(
     cast: Cast, two: tuple[Membership, Membership]
 ) -> None:
