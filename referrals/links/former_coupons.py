@@ -35,9 +35,10 @@ class Holding(NamedTuple):
 
 
 def note(link: Link) -> None:
-    """Keep that a link had its coupon until now; call it in the transaction that takes it from the link."""
+    """Keep that a link had its coupon until now, or until it ended; call it in the transaction that takes it from the link."""
     if link.coupon is not None:
-        session().add(FormerCoupon(coupon=link.coupon, link_id=link.id, since=link.coupon_since))
+        until = min(now(), link.ends_at or now())
+        session().add(FormerCoupon(coupon=link.coupon, link_id=link.id, since=link.coupon_since, until=until))
 
 
 def holder(coupon: str, at: datetime) -> Link | None:

@@ -21,6 +21,7 @@ from core.spreadsheets import as_csv
 from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import codes, destinations, link_dates, tier_campaigns
+from referrals.links.link_changes import gives_up_its_coupon
 from referrals.links.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
 from referrals.links.links import MOST_LINKS, Link, TooManyLinks, next_version
 from referrals.links.many_links import NewOne, coupons_taken, links_held, links_opened, open_all, shapes_taken
@@ -201,7 +202,7 @@ def _judged(read: ReadRow, known: _Known) -> Judged:
         return Judged(read.line, read.cells, "wrong", refusal.sentence)
     known.taken.add((link.membership_id, shape_of(link.campaign)))
     known.links[link.membership_id] += 1
-    return Judged(read.line, read.cells, "opens", _opening(link, known.programme), link)
+    return Judged(read.line, read.cells, "opens", _opening(link, known), link)
 
 
 def _there(row: LinkRow, known: _Known) -> str | None:
@@ -264,18 +265,21 @@ def _code(given: str, known: _Known) -> str:
 
 def _coupon(given: str, known: _Known) -> str:
     coupon = codes.require_coupon(given)
-    if coupon in known.by_coupon:
+    has_it = known.by_coupon.get(coupon)
+    if has_it is not None and not gives_up_its_coupon(has_it, known.programme.id):
         raise Invalid("This coupon is already in use.")
     if known.coupons[coupon] > 1:
         raise Invalid("Two rows have this coupon.")
     return coupon
 
 
-def _opening(link: NewOne, programme: Programme) -> str:
+def _opening(link: NewOne, known: _Known) -> str:
     code = link.code or "a code that is chosen"
-    ends = link_dates.last_day(link.ends_at, programme.zone)
+    ends = link_dates.last_day(link.ends_at, known.programme.zone)
     until = f", until {ends.isoformat()}" if ends else ""
-    return f"Opens {code} for {link.name}, to {link.destination}{until}."
+    had = known.by_coupon.get(link.coupon or "")
+    moves = f" Its coupon is taken from {had.code}, which has ended." if had else ""
+    return f"Opens {code} for {link.name}, to {link.destination}{until}.{moves}"
 
 
 def _so_far(judged: Judged, opened: Mapping[str, int]) -> int:

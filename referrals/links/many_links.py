@@ -15,6 +15,7 @@ from core.clock import now
 from core.db import session
 from hub.programmes import Programme
 from referrals.links import codes
+from referrals.links.link_changes import take_from_ended
 from referrals.links.links import Link
 
 CHUNK = 500
@@ -53,6 +54,8 @@ def open_all(programme: Programme, wanted: Sequence[NewOne], *, by: Actor, versi
         )
         for each in wanted
     ]
+    for coupon in coupons_taken(each.coupon for each in wanted if each.coupon):
+        take_from_ended(coupon, programme.id, by=by)
     session().add_all(opened)
     session().flush()
     for link in opened:
