@@ -1,5 +1,7 @@
 """Doors for staff: the links of their units, what each brought, changing one, and all of them as a file."""
 
+from dataclasses import replace
+
 from flask import Blueprint, Response, flash, redirect, render_template
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
@@ -16,7 +18,7 @@ from referrals.answers import brought_by
 from referrals.clicks.link_referrers import sources_of
 from referrals.link_figures_page import SpanQuery, charts_of
 from referrals.links import link_list, links
-from referrals.links.link_changes import change_link
+from referrals.links.link_changes import change_link, terms_of
 from referrals.links.link_figures import SPANS, figures_of
 from referrals.links.link_list import LinksQuery
 from referrals.links.links import Link, LinkNotFound, address_of
@@ -94,6 +96,16 @@ def change(link_id: str) -> ResponseReturnValue:
     link, typed = _seen(link_id, actor, "link.manage"), read_form(StaffLinkChange)
     change_link(link, terms_in(typed, link), by=actor, seen_version=typed.version)
     flash(_("Saved. Visitors are sent there from now on."), "good")
+    return redirect(f"/console/links/{link.id}", 303)
+
+
+@door.post("/console/links/<id:link_id>/coupon/take-off")
+def take_coupon_off(link_id: str) -> ResponseReturnValue:
+    """A link loses its coupon, also one that has ended."""
+    actor = staff("link.manage")
+    link = _seen(link_id, actor, "link.manage")
+    change_link(link, replace(terms_of(link), coupon=None), by=actor, seen_version=link.version)
+    flash(_("The coupon is taken off. What was sold with it before stays."), "good")
     return redirect(f"/console/links/{link.id}", 303)
 
 

@@ -21,7 +21,7 @@ from referrals.conversions.conversion_input import NewConversion
 from referrals.conversions.conversion_rows import Conversion, Refund
 from referrals.conversions.rights import Dated, Right, dated_facts
 from referrals.conversions.same_order import Order, are_one, is_told_again, related
-from referrals.links.former_coupons import FormerCoupon, first_after
+from referrals.links.former_coupons import FormerCoupon, Holding, holder_among
 from referrals.links.links import Link
 
 
@@ -145,9 +145,10 @@ class Known:
         return self._links[0].get(code.lower())
 
     def of_coupon(self, coupon: str, at: datetime) -> KnownLink | None:
-        """The link that a coupon belonged to at a moment, or that has it since."""
-        former = first_after(at, self._former.get(coupon.upper(), ()))
-        return self._links[1].get(coupon.upper()) if former is None else self.of_id(former)
+        """The link that a coupon belongs to for a sale of a moment."""
+        link = self._links[1].get(coupon.upper())
+        whose = holder_among(self._former.get(coupon.upper(), ()), link.id if link else None, at)
+        return None if whose is None else self.of_id(whose)
 
     def of_id(self, link_id: str) -> KnownLink:
         """The link with this id."""
@@ -176,17 +177,17 @@ class Known:
         return frozenset(external_id for (external_id,) in _REFUNDS.rows(self.external_ids))
 
     @cached_property
-    def _former(self) -> dict[str, list[tuple[datetime, str]]]:
-        """Coupon → the links that had it once, and until when."""
-        found: dict[str, list[tuple[datetime, str]]] = {}
-        for coupon, until, link_id in _FORMER.rows(self.coupons):
-            found.setdefault(coupon, []).append((until, link_id))
+    def _former(self) -> dict[str, list[Holding]]:
+        """Coupon → the links that had it once, and when."""
+        found: dict[str, list[Holding]] = {}
+        for coupon, *held in _FORMER.rows(self.coupons):
+            found.setdefault(coupon, []).append(Holding(*held))
         return found
 
     @cached_property
     def _links(self) -> tuple[dict[str, KnownLink], dict[str, KnownLink], dict[str, KnownLink]]:
         ids = {each.link_id for brought in self.by_customer.values() for each in brought}
-        ids |= {link_id for former in self._former.values() for _, link_id in former}
+        ids |= {each.link_id for former in self._former.values() for each in former}
         rows = [*_BY_CODE.rows(self.codes), *_BY_COUPON.rows(self.coupons), *_BY_ID.rows(ids)]
         found = [KnownLink(*row) for row in rows]
         return (
@@ -276,7 +277,12 @@ _BY_COUPON = Reading(lambda: _owned().where(among(Link.coupon)))
 _BY_ID = Reading(lambda: _owned().where(among(Link.id)))
 _FORMER = Reading(
     lambda: select_columns(
-        col(FormerCoupon.coupon), col(FormerCoupon.until), col(FormerCoupon.link_id)
+        *(
+            col(FormerCoupon.coupon),
+            col(FormerCoupon.until),
+            col(FormerCoupon.since),
+            col(FormerCoupon.link_id),
+        )
     ).where(among(FormerCoupon.coupon))
 )
 _CUSTOMERS_BEFORE, _CUSTOMERS = Reading(_brought_before), Reading(_brought_between)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import and_, case, delete, func, or_, update
+from sqlalchemy import and_, case, delete, exists, func, or_, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
@@ -18,6 +18,7 @@ from referrals.conversions.conversion_rows import AttributionCandidate, Conversi
 from referrals.conversions.known import Known
 from referrals.conversions.reassignment import Reassignment, settle
 from referrals.conversions.waiting import LEASE, LOOKS, WaitingConversion
+from referrals.links.former_coupons import FormerCoupon
 from referrals.links.links import Link
 
 AT_ONCE = 500
@@ -60,19 +61,15 @@ def _due() -> Any:  # noqa: ANN401 - a SELECT
 
 
 def _known_by_now(conversion_ids: Sequence[str]) -> list[str]:
-    """Those of them that named a code or coupon of a link that is there now, or are to a customer who is somebody's by now."""
+    """Those of them that named a code or coupon that a link has or had, or are to a customer who is somebody's by now."""
+    source, given = col(AttributionCandidate.source), AttributionCandidate.given
     named = or_(
-        and_(
-            col(AttributionCandidate.source) == "code",
-            col(Link.code) == func.lower(AttributionCandidate.given),
-        ),
-        and_(
-            col(AttributionCandidate.source) == "coupon",
-            col(Link.coupon) == func.upper(AttributionCandidate.given),
-        ),
+        and_(source == "code", exists().where(col(Link.code) == func.lower(given))),
+        and_(source == "coupon", exists().where(col(Link.coupon) == func.upper(given))),
+        and_(source == "coupon", exists().where(col(FormerCoupon.coupon) == func.upper(given))),
     )
-    wanted = select(AttributionCandidate.conversion_id).join(Link, named)
-    mine = wanted.where(
+    mine = select(AttributionCandidate.conversion_id).where(
+        named,
         col(AttributionCandidate.conversion_id).in_(conversion_ids),
         col(AttributionCandidate.link_id).is_(None),
     )

@@ -1,7 +1,10 @@
-"""Changing a link: where it leads, its campaign, coupon and days; what was is on the audit log, clicks follow at once."""
+"""Changing a link: where it leads, its campaign, coupon and days; what was is on the audit log, clicks follow at once.
+
+Of a link that has ended only the coupon can be taken, by itself or because another link gets it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import update
@@ -57,21 +60,36 @@ def change_link(link: Link, wanted: LinkTerms, *, by: Actor, seen_version: int) 
     differs = {name: value for name, value in asdict(after).items() if value != getattr(before, name)}
     if not differs:
         return
+    if after.coupon is not None and "coupon" in differs:
+        take_from_ended(after.coupon, link.programme_id, by=by)
     _write(link, differs, version)
     details = {name: [_plain(getattr(before, name)), _plain(value)] for name, value in differs.items()}
     audit.record(by, "link.changed", "link", link.id, unit_id=link.unit_id, details=details)
 
 
+def gives_up_its_coupon(link: Link, programme_id: str) -> bool:
+    """Whether a link of the programme can simply be given this link's coupon: this one is of the same, and has ended."""
+    return link.programme_id == programme_id and link.ended_at(now())
+
+
+def take_from_ended(coupon: str, programme_id: str, *, by: Actor) -> None:
+    """Take a coupon from the link that has it, where a link of the programme can be given it; else nothing changes."""
+    link = find_coupon(coupon)
+    if link is not None and gives_up_its_coupon(link, programme_id):
+        change_link(link, replace(terms_of(link), coupon=None), by=by, seen_version=link.version)
+
+
 def _checked(link: Link, wanted: LinkTerms) -> LinkTerms:
     """The terms as they are stored, when this link can have them."""
-    if link.ends_at is not None and link.ends_at <= now():
+    if link.ended_at(now()) and wanted != replace(terms_of(link), coupon=None):
         raise AlreadyEnded
     if wanted.starts_at != link.starts_at and link.starts_at <= now():
         raise AlreadyStarted
     if (wanted.starts_at, wanted.ends_at) != (link.starts_at, link.ends_at):
         require_dates(max(wanted.starts_at, now()), wanted.ends_at)
     coupon = codes.require_coupon(wanted.coupon) if wanted.coupon else None
-    if coupon is not None and coupon != link.coupon and find_coupon(coupon) is not None:
+    has_it = find_coupon(coupon) if coupon else None
+    if has_it is not None and has_it.id != link.id and not gives_up_its_coupon(has_it, link.programme_id):
         raise CouponTaken
     if shape_of(wanted.campaign) != shape_of(link.campaign):
         require(kept_in(link.programme_id), link.membership_id, wanted.campaign)
@@ -85,6 +103,7 @@ def _checked(link: Link, wanted: LinkTerms) -> LinkTerms:
 def _write(link: Link, values: Mapping[str, object], version: int) -> None:
     if "coupon" in values:
         former_coupons.note(link)
+        values = {**values, "coupon_since": now() if values["coupon"] else None}
     here = update(Link).where(col(Link.id) == link.id, col(Link.version) == link.version)
     try:
         with session().begin_nested():

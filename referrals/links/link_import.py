@@ -21,9 +21,10 @@ from core.spreadsheets import as_csv
 from hub.programmes import Programme
 from referrals.conversions.rights import missing_in
 from referrals.links import codes, destinations, link_dates, tier_campaigns
+from referrals.links.link_changes import gives_up_its_coupon
 from referrals.links.link_rows import COLUMNS, LinkRow, ReadRow, plain, read_rows
 from referrals.links.links import MOST_LINKS, Link, TooManyLinks, next_version
-from referrals.links.many_links import NewOne, coupons_taken, links_held, open_all, shapes_taken
+from referrals.links.many_links import NewOne, coupons_taken, links_held, links_opened, open_all, shapes_taken
 from referrals.links.tier_campaigns import Kept, shape_of
 
 Outcome = Literal["opens", "there", "wrong"]
@@ -48,7 +49,11 @@ class Judged:
 
 @dataclass(frozen=True)
 class Report:
-    """Every row with what becomes of it; `digest` stands for exactly this table and these outcomes."""
+    """Every row with what becomes of it.
+
+    `digest` stands for exactly this table, these outcomes and the links that its advocates were given so far: what it
+    confirms gives them more, so it confirms once.
+    """
 
     rows: Sequence[Judged]
     digest: str
@@ -59,7 +64,7 @@ class Report:
 
 
 class ReportChanged(Conflict):
-    """Since you looked, something changed for these rows. Nothing was imported; please look again."""
+    """Since you looked, these rows were imported, or something changed for them. Nothing was imported now; please look at the list of links first."""
 
 
 class RowsAreWrong(Invalid):
@@ -79,7 +84,9 @@ def dry_run(programme: Programme, text: str) -> Report:
     read = read_rows(text)
     known = _known(programme, [each.row for each in read if each.row is not None])
     rows = [_judged(each, known) for each in read]
-    return Report(rows, _digest(programme, text, rows))
+    opened = links_opened(programme)
+    shown = [[each.line, each.outcome, each.sentence, _so_far(each, opened)] for each in rows]
+    return Report(rows, _digest(programme, text, shown))
 
 
 def import_links(programme: Programme, text: str, *, digest: str, by: Actor) -> list[Link]:
@@ -195,7 +202,7 @@ def _judged(read: ReadRow, known: _Known) -> Judged:
         return Judged(read.line, read.cells, "wrong", refusal.sentence)
     known.taken.add((link.membership_id, shape_of(link.campaign)))
     known.links[link.membership_id] += 1
-    return Judged(read.line, read.cells, "opens", _opening(link, known.programme), link)
+    return Judged(read.line, read.cells, "opens", _opening(link, known), link)
 
 
 def _there(row: LinkRow, known: _Known) -> str | None:
@@ -258,20 +265,27 @@ def _code(given: str, known: _Known) -> str:
 
 def _coupon(given: str, known: _Known) -> str:
     coupon = codes.require_coupon(given)
-    if coupon in known.by_coupon:
+    has_it = known.by_coupon.get(coupon)
+    if has_it is not None and not gives_up_its_coupon(has_it, known.programme.id):
         raise Invalid("This coupon is already in use.")
     if known.coupons[coupon] > 1:
         raise Invalid("Two rows have this coupon.")
     return coupon
 
 
-def _opening(link: NewOne, programme: Programme) -> str:
+def _opening(link: NewOne, known: _Known) -> str:
     code = link.code or "a code that is chosen"
-    ends = link_dates.last_day(link.ends_at, programme.zone)
+    ends = link_dates.last_day(link.ends_at, known.programme.zone)
     until = f", until {ends.isoformat()}" if ends else ""
-    return f"Opens {code} for {link.name}, to {link.destination}{until}."
+    had = known.by_coupon.get(link.coupon or "")
+    moves = f" Its coupon is taken from {had.code}, which has ended." if had else ""
+    return f"Opens {code} for {link.name}, to {link.destination}{until}.{moves}"
 
 
-def _digest(programme: Programme, text: str, rows: Sequence[Judged]) -> str:
-    shown = [programme.id, plain(text), [[each.line, each.outcome, each.sentence] for each in rows]]
-    return hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+def _so_far(judged: Judged, opened: Mapping[str, int]) -> int:
+    """How many links the advocate of a link that opens was given before it."""
+    return opened.get(judged.link.membership_id, 0) if judged.link else 0
+
+
+def _digest(programme: Programme, text: str, shown: Sequence[object]) -> str:
+    return hashlib.sha256(json.dumps([programme.id, plain(text), shown]).encode()).hexdigest()

@@ -16,6 +16,7 @@ from hub.programmes import Programme, get_programme
 from referrals.conversions.conversion_input import content_hash
 from referrals.conversions.same_order import one_at_a_time
 from referrals.links import destinations
+from referrals.links.link_changes import take_from_ended
 from referrals.links.link_input import WantedLink
 from referrals.links.links import CodeTaken, Link, find_link, open_link
 
@@ -104,6 +105,8 @@ def _by_code(wanted: WantedLink, member: Membership, by: Actor) -> tuple[Link, b
             if not _asks_for(wanted, known, member):
                 raise CodeTaken
             return known, False
+    if wanted.coupon is not None:
+        take_from_ended(wanted.coupon, member.programme_id, by=by)
     link = open_link(
         member,
         by=by,

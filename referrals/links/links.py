@@ -11,7 +11,7 @@ from advocates.membership import Membership, get_membership
 from core import audit
 from core.access import RULE, Actor
 from core.clock import now
-from core.columns import key, moment
+from core.columns import UtcDateTime, key, moment
 from core.db import run, session, update_one
 from core.errors import Conflict, NotFound
 from core.people import get_person
@@ -30,6 +30,10 @@ def _shape(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's context of an IN
     return codes.shape_of(context.get_current_parameters()["code"])
 
 
+def _coupon_since(context: Any) -> datetime | None:  # noqa: ANN401 - as above
+    return now() if context.get_current_parameters()["coupon"] else None
+
+
 class Link(SQLModel, table=True):
     """A share link; it forwards for as long as it runs, and earns while its owner may."""
 
@@ -44,6 +48,10 @@ class Link(SQLModel, table=True):
     destination: str = Field(sa_type=Text)
     coupon: str | None = Field(default=None, unique=True, sa_type=Text)
     """upper case"""
+    coupon_since: datetime | None = Field(
+        default=None, sa_column=Column(UtcDateTime, nullable=True, default=_coupon_since)
+    )
+    """None with a coupon: since ever, as far as anybody knows"""
     campaign: str = Field(default="", sa_type=Text)
     starts_at: datetime = moment(now)
     ends_at: datetime | None = moment(optional=True)

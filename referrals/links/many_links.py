@@ -1,7 +1,7 @@
 """Opening many links at once: codes that are free, one version for all, an entry in the audit log for each."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from core.clock import now
 from core.db import session
 from hub.programmes import Programme
 from referrals.links import codes
+from referrals.links.link_changes import take_from_ended
 from referrals.links.links import Link
 
 CHUNK = 500
@@ -53,6 +54,8 @@ def open_all(programme: Programme, wanted: Sequence[NewOne], *, by: Actor, versi
         )
         for each in wanted
     ]
+    for coupon in coupons_taken(each.coupon for each in wanted if each.coupon):
+        take_from_ended(coupon, programme.id, by=by)
     session().add_all(opened)
     session().flush()
     for link in opened:
@@ -75,6 +78,12 @@ def links_held(programme: Programme) -> Counter[str]:
     live = or_(col(Link.ends_at).is_(None), col(Link.ends_at) > now())
     held = select(Link.membership_id, func.count()).where(Link.programme_id == programme.id, live)
     return Counter(dict(session().exec(held.group_by(col(Link.membership_id))).all()))
+
+
+def links_opened(programme: Programme) -> Mapping[str, int]:
+    """How many links each member was given so far, those that have ended too: the number only grows."""
+    given = select(Link.membership_id, func.count()).where(Link.programme_id == programme.id)
+    return dict(session().exec(given.group_by(col(Link.membership_id))).all())
 
 
 def _codes(names: Sequence[str], taken: set[str]) -> list[str]:

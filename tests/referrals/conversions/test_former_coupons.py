@@ -1,7 +1,7 @@
 """A coupon that moved or was renamed: a sale is of whoever had it when it was made, whenever it is told."""
 
 import dataclasses
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -11,13 +11,13 @@ from core.access import COMMAND
 from core.clock import at, now
 from referrals.conversions.conversion_rows import Conversion
 from referrals.conversions.looking_again import look_again
-from referrals.links.former_coupons import first_after, holder
+from referrals.links.former_coupons import Holding, holder, holder_among
 from referrals.links.link_changes import change_link, terms_of
 from referrals.links.links import get_link
 from tests.factories import Cast
-from tests.referrals.stories import bring
+from tests.referrals.stories import bring, make_link
 
-DAY = timedelta(days=1)
+DAY, MINUTE = timedelta(days=1), timedelta(minutes=1, seconds=1)
 
 
 def give(code: str, coupon: str | None) -> None:
@@ -74,14 +74,80 @@ def test_what_came_while_nobody_had_the_coupon_is_the_next_holders(
     assert owner(late) == ana.id
 
 
+def test_a_coupon_that_was_renamed_is_found_by_what_waited_for_it(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    start = now()
+    waits = sold(cast, start, "SPRING")
+    with at(start + MINUTE):
+        give("ana", "SPRING")
+    with at(start + 2 * MINUTE):
+        give("ana", "SUMMER")
+        assert owner(sold(cast, start + timedelta(seconds=1), "SPRING")) == ana.id
+        assert look_again() == 1
+        assert owner(sold(cast, start + 3 * MINUTE, "SPRING")) is None
+    assert owner(waits) == ana.id
+
+
+def test_a_coupon_on_the_wrong_link_for_a_moment_is_of_whoever_has_it_since(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    start = now()
+    waits = sold(cast, start, "SPRING")
+    with at(start + MINUTE):
+        give("bob", "SPRING")
+        mistake = now()
+    with at(start + MINUTE + timedelta(seconds=2)):
+        give("bob", "BOB10")
+        give("ana", "SPRING")
+    with at(start + 3 * MINUTE):
+        assert look_again() == 1
+        assert owner(waits) == owner(sold(cast, start + timedelta(seconds=1), "SPRING")) == ana.id
+        assert owner(sold(cast, mistake, "SPRING")) == bo.id
+        assert owner(sold(cast, mistake, "BOB10")) == bo.id  # between its two times
+
+
+def test_a_coupon_that_a_link_began_with_is_held_since_then(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    start = now()
+    with at(start + MINUTE), db.transaction():
+        make_link(bo, "bob-spring", coupon="SPRING")
+    with at(start + 2 * MINUTE):
+        give("bob-spring", None)
+        give("ana", "SPRING")
+    with at(start + 3 * MINUTE):
+        assert owner(sold(cast, start, "SPRING")) == ana.id
+        assert owner(sold(cast, start + MINUTE, "SPRING")) == bo.id
+
+
 def test_who_had_a_coupon_is_asked_alike_for_one_sale_and_for_many(
     two: tuple[Membership, Membership], moved: datetime
 ) -> None:
-    former = [(moved - DAY, "bob"), (moved - 5 * DAY, "cleo")]
-    assert first_after(moved - 6 * DAY, former) == "cleo"
-    assert first_after(moved - 2 * DAY, former) == "bob"
-    assert first_after(moved, former) is None
     with db.transaction(read_only=True):
         codes = [getattr(holder("bob10", moment), "code", None) for moment in (moved - 2 * DAY, moved)]
         assert codes == ["bob", "ana"]
         assert holder("nobodys", moved) is None
+
+
+def test_of_several_who_had_a_coupon() -> None:
+    first, day = datetime(2026, 3, 1, tzinfo=UTC), DAY
+    ever = [
+        Holding(first + day, None, "cleo"),
+        Holding(first + 4 * day, None, "bob"),
+    ]  # from before it was kept
+    assert holder_among(ever, "ana", first) == "cleo"
+    assert holder_among(ever, "ana", first + day) == "bob"
+    assert holder_among(ever, "ana", first + 4 * day) == "ana"
+    kept = [
+        Holding(first + day, first, "cleo"),
+        Holding(first + 3 * day, first + 2 * day, "dora"),
+        Holding(first + 4 * day, first + 3 * day, "bob"),
+    ]
+    assert holder_among(kept, "ana", first - day) == holder_among(kept, "ana", first + day) == "ana"
+    assert holder_among(kept, None, first - day) == holder_among(kept, None, first + day) == "bob"
+    assert holder_among(kept, "ana", first + 2 * day) == "dora"
+    assert holder_among(kept, None, first + 4 * day) is None

@@ -169,6 +169,31 @@ def test_two_confirmations_at_once_import_once(cast: Cast, ana: Membership) -> N
     assert how_many() == before + 2
 
 
+def test_a_report_is_confirmed_once_also_where_nothing_in_its_rows_tells_that_it_was(
+    cast: Cast, ana: Membership
+) -> None:
+    table = f"advocate\n{ana.number}\n{ana.number}\n"
+    with db.transaction(read_only=True):
+        digest = dry_run(cast.programme, table).digest
+
+    def confirm() -> int:
+        with db.transaction():
+            return len(import_links(cast.programme, table, digest=digest, by=COMMAND))
+
+    before = how_many()
+    told = at_once(confirm, confirm, confirm)
+    assert sorted(str(each) if isinstance(each, int) else type(each).__name__ for each in told) == [
+        *("2", "ReportChanged", "ReportChanged")
+    ]
+    with db.transaction():
+        for link in db.session().exec(select(Link).where(Link.membership_id == ana.id)).all():
+            end_link(link, by=COMMAND)
+    with pytest.raises(ReportChanged):
+        confirm()
+    assert how_many() == before + 2
+    assert len(run(cast.programme, table)) == 2  # on purpose, after another look
+
+
 def test_the_list_as_a_file_can_be_imported_again(cast: Cast, ana: Membership) -> None:
     with db.transaction():
         make_link(ana, "spring", campaign="-fair", coupon="SPRING5", ends_at=now() + timedelta(days=3))

@@ -1,10 +1,11 @@
-"""The migrations that came with days and look-alikes, with referrers, with clicks that say their link only, over rows that were there before."""
+"""The migrations that came with days and look-alikes, with referrers, with clicks that say their link only, with since when a coupon is held, over rows that were there before."""
 
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
 from migrations.run import upgrade
+from tests.old_rows import put
 
 LINK = (
     "INSERT INTO link (id, code, membership_id, programme_id, unit_id, destination, campaign, starts_at, version)"
@@ -52,3 +53,19 @@ def test_links_and_clicks_from_before_get_their_shapes_days_and_referrers(tmp_pa
         ("3", "a", 20261102, 0, "bot"),
     ]
     assert [tuple(each) for each in hosts] == [("a", "news.example", 2)]
+
+
+def test_coupons_from_before_count_as_held_since_ever(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'old.sqlite'}"
+    upgrade(url, "0045")
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        put(connection, "link", id="a", code="ana", code_shape="ana", coupon="SPRING")
+        put(connection, "former_coupon", id="f", coupon="SPRING", link_id="b")
+    upgrade(url)
+    with engine.connect() as connection:
+        since = connection.execute(
+            text("SELECT link.coupon_since, former_coupon.since FROM link, former_coupon")
+        )
+        assert since.all() == [(None, None)]
+    engine.dispose()
