@@ -97,7 +97,7 @@ def show_import(import_id: str) -> str:
         counts=counted,
         seen=imports.fingerprint(brought, counted),
         page=page,
-        owners=_owners([row.membership_id for row in page.items if row.membership_id]),
+        owners=_owners([each for row in page.items for each in _holders(row)]),
     )
 
 
@@ -131,6 +131,11 @@ def _seen(import_id: str) -> ConversionImport:
     actor, brought = staff(IMPORT), imports.get_import(import_id)
     authorize(actor, IMPORT, brought.unit_id)
     return brought
+
+
+def _holders(row: ImportRow) -> list[str]:
+    """Everybody who would have a part of it, or has."""
+    return list(row.shares or [row.membership_id] if row.membership_id else [])
 
 
 def _owners(ids: list[str]) -> dict[str, tuple[Membership, Person]]:

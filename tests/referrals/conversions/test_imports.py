@@ -14,6 +14,7 @@ from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.people import Person
+from hub.programmes import get_programme
 from referrals.conversions import imports
 from referrals.conversions.conversion_input import NORMALISED, NewConversion, content_hash
 from referrals.conversions.conversions import Conversion, Refund
@@ -26,7 +27,7 @@ from referrals.links.link_changes import change_link, terms_of
 from referrals.links.links import get_link
 from rewards.reward import Reward
 from tests.factories import Cast, acting, sign_in
-from tests.referrals.stories import make_earner, make_link
+from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.stories import percent_rule
 
 MOMENT = "2026-11-02T10:15:00Z"
@@ -132,6 +133,41 @@ def test_a_line_that_would_go_to_somebody_else_by_now_is_refused_and_the_others_
     assert (refused[1], recorded[1]) == ("refused", "new")
     assert refused[2] == ForetoldOtherwise().sentence
     assert [(each.external_id, each.membership_id) for each in stored()] == [("A-2", ana)]
+
+
+def test_who_would_share_is_shown_and_a_line_that_others_share_by_now_is_refused(
+    ana: str, cast: Cast, client: FlaskClient
+) -> None:
+    told = [now() + timedelta(minutes=minutes) for minutes in range(1, 5)]
+    with transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        bo = make_earner(cast.programme, "Bo Advocate")
+        make_link(bo, "bob")
+        bo_id = bo.id
+    raw = lines(
+        f"A-1;{told[1].isoformat()};10;EUR;ana;c-1",
+        f"A-2;{told[2].isoformat()};10;EUR;ana;c-2",
+        f"A-3;{told[3].isoformat()};10;EUR;bob;c-2",
+        head=f"{HEAD};customer",
+    )
+    made = brought(raw, cast)
+    assert [why for _line, _outcome, why in rows(made)] == [
+        "won: code ana",
+        "won: code ana",
+        "shared: ana 50 %, bob 50 %",
+    ]
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/import/{made.id}").text
+    assert (page.count("<div>50 %"), page.count("Bo Advocate")) == (2, 1)
+    with transaction():
+        bring(cast.north.id, code="bob", occurred_at=told[0].isoformat(), customer={"external_id": "c-1"})
+    confirmed(made, cast)
+    refused, *recorded = rows(made)
+    assert refused[1:] == ("refused", ForetoldOtherwise().sentence)
+    assert [outcome for _line, outcome, _why in recorded] == ["new", "new"]
+    with transaction():
+        kept = session().exec(select(ImportRow.shares).order_by(col(ImportRow.line))).all()
+    assert kept == [None, None, {ana: 5_000, bo_id: 5_000}]
 
 
 def test_only_what_was_shown_can_be_confirmed_and_only_once(ana: str, cast: Cast) -> None:
