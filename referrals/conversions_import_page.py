@@ -10,6 +10,7 @@ from advocates.membership import Membership
 from core.access import authorize
 from core.db import session
 from core.inputs import Input, InvalidInput, Line
+from core.money import Money
 from core.paging import page_of
 from core.people import Person
 from core.spreadsheets import CSV, as_csv
@@ -97,6 +98,7 @@ def show_import(import_id: str) -> str:
         counts=counted,
         seen=imports.fingerprint(brought, counted),
         page=page,
+        sums={row.id: _sum(row) for row in page.items},
         owners=_owners([each for row in page.items for each in _holders(row)]),
     )
 
@@ -131,6 +133,12 @@ def _seen(import_id: str) -> ConversionImport:
     actor, brought = staff(IMPORT), imports.get_import(import_id)
     authorize(actor, IMPORT, brought.unit_id)
     return brought
+
+
+def _sum(row: ImportRow) -> Money | None:
+    """The amount that a line says, where it could be read."""
+    said = row.said or {}
+    return Money(said["amount_minor"], said["currency"]) if said.get("amount_minor") is not None else None
 
 
 def _holders(row: ImportRow) -> list[str]:

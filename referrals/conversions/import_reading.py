@@ -50,6 +50,10 @@ class WrongAmount(Invalid):
     """An amount is written like 129.00 or 129,00, without thousands separators."""
 
 
+class AmountMissing(Invalid):
+    """The amount is missing beside its currency. A lead without an amount leaves both empty, or says lead in the column kind."""
+
+
 class WrongMoment(Invalid):
     """A moment is written with its zone, like 2026-11-02T10:15:00Z or 2026-11-02T11:15:00+01:00."""
 
@@ -119,6 +123,9 @@ def _hashed(email: str) -> str:
 def _conversion(cells: dict[str, str]) -> NewConversion:
     given = {name: value for name, value in cells.items() if value}
     amount = _minor(given.get("amount"), given.get("currency"))
+    kind = given.get("kind", "").lower()
+    if amount is None and "currency" in given and kind != "lead":
+        raise AmountMissing
     customer = {"external_id": given.get("customer")} if "customer" in given else {}
     metadata = {}
     if "email" in given:  # only its hashes go on
@@ -128,7 +135,7 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
     return NewConversion.model_validate(
         {
             "external_id": cells["order"],
-            "kind": given.get("kind", "sale" if amount is not None else "lead").lower(),
+            "kind": kind or ("sale" if amount is not None else "lead"),
             "occurred_at": _moment(cells["at"]),
             "click": given.get("click"),
             "code": given.get("code"),

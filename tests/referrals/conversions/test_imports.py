@@ -18,7 +18,7 @@ from hub.programmes import get_programme
 from referrals.conversions import imports
 from referrals.conversions.conversion_input import NORMALISED, NewConversion, content_hash
 from referrals.conversions.conversions import Conversion, Refund
-from referrals.conversions.import_reading import MOST_ROWS, NothingInFile, read_file
+from referrals.conversions.import_reading import MOST_ROWS, AmountMissing, NothingInFile, read_file
 from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow
 from referrals.conversions.imports import ForetoldOtherwise
 from referrals.conversions.touches import email_hash
@@ -32,6 +32,7 @@ from tests.rewards.stories import percent_rule
 
 MOMENT = "2026-11-02T10:15:00Z"
 HEAD = "order;at;amount;currency;code"
+SAYS = r'data-label="What it says">(.*?)</td>'
 
 
 @pytest.fixture
@@ -204,6 +205,41 @@ def test_lines_say_in_the_files_own_words_what_is_wrong_with_them() -> None:
     assert said[9].startswith("order: ")
     assert said[10] == "This currency is not known."
     assert (said[11], read[-1].said and read[-1].said["amount_minor"]) == ("", 12_345)
+
+
+def test_a_currency_without_its_amount_is_no_lead_unless_the_line_says_so() -> None:
+    head = "order;at;kind;amount;currency;code"
+    raw = lines(
+        f"A-1;{MOMENT};;;EUR;ana",
+        f"A-2;{MOMENT};sale;;EUR;ana",
+        f"A-3;{MOMENT};;;;ana",
+        f"A-4;{MOMENT};Lead;;EUR;ana",
+        head=head,
+    )
+    *refused, bare, named = read_file(raw, "conversions")
+    assert [line.problem for line in refused] == [AmountMissing().sentence] * 2
+    for lead in (bare, named):
+        assert lead.said is not None
+        assert [lead.said[name] for name in ("kind", "amount_minor", "currency")] == ["lead", None, None]
+
+
+def test_the_dry_run_shows_what_each_line_is_and_its_sum(ana: str, cast: Cast, client: FlaskClient) -> None:
+    raw = lines(
+        f"A-1;{moment()};129,00;EUR;ana",
+        f"A-2;{moment()};;;ana",
+        f"A-3;{moment()};1,005;KRW;ana",
+        f"A-4;{moment()};;EUR;ana",
+    )
+    made = brought(raw, cast)
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/import/{made.id}").text
+    cells = [" ".join(re.sub("<[^>]+>", " ", each).split()) for each in re.findall(SAYS, page)]
+    assert cells == ["Sale €129.00", "Lead", "1,005 KRW", "EUR"]
+    refunds = lines(f"R-1,A-1,{moment()},29.00,EUR", head="refund,order,at,amount,currency")
+    page = client.get(f"/console/conversions/import/{brought(refunds, cast, 'refunds').id}").text
+    assert "€29.00" in page
+    confirmed(made, cast)
+    assert re.findall(SAYS, client.get(f"/console/conversions/import/{made.id}").text) == []
 
 
 def test_of_an_e_mail_address_only_its_hash_is_kept() -> None:
