@@ -207,6 +207,32 @@ def test_lines_say_in_the_files_own_words_what_is_wrong_with_them() -> None:
     assert (said[11], read[-1].said and read[-1].said["amount_minor"]) == ("", 12_345)
 
 
+def test_refusals_name_columns_and_no_field_of_the_api() -> None:
+    head = "order;at;kind;amount;currency;customer;tax;discount"
+    raw = lines(
+        f"A-1;{MOMENT};;10;EUR;c;11;",
+        f"A-2;{MOMENT};;10;EUR;{'c' * 201};;",
+        f"A-3;{MOMENT};sale;;;c;;",
+        f"A-4;{MOMENT};;20000000000;EUR;c;;",
+        f"A-5;{MOMENT};gift;10;EUR;c;;",
+        head=head,
+    )
+    assert [line.problem for line in read_file(raw, "conversions")] == [
+        "tax and shipping are parts of amount, and no more than it.",
+        "customer: This has more than 200 characters.",
+        "A sale needs amount and currency.",
+        "amount: This sum is too large.",
+        "kind: This has to be 'lead' or 'sale'.",
+    ]
+    head = "refund;order;at;amount;currency"
+    raw = lines(f"R 1;A-1;{MOMENT};1;EUR", f"R-2;A 1;{MOMENT};0;EUR", head=head)
+    form = "This does not have the form that is needed here."
+    assert [line.problem for line in read_file(raw, "refunds")] == [
+        f"refund: {form}",
+        f"order: {form} amount: This has to be more than 0.",
+    ]
+
+
 def test_a_currency_without_its_amount_is_no_lead_unless_the_line_says_so() -> None:
     head = "order;at;kind;amount;currency;code"
     raw = lines(
