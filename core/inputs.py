@@ -132,7 +132,7 @@ class InvalidInput(Invalid):
         self.problems = problems
 
 
-WHOLE = "request"
+REQUEST = "request"
 """stands for the field where it is the whole that is wrong"""
 
 
@@ -144,6 +144,6 @@ def refuse(error: ValidationError, words: Mapping[str, str] | None = None) -> In
     called = words or {}
     problems: dict[str, str] = {}
     for each in error.errors(include_url=False, include_input=False):
-        name = ".".join(str(part) for part in each["loc"])[:120] or WHOLE
+        name = ".".join(str(part) for part in each["loc"])[:120] or REQUEST
         problems.setdefault(called.get(name, name), sentence_of(each, called))
     return InvalidInput(dict(list(problems.items())[:50]))

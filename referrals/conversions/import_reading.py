@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.csv_in import read_table
 from core.errors import Invalid, SpokesError
-from core.inputs import WHOLE, Input, refuse
+from core.inputs import REQUEST, Input, refuse
 from core.money import require_currency, to_minor
 from referrals.conversions.conversion_input import NORMALISED, NewConversion, NewRefund
 from referrals.conversions.import_rows import ImportKind
@@ -109,7 +109,7 @@ def _line(number: int, cells: dict[str, str], external_id: str, kind: ImportKind
         return Line(*kept, _READ[kind](cells).model_dump(mode="json"))
     except ValidationError as error:
         problems = refuse(error, WORDS[kind]).problems.items()
-        said = (sentence if name == WHOLE else f"{name}: {sentence}" for name, sentence in problems)
+        said = (sentence if name == REQUEST else f"{name}: {sentence}" for name, sentence in problems)
         return Line(*kept, None, " ".join(said))
     except SpokesError as error:
         return Line(*kept, None, error.sentence)
