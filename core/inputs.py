@@ -1,6 +1,7 @@
 """What comes from outside is read into models of its own before anything else sees it."""
 
 import re
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar
@@ -18,6 +19,7 @@ from pydantic import (
 from pydantic.types import AwareDatetime, StringConstraints
 
 from core.errors import Invalid
+from core.input_sentences import sentence_of
 
 
 def _one_line(text: str) -> str:
@@ -130,25 +132,18 @@ class InvalidInput(Invalid):
         self.problems = problems
 
 
-def refuse(error: ValidationError) -> InvalidInput:
-    """The refusal that says in sentences what a model did not accept."""
+REQUEST = "request"
+"""stands for the field where it is the whole that is wrong"""
+
+
+def refuse(error: ValidationError, words: Mapping[str, str] | None = None) -> InvalidInput:
+    """The refusal that says in sentences what a model did not accept.
+
+    `words`: the door's own names of fields (dotted for nested ones). A model's sentences name fields as `{amount_minor}`.
+    """
+    called = words or {}
     problems: dict[str, str] = {}
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part) for part in each["loc"])[:120] or "request"
-        problems.setdefault(name, _sentence(each["type"], each["msg"]))
+    for each in error.errors(include_url=False, include_input=False):
+        name = ".".join(str(part) for part in each["loc"])[:120] or REQUEST
+        problems.setdefault(called.get(name, name), sentence_of(each, called))
     return InvalidInput(dict(list(problems.items())[:50]))
-
-
-_SENTENCES = {
-    "missing": "This is required.",
-    "string_too_short": "This is required.",
-    "extra_forbidden": "This field is not known here.",
-    "string_pattern_mismatch": "This does not have the form that is needed here.",
-}
-
-
-def _sentence(kind: str, message: str) -> str:
-    if kind in _SENTENCES:
-        return _SENTENCES[kind]
-    plain = message.removeprefix("Value error, ")
-    return plain[:1].upper() + plain[1:300].rstrip(".") + "."

@@ -10,6 +10,7 @@ from advocates.membership import Membership
 from core.access import authorize
 from core.db import session
 from core.inputs import Input, InvalidInput, Line
+from core.money import Money
 from core.paging import page_of
 from core.people import Person
 from core.spreadsheets import CSV, as_csv
@@ -97,7 +98,8 @@ def show_import(import_id: str) -> str:
         counts=counted,
         seen=imports.fingerprint(brought, counted),
         page=page,
-        owners=_owners([row.membership_id for row in page.items if row.membership_id]),
+        sums={row.id: _sum(row) for row in page.items},
+        owners=_owners([each for row in page.items for each in _holders(row)]),
     )
 
 
@@ -131,6 +133,17 @@ def _seen(import_id: str) -> ConversionImport:
     actor, brought = staff(IMPORT), imports.get_import(import_id)
     authorize(actor, IMPORT, brought.unit_id)
     return brought
+
+
+def _sum(row: ImportRow) -> Money | None:
+    """The amount that a line says, where it could be read."""
+    said = row.said or {}
+    return Money(said["amount_minor"], said["currency"]) if said.get("amount_minor") is not None else None
+
+
+def _holders(row: ImportRow) -> list[str]:
+    """Everybody who would have a part of it, or has."""
+    return list(row.shares or [row.membership_id] if row.membership_id else [])
 
 
 def _owners(ids: list[str]) -> dict[str, tuple[Membership, Person]]:

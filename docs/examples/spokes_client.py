@@ -1,11 +1,15 @@
 """A small client for the Spokes API: typed, on the standard library alone. Copy it into your project and change what you like.
 
     spokes = Spokes("https://spokes.example", key)
-    stored = spokes.report_sale("order-1042", amount_minor=12_900, currency="EUR", click=token)
+    stored = spokes.report_sale(
+        "order-1042", occurred_at=order.placed_at, amount_minor=12_900, currency="EUR", click=token
+    )
     print(stored.advocate, stored.reason)
 
-Everything that it sends may be sent again: orders and refunds are known by their own ids, links by an idempotency key. So it repeats by
-itself what was refused for the moment (429, 503) or got lost on the way, after as many seconds as the answer asks for.
+Everything that it sends may be sent again: orders and refunds are known by their own ids and content, links by an idempotency key. So it
+repeats by itself, with the same body, what was refused for the moment (429, 503) or got lost on the way, after as many seconds as the answer
+asks for. After a crash it is you who repeats: say the moment that you keep with the order or refund. With "now" the content would be another,
+and be refused (409).
 """
 
 import json
@@ -13,7 +17,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from http.client import HTTPException
 from typing import Any, cast
 from urllib.error import HTTPError
@@ -124,19 +128,19 @@ class Spokes:
         self,
         external_id: str,
         *,
+        occurred_at: datetime,
         amount_minor: int,
         currency: str,
-        occurred_at: datetime | None = None,
         click: str | None = None,
         code: str | None = None,
         coupon: str | None = None,
         customer_id: str | None = None,
     ) -> Conversion:
-        """Report a sale, known by `external_id`; at least one of click, code, coupon, customer_id says whose it may be."""
+        """Report a sale, known by `external_id`, of the moment of its order; at least one of click, code, coupon, customer_id says whose it may be."""
         sale = {
             "external_id": external_id,
             "kind": "sale",
-            "occurred_at": _written(occurred_at or datetime.now(UTC)),
+            "occurred_at": _written(occurred_at),
             "amount_minor": amount_minor,
             "currency": currency,
             "click": click,
@@ -162,9 +166,9 @@ class Spokes:
         external_id: str,
         *,
         sale: str,
+        occurred_at: datetime,
         amount_minor: int,
         reason: str = "",
-        occurred_at: datetime | None = None,
     ) -> Refund:
         """Report money given back on a sale; a refund that is before its sale waits for it."""
         body = {
@@ -172,7 +176,7 @@ class Spokes:
             "conversion_external_id": sale,
             "amount_minor": amount_minor,
             "reason": reason,
-            "occurred_at": _written(occurred_at or datetime.now(UTC)),
+            "occurred_at": _written(occurred_at),
         }
         return _refund(self._ask("POST", "/api/v1/refunds", body=body))
 

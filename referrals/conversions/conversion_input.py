@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
+    BeforeValidator,
     Field,
     StrictBool,
     StrictInt,
@@ -45,8 +46,15 @@ def _known(value: str) -> str:
     return value
 
 
+def _small_enough(value: object) -> object:
+    """Refuse what is beyond any sale, without the number: files and postbacks write sums in the main unit."""
+    if isinstance(value, int) and value > MOST_MINOR:
+        raise ValueError("this sum is too large")
+    return value
+
+
 Occurred = Annotated[Moment, AfterValidator(_plausible)]
-Amount = Annotated[StrictInt, Field(ge=0, le=MOST_MINOR)]
+Amount = Annotated[StrictInt, Field(ge=0, le=MOST_MINOR), BeforeValidator(_small_enough)]
 KnownCurrency = Annotated[Currency, AfterValidator(_known)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
 Short = Annotated[StrictStr, StringConstraints(max_length=100, min_length=1)]
@@ -69,7 +77,7 @@ class NewCustomer(Written):
     @model_validator(mode="after")
     def _somebody(self) -> "NewCustomer":
         if not (self.external_id or self.email_sha256):
-            raise ValueError("a customer has an external_id or an email_sha256")
+            raise ValueError("a customer has {customer.external_id} or {customer.email_sha256}")
         return self
 
 
@@ -117,13 +125,15 @@ class NewConversion(Written):
         if not (self.click or self.clicks or self.code or self.coupon or self.customer):
             raise ValueError("at least one of click, code, coupon and customer is needed")
         if (self.amount_minor is None) != (self.currency is None):
-            raise ValueError("amount_minor and currency belong together")
+            raise ValueError("{amount_minor} and {currency} belong together")
         if self.kind == "sale" and self.amount_minor is None:
-            raise ValueError("a sale has an amount_minor and a currency")
+            raise ValueError("a sale needs {amount_minor} and {currency}")
         if self.amount_minor is None and self.discount_minor is not None:
-            raise ValueError("discount_minor belongs to an amount_minor")
+            raise ValueError("{discount_minor} needs {amount_minor} beside it")
         if (self.tax_minor or 0) + (self.shipping_minor or 0) > (self.amount_minor or 0):
-            raise ValueError("tax_minor and shipping_minor are parts of amount_minor")
+            raise ValueError(
+                "{tax_minor} and {shipping_minor} are parts of {amount_minor}, and no more than it"
+            )
         return self
 
 
@@ -134,7 +144,7 @@ class NewRefund(Written):
     """the shop's own id of the refund: sent again it is known again"""
     conversion_external_id: Key
     """the sale that it takes back; one that is not known yet is waited for"""
-    amount_minor: Annotated[StrictInt, Field(ge=1, le=MOST_MINOR)]
+    amount_minor: Annotated[StrictInt, Field(gt=0, le=MOST_MINOR), BeforeValidator(_small_enough)]
     currency: KnownCurrency | None = None
     """where it is said, it has to be the sale's"""
     reason: Annotated[str, StringConstraints(max_length=500)] = ""

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from core.csv_in import read_table
 from core.errors import Invalid, SpokesError
-from core.inputs import Input, refuse
+from core.inputs import REQUEST, Input, refuse
 from core.money import require_currency, to_minor
 from referrals.conversions.conversion_input import NORMALISED, NewConversion, NewRefund
 from referrals.conversions.import_rows import ImportKind
@@ -34,20 +34,33 @@ COLUMNS: Mapping[ImportKind, Mapping[str, bool]] = {"conversions": CONVERSIONS, 
 IDENTIFIES: Mapping[ImportKind, str] = {"conversions": "order", "refunds": "refund"}
 """kind → the column that tells its lines apart"""
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-NAMES = {
-    "external_id": "order",
-    "occurred_at": "at",
-    "amount_minor": "amount",
-    "tax_minor": "tax",
-    "shipping_minor": "shipping",
-    "discount_minor": "discount",
-    "conversion_external_id": "order",
+WORDS: Mapping[ImportKind, Mapping[str, str]] = {
+    "conversions": {
+        "external_id": "order",
+        "occurred_at": "at",
+        "amount_minor": "amount",
+        "tax_minor": "tax",
+        "shipping_minor": "shipping",
+        "discount_minor": "discount",
+        "customer.external_id": "customer",
+        "customer.email_sha256": "email",
+    },
+    "refunds": {
+        "external_id": "refund",
+        "conversion_external_id": "order",
+        "occurred_at": "at",
+        "amount_minor": "amount",
+    },
 }
-"""the API's words in the words of the file, for sentences"""
+"""kind → the API's names in those of the columns, for refusals"""
 
 
 class WrongAmount(Invalid):
     """An amount is written like 129.00 or 129,00, without thousands separators."""
+
+
+class AmountMissing(Invalid):
+    """The amount is missing beside its currency. A lead without an amount leaves both empty, or says lead in the column kind."""
 
 
 class WrongMoment(Invalid):
@@ -84,22 +97,20 @@ def read_file(raw: bytes, kind: ImportKind) -> list[Line]:
     for number, cells in table:
         first = seen.setdefault(cells[identifies], number)
         given = {name: cells[name] for name in COLUMNS[kind]}
-        lines.append(_line(number, given, cells[identifies], _READ[kind], first))
+        lines.append(_line(number, given, cells[identifies], kind, first))
     return lines
 
 
-def _line(
-    number: int, cells: dict[str, str], external_id: str, read: Callable[[dict[str, str]], Input], first: int
-) -> Line:
+def _line(number: int, cells: dict[str, str], external_id: str, kind: ImportKind, first: int) -> Line:
     kept = (number, external_id[:200], _kept(cells))
     try:
         if first != number:
             raise TwiceInFile(f"This is in the file twice: first on line {first}.")
-        return Line(*kept, read(cells).model_dump(mode="json"))
+        return Line(*kept, _READ[kind](cells).model_dump(mode="json"))
     except ValidationError as error:
-        problems = refuse(error).problems.items()
-        said = " ".join(f"{NAMES.get(name, name)}: {sentence}" for name, sentence in problems)
-        return Line(*kept, None, said)
+        problems = refuse(error, WORDS[kind]).problems.items()
+        said = (sentence if name == REQUEST else f"{name}: {sentence}" for name, sentence in problems)
+        return Line(*kept, None, " ".join(said))
     except SpokesError as error:
         return Line(*kept, None, error.sentence)
 
@@ -119,6 +130,9 @@ def _hashed(email: str) -> str:
 def _conversion(cells: dict[str, str]) -> NewConversion:
     given = {name: value for name, value in cells.items() if value}
     amount = _minor(given.get("amount"), given.get("currency"))
+    kind = given.get("kind", "").lower()
+    if amount is None and "currency" in given and kind != "lead":
+        raise AmountMissing
     customer = {"external_id": given.get("customer")} if "customer" in given else {}
     metadata = {}
     if "email" in given:  # only its hashes go on
@@ -128,7 +142,7 @@ def _conversion(cells: dict[str, str]) -> NewConversion:
     return NewConversion.model_validate(
         {
             "external_id": cells["order"],
-            "kind": given.get("kind", "sale" if amount is not None else "lead").lower(),
+            "kind": kind or ("sale" if amount is not None else "lead"),
             "occurred_at": _moment(cells["at"]),
             "click": given.get("click"),
             "code": given.get("code"),

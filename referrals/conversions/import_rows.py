@@ -58,3 +58,5 @@ class ImportRow(SQLModel, table=True):
     """the reason of the attribution, or of the refusal; at first foretold, then as it is"""
     membership_id: str | None = Field(default=None, foreign_key="membership.id", sa_type=Text)
     """whose it would be, or is"""
+    shares: dict[str, int] | None = Field(default=None, sa_type=JSON(none_as_null=True))
+    """membership → basis points, where several would share it, or do"""

@@ -26,8 +26,8 @@ from referrals.conversions import conversions, import_reading
 from referrals.conversions.conversion_input import NewConversion, NewRefund
 from referrals.conversions.conversion_rows import Conversion
 from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow, Outcome
-from referrals.conversions.known import Before
-from referrals.conversions.recording import Arrival, Decided, NewRow
+from referrals.conversions.recording import Arrival, ConversionDiffers, Decided, NewRow
+from referrals.conversions.won import Share, shares_of
 
 LINES_PER_STEP = 100
 MOST_BEFORE = 1_000
@@ -48,7 +48,7 @@ class ImportChanged(Conflict):
 
 
 class ForetoldOtherwise(Conflict):
-    """Since this was shown to you it would go to somebody else. Look at this line again: send it once more."""
+    """Since this was shown to you it would go to somebody else, or be shared otherwise. Look at this line again: send it once more."""
 
 
 class Became(NamedTuple):
@@ -57,6 +57,8 @@ class Became(NamedTuple):
     outcome: Outcome
     why: str
     membership_id: str | None = None
+    shares: dict[str, int] | None = None
+    """membership → basis points, where several share it"""
 
 
 class _UndoneError(Exception):
@@ -202,7 +204,8 @@ def _try(brought: ConversionImport) -> int:
     rows, became = _tried(brought)
     with transaction():
         for row, said in zip(rows, became, strict=True):
-            values = {"foretold": said.outcome, "why": said.why, "membership_id": said.membership_id}
+            outcome, why, whose, shares = said
+            values = {"foretold": outcome, "why": why, "membership_id": whose, "shares": shares}
             run(update(ImportRow).where(col(ImportRow.id) == row.id).values(**values))
     return len(rows)
 
@@ -256,15 +259,16 @@ def _record(brought: ConversionImport) -> int:
 
 def _as_shown(row: ImportRow, became: Became, brought: ConversionImport) -> Became:
     """What becomes of a line, when that is what was confirmed; what is only tried was shown to nobody yet."""
-    shown = (row.foretold, row.membership_id)
-    if brought.state == "recording" and became.outcome == "new" and shown != ("new", became.membership_id):
+    shown = (row.foretold, row.membership_id, row.shares)
+    would = (became.outcome, became.membership_id, became.shares)
+    if brought.state == "recording" and became.outcome == "new" and shown != would:
         raise ForetoldOtherwise
     return became
 
 
 def _settle(rows: Sequence[ImportRow], became: Sequence[Became]) -> None:
     for row, said in zip(rows, became, strict=True):
-        row.outcome, row.why, row.membership_id = said
+        row.outcome, row.why, row.membership_id, row.shares = said
         row.said = None  # it is where it belongs
         if said.outcome != "refused":
             row.cells = None
@@ -283,17 +287,26 @@ def _became_all(rows: Sequence[ImportRow], brought: ConversionImport) -> list[Be
 def _together(rows: Sequence[ImportRow], brought: ConversionImport) -> list[Became]:
     said = [NewConversion.model_validate(row.said) for row in rows]
     decided = conversions.record_all([Arrival(each, brought.brought_by, brought.unit_id) for each in said])
-    ids = [each.id for each in decided if isinstance(each, Before)]
-    known = {each.id: each for each in session().exec(select(Conversion).where(col(Conversion.id).in_(ids)))}
-    return [_as_shown(row, _said_of(each, known), brought) for row, each in zip(rows, decided, strict=True)]
+    ids = [each.id for each in decided if not isinstance(each, ConversionDiffers)]
+    there = session().exec(select(Conversion).where(col(Conversion.id).in_(ids))).all()
+    stored = {each.id: each for each in there}
+    shares = shares_of([each.id for each in there if each.shared])
+    return [
+        _as_shown(row, _said_of(each, stored, shares), brought)
+        for row, each in zip(rows, decided, strict=True)
+    ]
 
 
-def _said_of(decided: Decided, known: Mapping[str, Conversion]) -> Became:
-    if isinstance(decided, NewRow):
-        return Became("new", decided.reason, decided.membership_id)
-    if isinstance(decided, Before):
-        return Became("known", known[decided.id].reason, known[decided.id].membership_id)
-    return Became("refused", decided.sentence)
+def _said_of(decided: Decided, stored: Mapping[str, Conversion], shares: Mapping[str, list[Share]]) -> Became:
+    if isinstance(decided, ConversionDiffers):
+        return Became("refused", decided.sentence)
+    outcome: Outcome = "new" if isinstance(decided, NewRow) else "known"
+    return _stored(stored[decided.id], outcome, shares.get(decided.id, ()))
+
+
+def _stored(made: Conversion, outcome: Outcome, shares: Sequence[Share]) -> Became:
+    parts = {each.membership_id: each.weight_basis_points for each in shares}
+    return Became(outcome, made.reason, made.membership_id, parts or None)
 
 
 def _became(row: ImportRow, brought: ConversionImport) -> Became:
@@ -304,8 +317,8 @@ def _became(row: ImportRow, brought: ConversionImport) -> Became:
                 return _refund(NewRefund.model_validate(row.said), by, brought.unit_id)
             said = NewConversion.model_validate(row.said)
             made, new = conversions.record(said, by=by, unit_id=brought.unit_id)
-            became = Became("new" if new else "known", made.reason, made.membership_id)
-            return _as_shown(row, became, brought)
+            shares = shares_of([made.id])[made.id] if made.shared else ()
+            return _as_shown(row, _stored(made, "new" if new else "known", shares), brought)
     except SpokesError as error:
         return Became("refused", error.sentence)
     except IntegrityError:

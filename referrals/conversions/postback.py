@@ -22,7 +22,7 @@ WORDS = {
     "amount_minor": "amount",
     "customer.external_id": "customer",
 }
-"""the API's words in those of a postback, for sentences"""
+"""the API's names in those of a postback, for refusals"""
 _AMOUNT = re.compile(r"(?P<whole>[0-9]{1,12})([.](?P<four>[0-9]{4})|[.][0-9]{1,3})?")
 
 
@@ -94,5 +94,4 @@ def _said(told: Postback) -> NewConversion:
     try:
         return NewConversion.model_validate(said)
     except ValidationError as error:
-        problems = refuse(error).problems
-        raise InvalidInput({WORDS.get(name, name): each for name, each in problems.items()}) from error
+        raise refuse(error, WORDS) from error

@@ -2,11 +2,12 @@
 
 from contextlib import suppress
 from decimal import Decimal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import StrictInt, ValidationError
+from pydantic import Field, StrictInt, ValidationError, model_validator
 
 from core.inputs import Currency, Input, InvalidInput, Key, Line, Moment, Paragraphs, Sum, refuse
 
@@ -118,6 +119,57 @@ def test_refusal_names_nested_fields_with_dots_and_at_most_fifty() -> None:
     assert list(problems(name="A", more={"key": ["fine", 5]})) == ["more.key.1"]
     many = problems(name="A", **{f"field{number}": 1 for number in range(200)})
     assert len(many) == 50
+
+
+class Limited(Input):
+    """What has limits."""
+
+    kind: Literal["lead", "sale"] = "lead"
+    number: Annotated[int, Field(gt=0, le=500)] = 1
+    rate: Annotated[int, Field(ge=2, lt=5)] = 2
+    few: Annotated[list[str], Field(max_length=1)] = []  # noqa: RUF012 - pydantic copies it
+    sure: bool = False
+    inner: Typed | None = None
+    part: int = 0
+    whole: int = 1
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Limited":
+        if self.part > self.whole:
+            raise ValueError("{part} is no more than {whole}")
+        return self
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        ([], {"request": "This has to be a JSON object."}),
+        ({"inner": []}, {"inner": "This has to be a JSON object."}),
+        ({"kind": "gift"}, {"kind": "This has to be 'lead' or 'sale'."}),
+        ({"number": 0, "rate": 5}, {"number": "This has to be more than 0.", "rate": "This has to be less than 5."}),
+        ({"number": 501, "rate": 1}, {"number": "This has to be at most 500.", "rate": "This has to be at least 2."}),
+        ({"number": "x", "few": ["a", "b"]}, {"number": "This has to be a whole number.", "few": "This has more than 1 entries."}),
+        ({"few": "a", "sure": "perhaps"}, {"few": "This has to be a list.", "sure": "This has to be true or false."}),
+        ({"inner": {"name": "x" * 201, "about": 5}}, {"inner.name": "This has more than 200 characters.", "inner.about": "This has to be text."}),
+        ({"part": 2}, {"request": "part is no more than whole."}),
+    ],
+)  # fmt: skip
+def test_limits_are_said_in_plain_words(sent: object, words: dict[str, str]) -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Limited.model_validate(sent)
+    assert refuse(wrong.value).problems == words
+
+
+def test_a_door_refuses_in_its_own_words() -> None:
+    with pytest.raises(ValidationError) as wrong:
+        Limited.model_validate({"part": 2})
+    assert refuse(wrong.value, {"part": "tax", "whole": "amount"}).problems == {
+        "request": "tax is no more than amount."
+    }
+    with pytest.raises(ValidationError) as wrong:
+        Limited.model_validate({"part": "x", "inner": {"name": ""}})
+    named = refuse(wrong.value, {"part": "tax", "inner.name": "customer"}).problems
+    assert named == {"tax": "This has to be a whole number.", "customer": "This is required."}
 
 
 @given(st.dictionaries(st.sampled_from(["name", "about", "reference", "more", "at", "other"]), st.recursive(

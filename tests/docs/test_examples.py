@@ -6,9 +6,13 @@ import sys
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from inspect import Parameter, signature
 from pathlib import Path
+from typing import Any
+from urllib.request import Request, urlopen
 
 import pytest
+import spokes_client
 from flask import Flask
 from spokes_client import Conversion, Refused, Spokes, Unreachable
 from werkzeug.serving import make_server
@@ -78,7 +82,7 @@ def test_a_sale_is_reported_once_refunded_and_read_back(spokes: Spokes) -> None:
     with pytest.raises(Refused) as refused:
         spokes.report_sale("order-1", amount_minor=1, currency="EUR", code="ana", occurred_at=at)
     assert (refused.value.status, refused.value.error) == (409, "ConversionDiffers")
-    assert spokes.refund("refund-1", sale="order-1", amount_minor=900).state == "applied"
+    assert spokes.refund("refund-1", sale="order-1", amount_minor=900, occurred_at=at).state == "applied"
     [found] = spokes.conversions(since=at - timedelta(hours=1), kind="sale")
     assert (found.external_id, found.refunded_minor, found.reward_minor) == ("order-1", 900, None)
     assert spokes.undo_refund("refund-1").state == "came_back"
@@ -141,6 +145,42 @@ def test_a_request_over_the_rate_waits_as_long_as_it_is_told_and_succeeds(
     assert 0 < waits[0] <= 60
 
 
+def test_what_got_lost_on_the_way_is_sent_again_with_the_same_body(
+    spokes: Spokes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[object] = []
+
+    def loses_the_first_answer(request: Request, **rest: Any) -> object:  # noqa: ANN401 - urlopen's own
+        answer = urlopen(request, **rest)  # noqa: S310 - of the client, to the fixture
+        sent.append(request.data)
+        if len(sent) == 1:
+            answer.close()
+            raise TimeoutError
+        return answer
+
+    at = now()
+    monkeypatch.setattr(spokes_client, "urlopen", loses_the_first_answer)
+    told = spokes.report_sale("order-1", occurred_at=at, amount_minor=12_900, currency="EUR", code="ana")
+    spokes.refund("refund-1", sale="order-1", occurred_at=at, amount_minor=900)
+    assert sent[0] == sent[1]
+    assert len(sent) == 3
+    assert [each.id for each in spokes.conversions()] == [told.id]
+
+
+def test_who_says_a_sale_or_a_refund_says_its_moment_so_that_it_can_be_said_again(
+    address: str, key: str
+) -> None:
+    told = ("report_sale.py", "order-7", now().isoformat(), "12900", "EUR", "--code", "ana")
+    first, again = (run(*told, address=address, key=key) for _ in range(2))
+    assert (again.returncode, again.stdout, again.stderr) == (0, first.stdout, "")
+    for vague in ("2026-11-02T10:15:00", "today"):
+        assert (
+            run("report_sale.py", "order-8", vague, "12900", "EUR", address=address, key=key).returncode == 2
+        )
+    for tell in (Spokes.report_sale, Spokes.refund):
+        assert signature(tell).parameters["occurred_at"].default is Parameter.empty
+
+
 def test_who_is_never_reached_is_tried_and_then_said() -> None:
     waits: list[float] = []
     with pytest.raises(Unreachable):
@@ -151,10 +191,11 @@ def test_who_is_never_reached_is_tried_and_then_said() -> None:
 
 
 def test_the_programs_report_and_list(address: str, key: str) -> None:
-    good = run("report_sale.py", "order-7", "12900", "EUR", "--code", "ana", address=address, key=key)
+    at = now().isoformat()
+    good = run("report_sale.py", "order-7", at, "12900", "EUR", "--code", "ana", address=address, key=key)
     assert (good.returncode, good.stderr) == (0, "")
     assert good.stdout.startswith("order-7: Advocate #")
-    bad = run("report_sale.py", "order-8", "12900", "EUR", address=address, key=key)
+    bad = run("report_sale.py", "order-8", at, "12900", "EUR", address=address, key=key)
     assert bad.returncode == 1
     assert "422 InvalidInput" in bad.stderr
     listed = run("list_conversions.py", "--days", "2", address=address, key=key)
@@ -162,7 +203,7 @@ def test_the_programs_report_and_list(address: str, key: str) -> None:
     header, row = listed.stdout.splitlines()
     assert header.startswith("occurred_at,order,kind")
     assert ",order-7,sale,12900,EUR," in row
-    run("report_sale.py", "=1+1", "100", "EUR", "--code", "ana", address=address, key=key)
+    run("report_sale.py", "=1+1", at, "100", "EUR", "--code", "ana", address=address, key=key)
     listed = run("list_conversions.py", address=address, key=key)
     assert ",'=1+1,sale,100,EUR," in listed.stdout
 

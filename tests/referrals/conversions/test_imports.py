@@ -14,10 +14,11 @@ from core.access import COMMAND
 from core.clock import at, now
 from core.db import session, transaction
 from core.people import Person
+from hub.programmes import get_programme
 from referrals.conversions import imports
 from referrals.conversions.conversion_input import NORMALISED, NewConversion, content_hash
 from referrals.conversions.conversions import Conversion, Refund
-from referrals.conversions.import_reading import MOST_ROWS, NothingInFile, read_file
+from referrals.conversions.import_reading import MOST_ROWS, AmountMissing, NothingInFile, read_file
 from referrals.conversions.import_rows import ConversionImport, ImportKind, ImportRow
 from referrals.conversions.imports import ForetoldOtherwise
 from referrals.conversions.touches import email_hash
@@ -26,11 +27,12 @@ from referrals.links.link_changes import change_link, terms_of
 from referrals.links.links import get_link
 from rewards.reward import Reward
 from tests.factories import Cast, acting, sign_in
-from tests.referrals.stories import make_earner, make_link
+from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.stories import percent_rule
 
 MOMENT = "2026-11-02T10:15:00Z"
 HEAD = "order;at;amount;currency;code"
+SAYS = r'data-label="What it says">(.*?)</td>'
 
 
 @pytest.fixture
@@ -134,6 +136,41 @@ def test_a_line_that_would_go_to_somebody_else_by_now_is_refused_and_the_others_
     assert [(each.external_id, each.membership_id) for each in stored()] == [("A-2", ana)]
 
 
+def test_who_would_share_is_shown_and_a_line_that_others_share_by_now_is_refused(
+    ana: str, cast: Cast, client: FlaskClient
+) -> None:
+    told = [now() + timedelta(minutes=minutes) for minutes in range(1, 5)]
+    with transaction():
+        get_programme(cast.programme.id).attribution_rule = "split"
+        bo = make_earner(cast.programme, "Bo Advocate")
+        make_link(bo, "bob")
+        bo_id = bo.id
+    raw = lines(
+        f"A-1;{told[1].isoformat()};10;EUR;ana;c-1",
+        f"A-2;{told[2].isoformat()};10;EUR;ana;c-2",
+        f"A-3;{told[3].isoformat()};10;EUR;bob;c-2",
+        head=f"{HEAD};customer",
+    )
+    made = brought(raw, cast)
+    assert [why for _line, _outcome, why in rows(made)] == [
+        "won: code ana",
+        "won: code ana",
+        "shared: ana 50 %, bob 50 %",
+    ]
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/import/{made.id}").text
+    assert (page.count("<div>50 %"), page.count("Bo Advocate")) == (2, 1)
+    with transaction():
+        bring(cast.north.id, code="bob", occurred_at=told[0].isoformat(), customer={"external_id": "c-1"})
+    confirmed(made, cast)
+    refused, *recorded = rows(made)
+    assert refused[1:] == ("refused", ForetoldOtherwise().sentence)
+    assert [outcome for _line, outcome, _why in recorded] == ["new", "new"]
+    with transaction():
+        kept = session().exec(select(ImportRow.shares).order_by(col(ImportRow.line))).all()
+    assert kept == [None, None, {ana: 5_000, bo_id: 5_000}]
+
+
 def test_only_what_was_shown_can_be_confirmed_and_only_once(ana: str, cast: Cast) -> None:
     made = brought(lines(f"A-1;{moment()};129,00;EUR;ana"), cast)
     with pytest.raises(imports.ImportChanged), transaction():
@@ -168,6 +205,67 @@ def test_lines_say_in_the_files_own_words_what_is_wrong_with_them() -> None:
     assert said[9].startswith("order: ")
     assert said[10] == "This currency is not known."
     assert (said[11], read[-1].said and read[-1].said["amount_minor"]) == ("", 12_345)
+
+
+def test_refusals_name_columns_and_no_field_of_the_api() -> None:
+    head = "order;at;kind;amount;currency;customer;tax;discount"
+    raw = lines(
+        f"A-1;{MOMENT};;10;EUR;c;11;",
+        f"A-2;{MOMENT};;10;EUR;{'c' * 201};;",
+        f"A-3;{MOMENT};sale;;;c;;",
+        f"A-4;{MOMENT};;20000000000;EUR;c;;",
+        f"A-5;{MOMENT};gift;10;EUR;c;;",
+        head=head,
+    )
+    assert [line.problem for line in read_file(raw, "conversions")] == [
+        "tax and shipping are parts of amount, and no more than it.",
+        "customer: This has more than 200 characters.",
+        "A sale needs amount and currency.",
+        "amount: This sum is too large.",
+        "kind: This has to be 'lead' or 'sale'.",
+    ]
+    head = "refund;order;at;amount;currency"
+    raw = lines(f"R 1;A-1;{MOMENT};1;EUR", f"R-2;A 1;{MOMENT};0;EUR", head=head)
+    form = "This does not have the form that is needed here."
+    assert [line.problem for line in read_file(raw, "refunds")] == [
+        f"refund: {form}",
+        f"order: {form} amount: This has to be more than 0.",
+    ]
+
+
+def test_a_currency_without_its_amount_is_no_lead_unless_the_line_says_so() -> None:
+    head = "order;at;kind;amount;currency;code"
+    raw = lines(
+        f"A-1;{MOMENT};;;EUR;ana",
+        f"A-2;{MOMENT};sale;;EUR;ana",
+        f"A-3;{MOMENT};;;;ana",
+        f"A-4;{MOMENT};Lead;;EUR;ana",
+        head=head,
+    )
+    *refused, bare, named = read_file(raw, "conversions")
+    assert [line.problem for line in refused] == [AmountMissing().sentence] * 2
+    for lead in (bare, named):
+        assert lead.said is not None
+        assert [lead.said[name] for name in ("kind", "amount_minor", "currency")] == ["lead", None, None]
+
+
+def test_the_dry_run_shows_what_each_line_is_and_its_sum(ana: str, cast: Cast, client: FlaskClient) -> None:
+    raw = lines(
+        f"A-1;{moment()};129,00;EUR;ana",
+        f"A-2;{moment()};;;ana",
+        f"A-3;{moment()};1,005;KRW;ana",
+        f"A-4;{moment()};;EUR;ana",
+    )
+    made = brought(raw, cast)
+    sign_in(client, cast.manager)
+    page = client.get(f"/console/conversions/import/{made.id}").text
+    cells = [" ".join(re.sub("<[^>]+>", " ", each).split()) for each in re.findall(SAYS, page)]
+    assert cells == ["Sale €129.00", "Lead", "1,005 KRW", "EUR"]
+    refunds = lines(f"R-1,A-1,{moment()},29.00,EUR", head="refund,order,at,amount,currency")
+    page = client.get(f"/console/conversions/import/{brought(refunds, cast, 'refunds').id}").text
+    assert "€29.00" in page
+    confirmed(made, cast)
+    assert re.findall(SAYS, client.get(f"/console/conversions/import/{made.id}").text) == []
 
 
 def test_of_an_e_mail_address_only_its_hash_is_kept() -> None:
