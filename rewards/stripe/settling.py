@@ -43,7 +43,9 @@ def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
         keep(object_id, payment, sale, id_of(told.get("customer")))
         if payment:
             keep(payment, payment, sale)
-        event.due_at = now()
+        # Others may ask the same: all that ask look again.
+        asking = col(StripeEvent.applied_at).is_(None), col(StripeEvent.result).startswith(ASKS)
+        run(update(StripeEvent).where(*asking).values(due_at=now()))
     session().add(event)
     facts = {"event": event.event_id, "conversion": conversion_id or ""}
     audit.record(by, "stripe_event.settled", "stripe_event", event.id, details=facts)
