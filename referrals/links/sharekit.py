@@ -71,7 +71,6 @@ _TAKEN_BACK = re.compile(
 )
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
 """characters without a shape of their own, and those that turn the direction of what follows"""
-_LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"“”]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -140,11 +139,6 @@ def split(text: str) -> Variant:
         rest = _SENTENCE_END.search(text, end)
         end = rest.end() if rest else len(text)
     return Variant(text[:end].strip(), text[end:].strip())
-
-
-def links_in(text: str) -> list[str]:
-    """The addresses that are written out in a text, without the punctuation behind them."""
-    return [found.rstrip(".,;:!?)]}’'") for found in _LINK.findall(text)]
 
 
 def disclosure_problem(text: str) -> str | None:
