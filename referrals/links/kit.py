@@ -16,13 +16,13 @@ from core.db import session
 from core.errors import Conflict, Invalid, NotFound
 from hub.destinations import HostNotAllowed, WrongDestination, allowed
 from hub.programmes import Programme
+from referrals.links.links_in_words import links_in
 from referrals.links.sharekit import (
     ADDRESS,
     COMPANY,
     Channel,
     ChannelName,
     disclosure_problem,
-    links_in,
     share_kit,
 )
 

@@ -74,6 +74,7 @@ def gives_up_its_coupon(link: Link, programme_id: str) -> bool:
 
 def take_from_ended(coupon: str, programme_id: str, *, by: Actor) -> None:
     """Take a coupon from the link that has it, where a link of the programme can be given it; else nothing changes."""
+    next_version()  # locks: of two who want it the second finds it taken
     link = find_coupon(coupon)
     if link is not None and gives_up_its_coupon(link, programme_id):
         change_link(link, replace(terms_of(link), coupon=None), by=by, seen_version=link.version)

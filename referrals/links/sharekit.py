@@ -7,6 +7,8 @@ from types import MappingProxyType
 from typing import Literal
 from urllib.parse import quote
 
+from referrals.links.taken_back import takes_it_back
+
 ChannelName = Literal["mail", "whatsapp", "x", "linkedin", "facebook", "blog"]
 CHANNELS: dict[ChannelName, str] = {
     "mail": "E-mail",
@@ -64,14 +66,8 @@ _ANYWHERE = re.compile(rf"(?<![\w#])(?:{_CLEAR})", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"[.:!?]+(?=\s|$)|\n")
 _TAG = re.compile(r"#[\w-]+")
 _ASKED = re.compile(r"[^.!\w]*[?\uff1f]")
-_TAKEN_BACK = re.compile(
-    r"\b(?:i|we|this|it)\b[^.!?\n]{0,20}(?:\bnot|\bnever|n[’']t)\b(?: \w+)? (?:paid|sponsored|rewarded|an ad)\b"
-    r"|\b(?:this|it)(?:[’']s| is) no ad\b",
-    re.IGNORECASE,
-)
 _UNSEEN = re.compile("[\u200b\u2060\ufeff\u202a-\u202e\u2066-\u2069]")
 """characters without a shape of their own, and those that turn the direction of what follows"""
-_LINK = re.compile(r"(?:[a-z][a-z0-9+.-]*://|www\.)[^\s<>\"“”]+", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -142,11 +138,6 @@ def split(text: str) -> Variant:
     return Variant(text[:end].strip(), text[end:].strip())
 
 
-def links_in(text: str) -> list[str]:
-    """The addresses that are written out in a text, without the punctuation behind them."""
-    return [found.rstrip(".,;:!?)]}’'") for found in _LINK.findall(text)]
-
-
 def disclosure_problem(text: str) -> str | None:
     """What is wrong with the disclosure of a text, as a sentence; None when it comes first and says what it is."""
     first = _FIRST.match(text)
@@ -160,7 +151,7 @@ def disclosure_problem(text: str) -> str | None:
 def _problem_with(text: str, end: int) -> str | None:
     if _ASKED.match(text, end) or split(text).disclosure.endswith("?"):
         return "A disclosure says that you are rewarded; it does not ask."
-    if _TAKEN_BACK.search(text):
+    if takes_it_back(text):
         return "The text takes its disclosure back: whoever shares it is rewarded, and it must not say otherwise."
     return None
 

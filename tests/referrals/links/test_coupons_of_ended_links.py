@@ -1,5 +1,6 @@
 """The coupon of a link that has ended: taken off, or given to another link; what it sold while it ran stays its own."""
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -18,7 +19,10 @@ from hub.programmes import Programme
 from referrals.links.former_coupons import holder
 from referrals.links.link_changes import change_link, terms_of
 from referrals.links.link_import import dry_run, import_links
+from referrals.links.link_input import WantedLink
+from referrals.links.link_requests import open_once
 from referrals.links.links import AlreadyEnded, CouponTaken, Link, end_link, find_coupon, get_link
+from tests.at_once import at_once
 from tests.factories import Cast, sign_in
 from tests.referrals.stories import make_earner, make_link
 
@@ -95,6 +99,21 @@ def test_one_that_runs_keeps_it_and_so_does_one_of_another_programme(cast: Cast,
     with pytest.raises(CouponTaken):
         give("ana", coupon="RUNS")
     assert coupons() == {"bob": "SPRING", "cleo": "RUNS"}
+
+
+def test_of_two_who_want_it_at_once_one_gets_it(cast: Cast, ana: Membership) -> None:
+    ended(cast.programme)
+    soon = now() + 2 * HOUR
+
+    def open_with_it() -> str:
+        wanted = WantedLink(advocate_id=ana.id, coupon="spring")
+        with at(soon), db.transaction():
+            link, _new = open_once(wanted, ana, by=COMMAND, unit_id=cast.north.id, idempotency_key=None)
+            time.sleep(0.3)
+            return link.code
+
+    told = at_once(open_with_it, open_with_it)
+    assert sorted(type(each).__name__ for each in told) == ["CouponTaken", "str"]
 
 
 def test_machines_move_it(cast: Cast, ana: Membership, machine: Callable[..., FlaskClient]) -> None:

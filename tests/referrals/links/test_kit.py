@@ -56,7 +56,14 @@ def test_placeholders_that_nothing_is_put_for_are_refused(cast: Cast, unknown: s
 
 @pytest.mark.parametrize(
     "foreign",
-    ["http://evil.example", "https://shop.example@evil.example/", "WWW.evil.example/x", "ftp://a/b"],
+    [
+        "http://evil.example",
+        "https://shop.example@evil.example/",
+        "WWW.evil.example/x",
+        "ftp://a/b",
+        "evil.example/free",
+        "evil.com",
+    ],
 )
 def test_words_lead_to_the_programmes_hosts_only(cast: Cast, foreign: str) -> None:
     with db.transaction():
@@ -65,6 +72,8 @@ def test_words_lead_to_the_programmes_hosts_only(cast: Cast, foreign: str) -> No
         assert foreign in refused.value.sentence
         own = "#ad {address} (more on https://shop.example/about?a=b)."
         assert add_words(cast.programme, "x", own, by=COMMAND).text == own
+        bare = "#ad {address} or shop.example/about. Try it.Then tell me."
+        assert add_words(cast.programme, "x", bare, by=COMMAND).text == bare
 
 
 def test_a_name_that_hides_the_disclosure_is_no_problem_of_the_words(cast: Cast) -> None:
