@@ -133,7 +133,7 @@ def apply_parked(conversion: Conversion) -> None:
 def _park_again(twin: Conversion) -> None:
     """The refunds of a sale that nobody won wait for another one."""
     for row in refunds_of(twin.id):
-        if row.state == "applied" and row.brought_by != STRIPE:
+        if row.state == "applied":
             twin.refunded_minor -= row.amount_minor
             row.state, row.conversion_id, row.completes = "parked", None, False
             session().add_all([row, twin])

@@ -2,8 +2,8 @@
 
 from collections.abc import Collection
 
-from sqlalchemy import update
-from sqlmodel import col, delete, select
+from sqlalchemy import ColumnElement, update
+from sqlmodel import col, select
 
 from core.clock import now
 from core.db import run, session
@@ -18,40 +18,43 @@ from rewards.taking_back import disputed
 def follow(conversion_id: str, nobodys: Collection[str]) -> None:
     """Reaction: somebody won an order, and others of its number are nobody's.
 
-    One about the same sum is the same order: its payments are this one's. Which of two about different sums is meant is
-    asked anew, should something go back.
+    One about the same sum that nobody else won is the same order: its payments are this one's. Else what went back is read
+    anew, and a person asked which order is meant.
     """
-    won = session().get_one(Conversion, conversion_id)
     for other in (session().get_one(Conversion, each) for each in nobodys):
-        if same_order.are_one(won, other):
-            move(payments_of(other.id), other, won)
+        won = whose(other)
+        if won is not None and won.id == conversion_id:
+            move_all(other, won)
         else:
-            guessed = (
-                col(StripeSale.conversion_id) == other.id,
-                col(StripeSale.object_id) == StripeSale.payment_intent,
-            )
-            run(delete(StripeSale).where(*guessed))
             read_again(other.id)
 
 
-def move(payments: Collection[str], old: Conversion, new: Conversion) -> None:
-    """These payments are of `new` from now on; what had gone back of them is taken off it, not off `old`.
+def whose(nobodys: Conversion) -> Conversion | None:
+    """The one order about the same sum that another shop told and somebody won; None where there are none, or several."""
+    won = [each for each in same_order.won_beside(nobodys) if same_order.are_one(each, nobodys)]
+    return won[0] if len(won) == 1 and not is_said(nobodys.id) else None
 
-    Everything that Stripe took off `old` is given back, and read once more for both.
-    """
-    if not payments:
-        return
-    same_order.one_at_a_time(old.external_id, new.external_id)
-    theirs = col(StripeSale.conversion_id) == old.id, col(StripeSale.payment_intent).in_(payments)
-    run(update(StripeSale).where(*theirs).values(conversion_id=new.id))
-    taken = select(Refund).where(
-        Refund.conversion_id == old.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+
+def is_said(conversion_id: str) -> bool:
+    """Whether a person said that a payment is this sale's."""
+    said = select(StripeSale.id).where(
+        StripeSale.conversion_id == conversion_id, col(StripeSale.said).is_(True)
     )
-    for row in session().exec(taken).all():
-        refunds.undo(row)
-    disputed.review(old.id, [])
-    read_again(old.id)
-    read_again(new.id)
+    return session().exec(said).first() is not None
+
+
+def move_all(nobodys: Conversion, won: Conversion) -> None:
+    """Everything that Stripe told of an order that nobody won is of `won` from now on, its open dispute, too."""
+    _move(nobodys, won, col(StripeSale.conversion_id) == nobodys.id)
+    won.customer_id = won.customer_id or nobodys.customer_id  # what they buy next is theirs
+    session().add(won)
+    disputed.move(nobodys.id, won.id)
+
+
+def move(payment: str, old: Conversion, new: Conversion) -> None:
+    """This payment is of `new` from now on."""
+    _move(old, new, col(StripeSale.payment_intent) == payment)
+    disputed.review(old.id, [])  # until what is left of it is read again
 
 
 def read_again(conversion_id: str) -> None:
@@ -68,3 +71,15 @@ def payments_of(conversion_id: str) -> list[str]:
         StripeSale.conversion_id == conversion_id, StripeSale.payment_intent != ""
     )
     return sorted(set(session().exec(paid)))
+
+
+def _move(old: Conversion, new: Conversion, rows: ColumnElement[bool]) -> None:
+    """What had gone back of these rows' payments is given back at `old`, and read again for both."""
+    run(update(StripeSale).where(col(StripeSale.conversion_id) == old.id, rows).values(conversion_id=new.id))
+    taken = select(Refund).where(
+        Refund.conversion_id == old.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+    )
+    for row in session().exec(taken).all():
+        refunds.undo(row)
+    read_again(old.id)
+    read_again(new.id)

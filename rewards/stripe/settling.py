@@ -1,6 +1,6 @@
 """Events about an order that nothing tells apart: a person says which of ours it is, or that it is none."""
 
-from sqlalchemy import or_, update
+from sqlalchemy import ColumnElement, or_, update
 from sqlmodel import col, select
 
 from core import audit
@@ -8,6 +8,7 @@ from core.access import Actor
 from core.clock import now
 from core.db import run, session
 from core.errors import Conflict, NotFound
+from referrals.conversions import same_order
 from referrals.conversions.conversions import Conversion, get_conversion
 from rewards.stripe import moved_sales, stripe_sales
 from rewards.stripe.stripe_event_rows import ASKS, StripeEvent, about
@@ -24,39 +25,73 @@ class NotAsked(Conflict):
 
 
 def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
-    """The event is about this order of ours, and is applied by the clock; or it is about none.
+    """The event is about this order of ours, or about none; so are all that ask about the same payment.
 
-    Raises EventNotFound, NotAsked, ConversionNotFound.
+    They are applied by the clock. Raises EventNotFound, NotAsked, ConversionNotFound.
     """
+    sale = get_conversion(conversion_id) if conversion_id is not None else None
+    if sale is not None:  # before any row, as everybody takes it
+        same_order.one_at_a_time(sale.external_id)
     event = session().exec(select(StripeEvent).where(StripeEvent.id == event_id).with_for_update()).first()
     if event is None:
         raise EventNotFound
     if event.applied_at is not None or not event.result.startswith(ASKS):
         raise NotAsked
-    if conversion_id is None:
-        event.applied_at, event.result = now(), "none of our orders, says a person"
+    asking = _asking_the_same(event)
+    if sale is None:
+        said = {"applied_at": now(), "result": "none of our orders, says a person"}
+        run(update(StripeEvent).where(asking).values(**said))
+        nobodys = select(Conversion.id).where(col(Conversion.earning_unit_id).is_(None))
+        theirs = _known_as(event), col(StripeSale.conversion_id).in_(nobodys)
+        run(update(StripeSale).where(*theirs).values(said=True))
     else:
-        told, sale = about(event), get_conversion(conversion_id)
-        payment = id_of(told.get("payment_intent"))
-        object_id = payment if event.kind in stripe_sales.WENT_BACK else id_of(told)
-        _was_of_another(object_id, payment, sale)
-        keep(object_id, payment, sale, id_of(told.get("customer")))
-        if payment:
-            keep(payment, payment, sale)
-        # Others may ask the same: all that ask look again.
-        asking = col(StripeEvent.applied_at).is_(None), col(StripeEvent.result).startswith(ASKS)
-        run(update(StripeEvent).where(*asking).values(due_at=now()))
-    session().add(event)
+        _is_of(sale, event)
+        run(update(StripeEvent).where(asking).values(due_at=now()))
     facts = {"event": event.event_id, "conversion": conversion_id or ""}
     audit.record(by, "stripe_event.settled", "stripe_event", event.id, details=facts)
 
 
-def _was_of_another(object_id: str, payment: str, sale: Conversion) -> None:
-    """Whatever was guessed before: it is of this sale, says a person."""
-    same = or_(col(StripeSale.object_id) == object_id, col(StripeSale.payment_intent).in_({payment} - {""}))
+def _is_of(sale: Conversion, event: StripeEvent) -> None:
+    """The object of an event and its payment are this sale's, whatever was guessed before."""
+    told, same = about(event), _known_as(event)
     known = select(StripeSale.conversion_id, StripeSale.payment_intent).where(
         same, StripeSale.conversion_id != sale.id
     )
     for old_id, paid in sorted(set(session().exec(known))):
-        moved_sales.move({paid} - {""}, get_conversion(old_id), sale)
+        old = get_conversion(old_id)
+        if old.earning_unit_id is None:  # the whole order is the other one
+            moved_sales.move_all(old, sale)
+        else:
+            moved_sales.move(paid, old, sale)
     run(update(StripeSale).where(same).values(conversion_id=sale.id))
+    keep(_object_of(event), id_of(told.get("payment_intent")), sale, id_of(told.get("customer")))
+    run(update(StripeSale).where(col(StripeSale.conversion_id) == sale.id).values(said=True))
+
+
+def _object_of(event: StripeEvent) -> str:
+    """What the order is known by: a session or invoice, else the payment."""
+    told = about(event)
+    return id_of(told.get("payment_intent")) if event.kind in stripe_sales.WENT_BACK else id_of(told)
+
+
+def _known_as(event: StripeEvent) -> ColumnElement[bool]:
+    """What is known of the object of an event and of its payment."""
+    payment = id_of(about(event).get("payment_intent"))
+    return or_(
+        col(StripeSale.object_id) == _object_of(event),
+        col(StripeSale.payment_intent).in_({payment} - {""}),
+    )
+
+
+def _asking_the_same(event: StripeEvent) -> ColumnElement[bool]:
+    """This event, and those that ask about the same payment."""
+    payment = id_of(about(event).get("payment_intent"))
+    asking = select(StripeEvent).where(
+        col(StripeEvent.applied_at).is_(None), col(StripeEvent.result).startswith(ASKS)
+    )
+    same = [
+        each.id
+        for each in session().exec(asking)
+        if payment and id_of(about(each).get("payment_intent")) == payment
+    ]
+    return col(StripeEvent.id).in_({event.id, *same})

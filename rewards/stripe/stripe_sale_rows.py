@@ -27,6 +27,8 @@ class StripeSale(SQLModel, table=True):
     customer: str = Field(default="", index=True, sa_type=Text)
     """Stripe's id of the customer; empty for guests"""
     conversion_id: str = Field(foreign_key="conversion.id", sa_type=Text)
+    said: bool = False
+    """a person said so: nothing is guessed anew"""
     made_at: datetime = moment(now)
 
 

@@ -172,6 +172,9 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
     same_order.one_at_a_time(paid.object_id)
     known = session().exec(select(StripeSale).where(StripeSale.object_id == paid.object_id)).first()
     if known is not None:
+        known.payment_intent = known.payment_intent or paid.payment_intent
+        known.customer = known.customer or paid.customer
+        session().add(known)
         return session().get_one(Conversion, known.conversion_id)
     order_id = paid.told.order_id or (charged.order_id if charged else "")
     sale = stripe_orders.order_meant(order_id, paid) or _new(paid, charged)

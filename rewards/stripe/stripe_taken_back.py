@@ -14,6 +14,7 @@ from referrals.conversions.conversions import Conversion, NewRefund, Refund
 from referrals.conversions.refunds import RefundDiffers
 from rewards.stripe import moved_sales, stripe_facts, stripe_gateway
 from rewards.stripe.stripe_facts import Charged
+from rewards.stripe.stripe_gateway import TryLater
 from rewards.stripe.stripe_orders import Undecided
 from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale
 from rewards.taking_back import disputed
@@ -28,7 +29,7 @@ def compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -
         payments = sorted(set(session().exec(others)))
     charges = [charged, *(each for one in payments if (each := charged_of(one)) is not None)]
     with transaction():
-        return _take_off(session().get_one(Conversion, sale_id), charges, at)
+        return _take_off(session().get_one(Conversion, sale_id), payment_intent, charges, at)
 
 
 def charged_of(payment_intent: str) -> Charged | None:
@@ -41,18 +42,19 @@ def charged_of(payment_intent: str) -> Charged | None:
     return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id), refunded)
 
 
-def _take_off(sale: Conversion, charges: Sequence[Charged], at: datetime) -> str:
+def _take_off(sale: Conversion, payment: str, charges: Sequence[Charged], at: datetime) -> str:
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
     same_order.one_at_a_time(sale.external_id)
     session().refresh(sale)
-    if sale.earning_unit_id is None and (won := same_order.won_beside(sale)):
-        if (same := next((each for each in won if same_order.are_one(each, sale)), None)) is not None:
-            moved_sales.move(moved_sales.payments_of(sale.id), sale, same)
-            return "another shop told this order and it was won there: read once more for that one"
-        if _went_back(charges) and not _is_said(sale):
-            raise Undecided(
-                f"Nobody won this order, and a unit sold another of the number {sale.external_id}."
-            )
+    if payment not in moved_sales.payments_of(sale.id):
+        raise TryLater("its payment is another order's by now")
+    if (other := _meant_instead(sale)) is not None:
+        moved_sales.move_all(sale, other)
+        return "another shop told this order and it was won there: read once more for that one"
+    if _went_back(charges) and _may_be_anothers(sale):
+        raise Undecided(
+            f"More than one unit may have sold what was paid under the number {sale.external_id}."
+        )
     disputed.review(sale.id, [each for one in charges for each in one.disputed])
     session().refresh(sale)
     charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
@@ -72,12 +74,22 @@ def _went_back(charges: Sequence[Charged]) -> bool:
     return any(each.gone or each.disputed for each in charges)
 
 
-def _is_said(sale: Conversion) -> bool:
-    """Whether a person has said that its payments are this sale's."""
-    said = select(StripeSale.id).where(
-        StripeSale.conversion_id == sale.id, StripeSale.object_id == StripeSale.payment_intent
-    )
-    return session().exec(said).first() is not None
+def _meant_instead(sale: Conversion) -> Conversion | None:
+    """The same order as another shop told it and somebody won it, where nobody won this one."""
+    return moved_sales.whose(sale) if sale.earning_unit_id is None else None
+
+
+def _may_be_anothers(sale: Conversion) -> bool:
+    """Whether other orders of its number were won that the payment may be of, and no person said that it is this one's.
+
+    Of one that Stripe told first and nobody won; or of one that got its payments from such a one before another unit won it, too.
+    """
+    if moved_sales.is_said(sale.id):
+        return False
+    if sale.earning_unit_id is None:
+        return bool(same_order.won_beside(sale))
+    told = [each for each in same_order.nobodys_beside(sale) if each.brought_by == STRIPE.id]
+    return any(len(same_order.won_beside(each)) > 1 for each in told)
 
 
 def _why(charges: Sequence[Charged]) -> str:

@@ -50,6 +50,19 @@ def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
         holds.let_go(reward, "dispute", by=STRIPE)
 
 
+def move(old_id: str, new_id: str) -> None:
+    """The dispute that is open on a sale turns out to be another's: what that earned is held, too."""
+    known = session().get(DisputedSale, old_id)
+    if known is None:
+        return
+    words = known.words
+    run(delete(DisputedSale).where(col(DisputedSale.conversion_id) == old_id))
+    lock(session().get_one(Conversion, new_id))
+    session().merge(DisputedSale(conversion_id=new_id, words=words))
+    session().flush()
+    hold_again(new_id)
+
+
 def hold_again(conversion_id: str) -> None:
     """Hold what a sale has earned by now, if its dispute is open."""
     disputed = session().get(DisputedSale, conversion_id)

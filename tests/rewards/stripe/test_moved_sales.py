@@ -8,36 +8,15 @@ import checks
 from advocates.membership import Membership
 from core.access import COMMAND
 from core.db import transaction
-from referrals.conversions.conversions import Conversion
 from rewards.reward import rewards_of_conversion
-from rewards.stripe import settling, stripe_events
+from rewards.stripe import settling, stripe_events, stripe_gateway
 from tests.factories import Cast
 from tests.referrals.stories import bring
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stripe.shop import Shop, every, left_lying, told
+from tests.rewards.stripe.twins import NUMBER, given_back, shop_tells, south_tells
 
-NUMBER = "1042"
-
-
-@pytest.fixture
-def paid(ana: Membership, shop: Shop) -> dict[str, Any]:
-    """A session that named a code which nobody has: it is the hub's, and nobody's."""
-    made = shop.sells(50_000, sent={"metadata[spokes_code]": "typo", "metadata[order_id]": NUMBER})
-    assert told("checkout.session.completed", made).startswith("recorded")
-    assert [each.membership_id for each in every()] == [None]
-    return made
-
-
-def shop_tells(cast: Cast, amount_minor: int = 50_000) -> Conversion:
-    with transaction():
-        sale = bring(cast.north.id, external_id=NUMBER, amount_minor=amount_minor, code="ana")
-    stripe_events.apply_events()
-    return sale
-
-
-def given_back() -> dict[str | None, int]:
-    """Winner → what was given back."""
-    return {each.membership_id: each.refunded_minor for each in every()}
+TRIAL = {"subscription_data[trial_period_days]": "30"}
 
 
 def test_every_refund_is_taken_off_the_one_that_is_won(
@@ -118,16 +97,45 @@ def test_what_had_gone_back_before_the_other_sum_was_told_is_asked_about_then(
     assert left_lying() == []
 
 
-def test_a_person_who_says_that_it_is_the_one_that_nobody_won_is_not_asked_again(
-    ana: Membership, cast: Cast, shop: Shop, paid: dict[str, Any]
+def test_the_hold_of_an_open_dispute_comes_along_at_once(
+    cast: Cast, shop: Shop, stripe: LocalStripe, paid: dict[str, Any]
 ) -> None:
-    shop_tells(cast, 42_000)
-    told("charge.refunded", shop.refunds(paid, 10_000))
-    (event,) = left_lying()
-    (nobodys,) = [each for each in every() if each.membership_id is None]
+    told("charge.dispute.created", stripe.order(f"charges/{shop.charge(paid)['id']}/dispute"))
     with transaction():
-        settling.settle(event.id, nobodys.id, by=COMMAND)
-    stripe_events.apply_events()
+        sale = bring(cast.north.id, external_id=NUMBER, amount_minor=50_000, code="ana")
+    with transaction():  # before anybody could ask Stripe again
+        assert [each.state for each in rewards_of_conversion(sale.id)] == ["held"]
+
+
+def test_where_two_units_sold_under_that_number_a_person_is_asked(
+    ana: Membership, cast: Cast, shop: Shop, paid: dict[str, Any], sue: Membership
+) -> None:
+    shop_tells(cast)
+    south_tells(cast, 50_000)
+    assert told("charge.refunded", shop.refunds(paid, 50_000)).startswith("a person has to look: ")
+    assert given_back() == {None: 0, ana.id: 0, sue.id: 0}
+
+
+def test_a_payment_without_a_session_is_asked_about_too(
+    ana: Membership, cast: Cast, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with transaction():
+        bring(cast.hub.id, external_id=NUMBER, amount_minor=50_000, code="typo")
+    made = shop.sells(50_000, sent={"payment_intent_data[metadata][order_id]": NUMBER})
+    monkeypatch.setattr(stripe_gateway, "checkouts_of", lambda **_of: [])  # paid by a form of the shop's own
+    told("charge.refunded", shop.refunds(made, 10_000))
+    shop_tells(cast, 42_000)
+    assert [each.result[:21] for each in left_lying()] == ["a person has to look:"]
     assert given_back() == {None: 10_000, ana.id: 0}
-    assert told("charge.refunded", shop.refunds(paid, 5_000)) == "5000 EUR taken off"
-    assert given_back() == {None: 15_000, ana.id: 0}
+
+
+def test_who_wins_a_trial_that_stripe_told_has_what_is_paid_after_it(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe
+) -> None:
+    trial = {"metadata[spokes_code]": "typo", "metadata[order_id]": NUMBER, **TRIAL}
+    made = shop.sells(900, recurring=True, sent=trial)
+    assert told("checkout.session.completed", made).startswith("recorded")
+    with transaction():
+        bring(cast.north.id, external_id=NUMBER, kind="lead", code="ana", amount_minor=None, currency=None)
+    told("invoice.paid", stripe.order(f"subscriptions/{made['subscription']}/renew"))
+    assert [each.membership_id for each in every() if each.kind == "sale"] == [ana.id]
