@@ -43,6 +43,12 @@ def is_said(conversion_id: str) -> bool:
     return session().exec(said).first() is not None
 
 
+def is_anothers(payment: str, conversion_id: str) -> bool:
+    """Whether a payment is known, and not as this sale's."""
+    known = session().exec(select(StripeSale.conversion_id).where(StripeSale.payment_intent == payment)).all()
+    return bool(known) and conversion_id not in known
+
+
 def move_all(nobodys: Conversion, won: Conversion) -> None:
     """Everything that Stripe told of an order that nobody won is of `won` from now on, its open dispute, too."""
     _move(nobodys, won, col(StripeSale.conversion_id) == nobodys.id)

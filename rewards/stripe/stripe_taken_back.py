@@ -46,7 +46,7 @@ def _take_off(sale: Conversion, payment: str, charges: Sequence[Charged], at: da
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
     same_order.one_at_a_time(sale.external_id)
     session().refresh(sale)
-    if payment not in moved_sales.payments_of(sale.id):
+    if moved_sales.is_anothers(payment, sale.id):
         raise TryLater("its payment is another order's by now")
     if (other := _meant_instead(sale)) is not None:
         moved_sales.move_all(sale, other)
