@@ -31,7 +31,7 @@ def _shape(context: Any) -> str:  # noqa: ANN401 - SQLAlchemy's context of an IN
 
 
 def _coupon_since(context: Any) -> datetime | None:  # noqa: ANN401 - as above
-    return now() if context.get_current_parameters()["coupon"] else None
+    return now() if context.get_current_parameters().get("coupon") else None
 
 
 class Link(SQLModel, table=True):

@@ -4,6 +4,7 @@ import dataclasses
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from sqlalchemy import insert
 
 from advocates.membership import Membership
 from core import db
@@ -13,7 +14,7 @@ from referrals.conversions.conversion_rows import Conversion
 from referrals.conversions.looking_again import look_again
 from referrals.links.former_coupons import Holding, holder, holder_among
 from referrals.links.link_changes import change_link, terms_of
-from referrals.links.links import get_link
+from referrals.links.links import Link, find_link, get_link
 from tests.factories import Cast
 from tests.referrals.stories import bring, make_link
 
@@ -122,6 +123,26 @@ def test_a_coupon_that_a_link_began_with_is_held_since_then(
     with at(start + 3 * MINUTE):
         assert owner(sold(cast, start, "SPRING")) == ana.id
         assert owner(sold(cast, start + MINUTE, "SPRING")) == bo.id
+
+
+def test_links_that_are_stored_many_at_once_need_not_name_a_coupon(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    row = Link(
+        code="bulk",
+        membership_id=ana.id,
+        programme_id=ana.programme_id,
+        unit_id=ana.unit_id,
+        destination="https://x.example/",
+        version=1,
+    )
+    with db.transaction() as session:
+        session.execute(insert(Link), [row.model_dump(exclude_none=True)])
+    with db.transaction(read_only=True):
+        found = find_link("bulk")
+        assert found is not None
+        assert found.coupon_since is None
 
 
 def test_who_had_a_coupon_is_asked_alike_for_one_sale_and_for_many(
