@@ -1,3 +1,4 @@
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 import pytest
@@ -151,8 +152,8 @@ def test_what_is_confirmed_is_what_was_shown_or_nothing(cast: Cast, ana: Members
     assert how_many() == before
 
 
-def test_two_confirmations_at_once_import_once(cast: Cast, ana: Membership) -> None:
-    table = f"{HEAD}spring,{ana.number},,,,,\n,{ana.number},,fair,,,\n"
+def confirming(cast: Cast, table: str) -> Callable[[], int]:
+    """A click on the button below a report that was shown; answers how many links it opened."""
     with db.transaction(read_only=True):
         digest = dry_run(cast.programme, table).digest
 
@@ -160,12 +161,19 @@ def test_two_confirmations_at_once_import_once(cast: Cast, ana: Membership) -> N
         with db.transaction():
             return len(import_links(cast.programme, table, digest=digest, by=COMMAND))
 
-    before = how_many()
-    told = at_once(confirm, confirm)
-    assert sorted(str(each) if isinstance(each, int) else type(each).__name__ for each in told) == [
-        "2",
-        "ReportChanged",
-    ]
+    return confirm
+
+
+def names(told: Iterable[object]) -> list[str]:
+    return sorted(str(each) if isinstance(each, int) else type(each).__name__ for each in told)
+
+
+def test_two_confirmations_at_once_import_once(cast: Cast, ana: Membership) -> None:
+    confirm, before = (
+        confirming(cast, f"{HEAD}spring,{ana.number},,,,,\n,{ana.number},,fair,,,\n"),
+        how_many(),
+    )
+    assert names(at_once(confirm, confirm)) == ["2", "ReportChanged"]
     assert how_many() == before + 2
 
 
@@ -173,18 +181,8 @@ def test_a_report_is_confirmed_once_also_where_nothing_in_its_rows_tells_that_it
     cast: Cast, ana: Membership
 ) -> None:
     table = f"advocate\n{ana.number}\n{ana.number}\n"
-    with db.transaction(read_only=True):
-        digest = dry_run(cast.programme, table).digest
-
-    def confirm() -> int:
-        with db.transaction():
-            return len(import_links(cast.programme, table, digest=digest, by=COMMAND))
-
-    before = how_many()
-    told = at_once(confirm, confirm, confirm)
-    assert sorted(str(each) if isinstance(each, int) else type(each).__name__ for each in told) == [
-        *("2", "ReportChanged", "ReportChanged")
-    ]
+    confirm, before = confirming(cast, table), how_many()
+    assert names(at_once(confirm, confirm, confirm)) == ["2", "ReportChanged", "ReportChanged"]
     with db.transaction():
         for link in db.session().exec(select(Link).where(Link.membership_id == ana.id)).all():
             end_link(link, by=COMMAND)
