@@ -63,9 +63,8 @@ def _is_of(sale: Conversion, event: StripeEvent) -> None:
             moved_sales.move_all(old, sale)
         else:
             moved_sales.move(paid, old, sale)
-    run(update(StripeSale).where(same).values(conversion_id=sale.id))
     keep(_object_of(event), id_of(told.get("payment_intent")), sale, id_of(told.get("customer")))
-    run(update(StripeSale).where(col(StripeSale.conversion_id) == sale.id).values(said=True))
+    run(update(StripeSale).where(same).values(conversion_id=sale.id, said=True))
 
 
 def _object_of(event: StripeEvent) -> str:
