@@ -11,7 +11,7 @@ from curriculum.releases import newest_release
 from hub import metrics
 from hub.policies import PolicyAcknowledged
 from hub.programmes import ProgrammeChanged, get_programme
-from referrals.clicks import clicks
+from referrals.clicks import click_facts
 from referrals.conversions import appeals, conversions, reassignment
 from referrals.conversions.conversions import ConversionsWon
 from referrals.conversions.reassignment import ConversionReassigned
@@ -169,7 +169,7 @@ def wire() -> None:
     fraud_evidence.fingerprints_from(accounts.fingerprints_of)
     when(ProgrammeChanged, links_follow_their_programme)
     announcements.wire()
-    metrics.metric_from("clicks", clicks.facts)
+    metrics.metric_from("clicks", click_facts.facts)
     metrics.metric_from("leads", conversions.facts_leads)
     metrics.metric_from("sales", conversions.facts_sales)
     metrics.metric_from("revenue", conversions.facts_revenue)

@@ -25,7 +25,7 @@ from core.settings import configure
 from core.statistics import keep_statistics
 from curriculum import certificate_pdf, expiry_warnings, handing_in
 from hub import deliveries, endpoints, webhook_sender
-from referrals.clicks import clicks, visitor
+from referrals.clicks import clicks, forgetting, visitor
 from referrals.conversions import imports, looking_again, refunds
 from referrals.fraud import fraud_traces, fraud_work
 from rewards import grants, late_grants, sealed_rows
@@ -123,6 +123,12 @@ SCHEDULE: tuple[Job, ...] = (
         3600,
         _in_one_transaction(visitor.forget_salts),
         "destroys the salts of visitor hashes",
+    ),
+    Job(
+        "forget-clicks",
+        3600,
+        forgetting.forget_clicks,
+        "deletes clicks that no sale can be by any more",
     ),
     Job(
         "tell-expired",

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from sqlalchemy import JSON, Text
+from sqlalchemy import JSON, Text, func
 from sqlmodel import Field, SQLModel, col, select
 
 from core import audit
@@ -218,3 +218,9 @@ def open_programmes() -> list[Programme]:
     """The programmes that take applications, by name."""
     wanted = select(Programme).where(col(Programme.open_to_applications).is_(True)).order_by(Programme.name)
     return list(session().exec(wanted).all())
+
+
+def longest_attribution() -> int:
+    """The longest attribution window of any programme, in days; 0 while there is none."""
+    longest = select(func.coalesce(func.max(Programme.attribution_days), 0))
+    return int(session().exec(longest).one())

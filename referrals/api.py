@@ -172,7 +172,10 @@ def show_link(actor: Actor, _query: NoQuery, code: str) -> Response:
 @door.get("/api/v1/clicks")
 @by_query(ClickListing, scope="clicks:read", answers={200: ClickPage})
 def list_clicks(actor: Actor, query: ClickListing) -> Response:
-    """Every recorded click of the key's units, flagged ones too, the newest first."""
+    """Every recorded click of the key's units, flagged ones too, the newest first.
+
+    Clicks are kept for as long as the longest attribution window of any programme.
+    """
     units = units_with_links(actor.units_for("clicks:read"))
     wanted = narrow_clicks(select(Click).where(clicks_seen(units)), query)
     page = page_of(wanted, (col(Click.id), "id"), after=query.after, limit=query.limit)

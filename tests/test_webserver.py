@@ -16,7 +16,7 @@ from sqlmodel import select
 from core import db
 from core.settings import Settings
 from hub import metrics
-from referrals.clicks import clicks
+from referrals.clicks import click_facts, clicks
 from tests.factories import Cast
 from tests.journeys.running import PLAIN, eventually, free_port
 from tests.referrals.stories import BROWSER, make_earner, make_link
@@ -28,7 +28,7 @@ KIBIBYTES = 1024
 
 @pytest.fixture
 def link(cast: Cast) -> str:
-    metrics.metric_from("clicks", clicks.facts)
+    metrics.metric_from("clicks", click_facts.facts)
     with db.transaction():
         return make_link(make_earner(cast.programme), "ana").code
 

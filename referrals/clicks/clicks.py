@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import repeat
 from pathlib import Path
-from typing import Any
 
 import structlog
 from sqlalchemy import (
@@ -12,12 +11,10 @@ from sqlalchemy import (
     Column,
     Integer,
     MetaData,
-    Select,
     Table,
     Text,
     delete,
     func,
-    literal,
     update,
 )
 from sqlalchemy import select as select_columns
@@ -33,7 +30,6 @@ from hub import metrics
 from referrals.clicks import journal, link_days, link_referrers, lost_clicks
 from referrals.clicks.click_ids import ms_of
 from referrals.clicks.journal_lines import COLUMNS, Counted, Piece, by_referrer, counted, id_of, stored
-from referrals.links.links import Link
 
 log = structlog.get_logger()
 
@@ -146,21 +142,6 @@ def journal_lag() -> int:
         except FileNotFoundError:  # taken in just now
             continue
     return lag
-
-
-def facts() -> Select[Any]:
-    """(metric, member_id, unit_id, day, value) of all counted clicks; whether they earned is another question."""
-    of = col(Click.link_id), col(Click.day)
-    counted = select_columns(*of, func.count().label("value")).where(col(Click.counted).is_(True))
-    days = counted.group_by(*of).subquery().c  # a link's at once: fewer than the clicks to find the links of
-    columns: list[Any] = [
-        literal("clicks").label("metric"),
-        col(Link.membership_id).label("member_id"),
-        col(Link.unit_id).label("unit_id"),
-        days.day,
-        days.value,
-    ]
-    return select_columns(*columns).where(col(Link.id) == days.link_id)
 
 
 def clicks_of_links(link_ids: Sequence[str]) -> dict[str, int]:

@@ -3,14 +3,15 @@
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Select, Table, case, func
-from sqlalchemy import select as select_columns
+from sqlalchemy import ColumnElement, Select, Table
 from sqlmodel import col
 
 from core.db import session
-from core.rollups import differing, grow, hold, table_of
-from referrals.clicks.clicks import Click, LinkTally
-from referrals.clicks.link_days import HANDHELD, LinkDay
+from core.rollups import Differing, differing, grow, hold, table_of
+from referrals.clicks import click_facts
+from referrals.clicks.clicks import LinkTally
+from referrals.clicks.forgetting import forgotten_before
+from referrals.clicks.link_days import LinkDay
 from referrals.clicks.link_referrers import LinkReferrer
 
 
@@ -21,6 +22,12 @@ class _Kept(NamedTuple):
     table: Table
     sums: tuple[str, ...]
     facts: Select[Any]
+    part: ColumnElement[bool] | None = None
+    """what of it the facts are about, where that is not all"""
+
+    def wrong(self) -> list[Differing]:
+        """Its rows that are not what the clicks say."""
+        return differing(self.table, self.facts, sums=self.sums, part=self.part)
 
 
 def differences() -> list[str]:
@@ -28,7 +35,7 @@ def differences() -> list[str]:
     return [
         f"{kept.name} of link {each.place}: the clicks say {_said(each.told)}, it has {_said(each.held)}"
         for kept in _all()
-        for each in differing(kept.table, kept.facts, sums=kept.sums)
+        for each in kept.wrong()
     ]
 
 
@@ -37,7 +44,7 @@ def recount() -> int:
     hold(*(kept.table for kept in _all()))
     wrong = 0
     for kept in _all():
-        rows = [each.missing for each in differing(kept.table, kept.facts, sums=kept.sums)]
+        rows = [each.missing for each in kept.wrong()]
         grow(kept.table, rows, sums=kept.sums)
         wrong += len(rows)
     session().expire_all()
@@ -45,18 +52,11 @@ def recount() -> int:
 
 
 def _all() -> Iterator[_Kept]:
-    link, day, host = col(Click.link_id), col(Click.day), col(Click.referrer_host)
-    handheld = func.sum(case((col(Click.device).in_(HANDHELD), 1), else_=0)).label("handheld")
-    clicks = func.count().label("clicks")
-    days = _counted(link, day, clicks, handheld).group_by(link, day)
-    yield _Kept("day", table_of(LinkDay), ("clicks", "handheld"), days)
-    yield _Kept("tally", table_of(LinkTally), ("clicks",), _counted(link, clicks).group_by(link))
-    hosts = _counted(link, host.label("host"), clicks).where(host != "").group_by(link, host)
-    yield _Kept("referrer", table_of(LinkReferrer), ("clicks",), hosts)
-
-
-def _counted(*columns: Any) -> Select[Any]:  # noqa: ANN401 - columns of a SELECT
-    return select_columns(*columns).where(col(Click.counted).is_(True))
+    remembered = col(LinkDay.day) >= forgotten_before()
+    both = ("clicks", "handheld")
+    yield _Kept("day", table_of(LinkDay), both, click_facts.remembered_by_day(), remembered)
+    yield _Kept("tally", table_of(LinkTally), ("clicks",), click_facts.by_day())
+    yield _Kept("referrer", table_of(LinkReferrer), ("clicks",), click_facts.by_referrer())
 
 
 def _said(sums: tuple[int, ...]) -> object:

@@ -20,7 +20,7 @@ from core import db
 from core.access import COMMAND
 from core.settings import Settings
 from hub import metrics
-from referrals.clicks import clicks
+from referrals.clicks import click_facts, clicks
 from referrals.clicks.clicks import Click
 from referrals.clicks.lost_clicks import losses
 from referrals.links.links import end_link, get_link, programme_changed
@@ -49,7 +49,7 @@ def small_disk(settings: Settings) -> Iterator[Path]:
 
 @pytest.fixture
 def link(cast: Cast) -> str:
-    metrics.metric_from("clicks", clicks.facts)
+    metrics.metric_from("clicks", click_facts.facts)
     with db.transaction():
         return make_link(make_earner(cast.programme), "ana").code
 

@@ -18,7 +18,7 @@ from sqlmodel import func, select
 from core import db
 from core.settings import Settings
 from hub import metrics
-from referrals.clicks import clicks, journal
+from referrals.clicks import click_facts, clicks, journal
 from referrals.clicks.clicks import Click, LinkTally
 from tests.factories import Cast
 from tests.referrals.stories import make_earner, make_link
@@ -112,7 +112,7 @@ def wait_gone() -> None:
 @pytest.mark.service
 @pytest.mark.timeout(600)
 def test_no_answered_click_is_lost_or_doubled_by_any_kill(cast: Cast, settings: Settings) -> None:
-    metrics.metric_from("clicks", clicks.facts)
+    metrics.metric_from("clicks", click_facts.facts)
     with db.transaction():
         link = make_link(make_earner(cast.programme), "ana")
     answered: list[str] = []

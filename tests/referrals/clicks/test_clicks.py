@@ -10,7 +10,7 @@ from core import db
 from core.clock import day_number, now
 from core.settings import Settings
 from hub import metrics
-from referrals.clicks import clicks, journal, link_proof
+from referrals.clicks import click_facts, clicks, journal, link_proof
 from referrals.clicks.clicks import Click, JournalOffset, LinkTally, ingest, journal_lag
 from referrals.clicks.journal_lines import ClickRecord, Piece, fields_of, line_of
 from referrals.clicks.lost_clicks import losses
@@ -22,7 +22,7 @@ from tests.referrals.stories import Visitors, make_earner, make_link
 
 @pytest.fixture
 def link(cast: Cast) -> Link:
-    metrics.metric_from("clicks", clicks.facts)
+    metrics.metric_from("clicks", click_facts.facts)
     with db.transaction():
         return make_link(make_earner(cast.programme), "ana")
 
@@ -281,7 +281,7 @@ def test_the_facts_name_each_member(cast: Cast, settings: Settings, link: Link) 
     segment_of(settings, lines(records(link, 3)), lines(records(other, 2, begin=50)))
     ingest()
     with db.transaction(read_only=True):
-        rows = db.session().execute(clicks.facts()).all()
+        rows = db.session().execute(click_facts.facts()).all()
     assert {(row.member_id, row.unit_id): row.value for row in rows} == {
         (link.membership_id, cast.north.id): 3,
         (other.membership_id, cast.south.id): 2,
