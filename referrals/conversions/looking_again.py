@@ -63,15 +63,18 @@ def _due() -> Any:  # noqa: ANN401 - a SELECT
 def _known_by_now(conversion_ids: Sequence[str]) -> list[str]:
     """Those of them that named a code or coupon that a link has or had, or are to a customer who is somebody's by now."""
     source, given = col(AttributionCandidate.source), AttributionCandidate.given
-    named = or_(
+    its_link = col(AttributionCandidate.link_id)
+    has_it = exists().where(col(Link.coupon) == func.upper(given))
+    unknown = or_(
         and_(source == "code", exists().where(col(Link.code) == func.lower(given))),
-        and_(source == "coupon", exists().where(col(Link.coupon) == func.upper(given))),
+        and_(source == "coupon", has_it),
         and_(source == "coupon", exists().where(col(FormerCoupon.coupon) == func.upper(given))),
     )
+    ended = col(AttributionCandidate.verdict) == touches.NOT_THEN
+    given_on = and_(source == "coupon", ended, has_it.where(col(Link.id) != its_link))
     mine = select(AttributionCandidate.conversion_id).where(
-        named,
+        or_(and_(its_link.is_(None), unknown), given_on),
         col(AttributionCandidate.conversion_id).in_(conversion_ids),
-        col(AttributionCandidate.link_id).is_(None),
     )
     return sorted({*session().exec(mine), *session().exec(_of_known_customers(conversion_ids))})
 
@@ -150,7 +153,7 @@ def _settle(conversion_id: str) -> int:
         session().execute(update(WaitingConversion).where(soon).values(next_at=now()))
         return 1
     _say(conversion, decided.reason)
-    if any(each.touch.problem.startswith(touches.UNKNOWN) for each in decided.candidates):
+    if any(touches.may_mean_another(each.touch.source, each.touch.problem) for each in decided.candidates):
         _look_later([conversion_id])  # for what it named besides
         return 0
     return _let_go(conversion_id)
@@ -164,9 +167,9 @@ def _called(winner: Touch) -> str:
 
 
 def _note(candidates: Sequence[AttributionCandidate], decided: Attribution) -> None:
-    """Whose link each names that names one now, and why those that do not win do not."""
+    """Whose link each names that names one now, or another, and why those that do not win do not."""
     for candidate, judged in zip(candidates, decided.candidates, strict=True):
-        if candidate.link_id is None and judged.touch.link_id is not None:
+        if judged.touch.link_id not in {None, candidate.link_id}:
             candidate.link_id, candidate.membership_id = judged.touch.link_id, judged.touch.membership_id
             if not judged.won:
                 candidate.verdict = judged.verdict
@@ -226,7 +229,8 @@ def _decided(conversion: Conversion, candidates: Sequence[AttributionCandidate],
     """Whose it is by what is known now; what could not win it before for another reason cannot now."""
     named = [
         touches.again(each.source, each.given, each.at, conversion.unit_id, known)
-        if each.link_id is None and each.source != "click"
+        if each.source != "click"
+        and (each.link_id is None or touches.may_mean_another(each.source, each.verdict))
         else Touch(each.source, each.given, each.at, each.link_id, problem=each.verdict)
         for each in candidates
     ]

@@ -148,10 +148,10 @@ def store_all(rows: Sequence[NewRow]) -> None:
 
 
 def _waiting(rows: Sequence[NewRow]) -> list[str]:
-    """Those that are nobody's and may become somebody's: they name what is not known yet, or their customer's order before did."""
-    naming = [row for row in rows if _names_unknown(row)]
+    """Those that are nobody's and may become somebody's: by what they name, or by their customer's order before."""
+    naming = [row for row in rows if _may_become_known(row)]
     following = [
-        row for row in rows if row.membership_id is None and row.customer_id and not _names_unknown(row)
+        row for row in rows if row.membership_id is None and row.customer_id and not _may_become_known(row)
     ]
     customers = {_customer(row) for row in naming} | waiting.customers_among(set(map(_customer, following)))
     return [row.id for row in (*naming, *(each for each in following if _customer(each) in customers))]
@@ -161,11 +161,10 @@ def _customer(row: NewRow) -> tuple[str, str]:
     return row.unit_id, row.customer_id
 
 
-def _names_unknown(row: NewRow) -> bool:
-    """Whether it is nobody's, and named a code or coupon that may become known."""
+def _may_become_known(row: NewRow) -> bool:
+    """Whether it is nobody's, and named a code or coupon that may become somebody's."""
     return row.membership_id is None and any(
-        each.verdict.startswith(touches.UNKNOWN) and each.source in {"code", "coupon"}
-        for each in row.candidates
+        touches.may_mean_another(each.source, each.verdict) for each in row.candidates
     )
 
 

@@ -11,6 +11,7 @@ from referrals.conversions.conversion_input import NewConversion
 from referrals.conversions.known import Known, KnownLink
 
 UNKNOWN = "no link with this"
+NOT_THEN = "the link did not run then"
 SHOWN_TOKEN = 26
 """of a token that is not ours only so much is kept"""
 
@@ -54,6 +55,13 @@ def again(source: Source, given: str, at: datetime, unit_id: str, known: Known) 
     return _touch(source, given, at, link, known.seen[unit_id])
 
 
+def may_mean_another(source: Source, problem: str) -> bool:
+    """Whether what was named may yet become a link's: nobody knows it, or it is the coupon of a link that had ended."""
+    return (source in {"code", "coupon"} and problem.startswith(UNKNOWN)) or (
+        source == "coupon" and problem == NOT_THEN
+    )
+
+
 @lru_cache(maxsize=10_000)
 def email_hash(email: str) -> str:
     """The form in which shops tell us an address: SHA-256 of it in lower case."""
@@ -82,5 +90,5 @@ def _touch(
         membership_id=link.membership_id,
         programme_id=link.programme_id,
         owner_email_sha256=email_hash(link.email),
-        problem="" if not must_run or link.runs_at(at) else "the link did not run then",
+        problem="" if not must_run or link.runs_at(at) else NOT_THEN,
     )

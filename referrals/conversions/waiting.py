@@ -1,9 +1,9 @@
-"""Conversions that named a code or coupon which nobody knew yet: looked at again for two days, and then let go.
+"""Conversions that named a code or coupon which was no running link's: looked at again for two days, and then let go.
 
-A shop makes a coupon in the morning and tells us in the evening: the orders in between are not lost. What is found is decided
-by the ordinary rules for the moment of the sale; so are the next orders of its customer, which wait with it. Clicks need no
-waiting: their token says all of them, and was signed. Only what nobody won waits: what somebody was told is theirs is not
-taken away by a coupon that is entered later.
+A shop makes a coupon in the morning and tells us in the evening, or gives that of a link that has ended to another: the orders
+in between are not lost. What is found is decided by the ordinary rules for the moment of the sale; so are the next orders of
+its customer, which wait with it. Clicks need no waiting: their token says all of them, and was signed. Only what nobody won
+waits: what somebody was told is theirs is not taken away by a coupon that is entered later.
 """
 
 from collections.abc import Collection, Sequence

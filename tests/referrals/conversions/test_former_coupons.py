@@ -5,16 +5,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import insert
+from sqlmodel import select
 
 from advocates.membership import Membership
 from core import db
 from core.access import COMMAND
 from core.clock import at, now
-from referrals.conversions.conversion_rows import Conversion
+from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
 from referrals.conversions.looking_again import look_again
+from referrals.conversions.waiting import WaitingConversion
 from referrals.links.former_coupons import Holding, holder, holder_among
 from referrals.links.link_changes import change_link, terms_of
-from referrals.links.links import Link, find_link, get_link
+from referrals.links.links import Link, end_link, find_link, get_link
 from tests.factories import Cast
 from tests.referrals.stories import bring, make_link
 
@@ -73,6 +75,50 @@ def test_what_came_while_nobody_had_the_coupon_is_the_next_holders(
     with at(start + DAY + timedelta(minutes=5)):
         assert look_again() == 1
     assert owner(late) == ana.id
+
+
+def end(code: str) -> None:
+    with db.transaction():
+        end_link(get_link(code), by=COMMAND)
+
+
+def test_what_came_after_its_link_had_ended_waits_for_the_next_holder(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    start = now()
+    with at(start + DAY):
+        end("bob")
+    with at(start + DAY + MINUTE):
+        before, after = sold(cast, start + DAY - MINUTE), sold(cast, start + DAY + MINUTE / 2)
+        assert (owner(before), owner(after)) == (bo.id, None)
+        assert after.reason == "nobody's: the link did not run then"
+    with at(start + DAY + 3 * MINUTE):
+        assert look_again() == 0  # it is of the ended link still
+        give("ana", "BOB10")
+    with at(start + DAY + timedelta(hours=1)):
+        assert look_again() == 1
+    assert (owner(before), owner(after)) == (bo.id, ana.id)
+    with db.transaction(read_only=True) as session:
+        [named] = session.exec(
+            select(AttributionCandidate).where(AttributionCandidate.conversion_id == after.id)
+        )
+        assert (named.membership_id, named.won) == (ana.id, True)
+
+
+def test_what_came_after_its_link_had_ended_is_let_go_after_two_days(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    start = now()
+    with at(start + DAY):
+        end("bob")
+    with at(start + DAY + MINUTE):
+        sold(cast, start + DAY + MINUTE / 2)
+    for hours in (1, 2, 12, 30, 54, 80):
+        with at(start + DAY + timedelta(hours=hours)):
+            look_again()
+    with db.transaction(read_only=True) as session:
+        assert session.exec(select(WaitingConversion)).all() == []
 
 
 def test_a_coupon_that_was_renamed_is_found_by_what_waited_for_it(
