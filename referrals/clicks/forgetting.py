@@ -19,9 +19,11 @@ from core.clock import day_number, now
 from core.db import dialect, run, session, transaction
 from core.rollups import grow, table_of
 from hub.programmes import longest_attribution
-from referrals.clicks.click_ids import first_click_id
-from referrals.clicks.clicks import Click
+from referrals.clicks.click_ids import first_click_id, ms_of
+from referrals.clicks.clicks import Click, moment_of
 
+AT_ONCE = timedelta(days=2)
+"""of clicks, the oldest first: a clock that is wrong for a moment costs no more, and one that was away catches up"""
 BATCH = 10_000
 MOST_BATCHES = 200
 """of a run: two million clicks an hour, and others get to write in between"""
@@ -57,6 +59,8 @@ def forget_clicks() -> int:
     """Job: delete the clicks of the days that ended before the longest attribution window began; answers how many."""
     with transaction():
         first = _first_kept()
+        if first is None:
+            return 0
         _move_on(day_number(first))
     gone = 0
     for _ in range(MOST_BATCHES):
@@ -68,9 +72,12 @@ def forget_clicks() -> int:
     return gone
 
 
-def _first_kept() -> datetime:
-    """The beginning of the first day of which a click may still win a sale."""
-    begins = now() - timedelta(days=longest_attribution())
+def _first_kept() -> datetime | None:
+    """The beginning of the first day of which a click may still win a sale, or of the first that waits for the next run."""
+    oldest = session().exec(select(Click.id).order_by(col(Click.id)).limit(1)).first()
+    if oldest is None:
+        return None
+    begins = min(now() - timedelta(days=longest_attribution()), moment_of(ms_of(oldest)) + AT_ONCE)
     return begins.replace(hour=0, minute=0, second=0, microsecond=0)
 
 

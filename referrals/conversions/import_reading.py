@@ -95,7 +95,7 @@ def read_file(raw: bytes, kind: ImportKind) -> list[Line]:
     seen: dict[str, int] = {}
     lines = []
     for number, cells in table:
-        first = seen.setdefault(cells[identifies], number)
+        first = seen.setdefault(cells[identifies], number) if cells[identifies] else number
         given = {name: cells[name] for name in COLUMNS[kind]}
         lines.append(_line(number, given, cells[identifies], kind, first))
     return lines

@@ -64,14 +64,14 @@ def _known_by_now(conversion_ids: Sequence[str]) -> list[str]:
     """Those of them that named a code or coupon that a link has or had, or are to a customer who is somebody's by now."""
     source, given = col(AttributionCandidate.source), AttributionCandidate.given
     its_link = col(AttributionCandidate.link_id)
-    has_it = exists().where(col(Link.coupon) == func.upper(given))
+    has, had = (exists().where(col(each.coupon) == func.upper(given)) for each in (Link, FormerCoupon))
     unknown = or_(
         and_(source == "code", exists().where(col(Link.code) == func.lower(given))),
-        and_(source == "coupon", has_it),
-        and_(source == "coupon", exists().where(col(FormerCoupon.coupon) == func.upper(given))),
+        and_(source == "coupon", or_(has, had)),
     )
     ended = col(AttributionCandidate.verdict) == touches.NOT_THEN
-    given_on = and_(source == "coupon", ended, has_it.where(col(Link.id) != its_link))
+    anothers = or_(has.where(col(Link.id) != its_link), had.where(col(FormerCoupon.link_id) != its_link))
+    given_on = and_(source == "coupon", ended, anothers)
     mine = select(AttributionCandidate.conversion_id).where(
         or_(and_(its_link.is_(None), unknown), given_on),
         col(AttributionCandidate.conversion_id).in_(conversion_ids),

@@ -71,17 +71,17 @@ class OrderWon:
     nobodys: tuple[str, ...]
 
 
-def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
+def refund(new: NewRefund, *, by: Actor, unit_id: str, of: Conversion | None = None) -> tuple[Refund, bool]:
     """Store a refund that the unit's shop brought, and whether it is new; parked until its sale is known.
 
-    The sale is the unit's own, or the only one of that id below and above it. The same external_id and content again
+    The sale is `of`, else the unit's own, or the only one of that id below and above it. The same external_id and content again
     answers what is stored, also when a key of a unit below or above told it. Of a sale whose refunds Stripe tells nobody
     else's is taken; what Stripe says is cumulative, so what a shop told before is not taken off again. Raises RefundDiffers,
     RefundTooLarge, RefundToldByStripe.
     """
     one_at_a_time(new.conversion_external_id)
     before = find_refund(unit_id, new.external_id)
-    if before is None:
+    if before is None and of is None:
         before = refund_told_before(unit_id, new.external_id, content_hash(new))
     if before is None:
         row = _row(new, by, unit_id)
@@ -94,7 +94,7 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
         if before.content_hash != content_hash(new):
             raise RefundDiffers
         return before, False
-    conversion = conversion_meant(unit_id, new.conversion_external_id)
+    conversion = of or conversion_meant(unit_id, new.conversion_external_id)
     if conversion is not None and by.id != STRIPE and _stripe_tells(conversion):
         raise RefundToldByStripe
     if conversion is not None and not _apply(row, conversion):
@@ -113,7 +113,8 @@ def _stripe_tells(conversion: Conversion) -> bool:
 def apply_parked(conversion: Conversion) -> None:
     """Apply the refunds that waited for this sale, in the order in which they happened.
 
-    Once it is won, those of the same order as another shop told it and nobody won are its.
+    Once it is won, those of the same order as another shop told it and nobody won are its; what Stripe told goes with its
+    payments.
     """
     if conversion.membership_id is not None and (nobodys := nobodys_beside(conversion)):
         for twin in nobodys:
@@ -131,9 +132,9 @@ def apply_parked(conversion: Conversion) -> None:
 
 
 def _park_again(twin: Conversion) -> None:
-    """The refunds of a sale that nobody won wait for another one."""
+    """The refunds that shops told of a sale that nobody won wait for another one."""
     for row in refunds_of(twin.id):
-        if row.state == "applied":
+        if row.state == "applied" and row.brought_by != STRIPE:
             twin.refunded_minor -= row.amount_minor
             row.state, row.conversion_id, row.completes = "parked", None, False
             session().add_all([row, twin])

@@ -164,11 +164,20 @@ def nobodys_beside(won: Conversion) -> list[Conversion]:
 
 
 def won_elsewhere(conversion: Conversion) -> Conversion | None:
-    """The same order as a shop of a unit below or above told it, won in this one's unit or below it: there is one credit."""
+    """The same order as a shop of a unit below or above told it, won in this one's unit or below it: there is one credit.
+
+    A shop may tell gross what Stripe tells net, whichever of the two was won first.
+    """
     said = frozenset({conversion.content_hash})
-    found = won_beside(conversion)
     return next(
-        (each for each in found if are_one(each, conversion) or is_told_again(each, conversion, said)), None
+        (
+            each
+            for each in won_beside(conversion)
+            if are_one(each, conversion)
+            or is_told_again(each, conversion, said)
+            or conversion.brought_by == STRIPE
+        ),
+        None,
     )
 
 

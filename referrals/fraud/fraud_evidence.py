@@ -5,7 +5,7 @@ From a conversion's metadata (docs/integrators.md): `card_fingerprint`, `device_
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -144,12 +144,13 @@ def _candidates(conversions: Sequence[Conversion]) -> list[AttributionCandidate]
     return list(session().exec(wanted).all())
 
 
-def _hashes(holders: Iterable[Holder]) -> dict[str, str]:
-    """Click → the hash of its visitor, of the clicks that won and are in the database already."""
-    wanted = select(Click.id, Click.visitor_hash).where(
-        col(Click.id).in_([click for each in holders if (click := _click_of(each))])
-    )
-    return dict(session().exec(wanted).all())
+def _hashes(holders: Sequence[Holder]) -> dict[str, str]:
+    """Click → the hash of its visitor, of the clicks that won and are in the database, or were when somebody looked before."""
+    clicked = {each.place: click for each in holders if (click := _click_of(each))}
+    wanted = select(Click.id, Click.visitor_hash).where(col(Click.id).in_(clicked.values()))
+    found = dict(session().exec(wanted).all())
+    seen = {place: click for place, click in clicked.items() if click not in found}
+    return found | {seen[place]: value for place, value in fraud_traces.devices_of(seen).items()}
 
 
 def _click_of(holder: Holder) -> str:

@@ -1,6 +1,6 @@
 """Traces: what ties conversions to each other (a card, a device), kept as opaque words and for ninety days only."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal, get_args
@@ -71,6 +71,16 @@ def keep(traces: Sequence[Trace]) -> None:
         insert = pg_insert if dialect() == "postgresql" else sqlite_insert
         rows = [vars(each) for each in traces]
         session().execute(insert(FraudTrace).on_conflict_do_nothing(), rows)
+
+
+def devices_of(places: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(conversion, membership) → the device that was seen when it was looked at, where it was."""
+    if not places:
+        return {}
+    columns = FraudTrace.conversion_id, FraudTrace.membership_id
+    seen = col(FraudTrace.kind) == "device", col(FraudTrace.value) != LATE
+    theirs = select(*columns, FraudTrace.value).where(tuple_(*map(col, columns)).in_(places), *seen)
+    return {(conversion, member): value for conversion, member, value in session().exec(theirs)}
 
 
 def alike(traces: Iterable[Trace]) -> dict[tuple[str, str, Kind], Alike]:

@@ -1,17 +1,16 @@
-"""A payment at Stripe turns out to be of another of our sales: what went back of it moves there."""
+"""A payment at Stripe turns out to be of another of our sales, or of none: what went back of it, and what is disputed, moves."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
-from sqlalchemy import ColumnElement, update
 from sqlmodel import col, select
 
 from core.clock import now
-from core.db import run, session
+from core.db import session
 from core.ids import new_id
 from referrals.conversions import refunds, same_order
 from referrals.conversions.conversion_rows import Conversion, Refund
 from rewards.stripe.stripe_event_rows import store
-from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale
+from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale, known_as
 from rewards.taking_back import disputed
 
 
@@ -32,35 +31,48 @@ def follow(conversion_id: str, nobodys: Collection[str]) -> None:
 def whose(nobodys: Conversion) -> Conversion | None:
     """The one order about the same sum that another shop told and somebody won; None where there are none, or several."""
     won = [each for each in same_order.won_beside(nobodys) if same_order.are_one(each, nobodys)]
-    return won[0] if len(won) == 1 and not is_said(nobodys.id) else None
+    return won[0] if len(won) == 1 else None
 
 
-def is_said(conversion_id: str) -> bool:
-    """Whether a person said that a payment is this sale's."""
-    said = select(StripeSale.id).where(
-        StripeSale.conversion_id == conversion_id, col(StripeSale.said).is_(True)
-    )
-    return session().exec(said).first() is not None
+def is_said(payment: str) -> bool:
+    """Whether a person said which order a payment is of."""
+    return any(each.said for each in known_as((), payment))
 
 
 def is_anothers(payment: str, conversion_id: str) -> bool:
     """Whether a payment is known, and not as this sale's."""
-    known = session().exec(select(StripeSale.conversion_id).where(StripeSale.payment_intent == payment)).all()
-    return bool(known) and conversion_id not in known
+    known = known_as((), payment)
+    return bool(known) and known[0].conversion_id != conversion_id
 
 
 def move_all(nobodys: Conversion, won: Conversion) -> None:
-    """Everything that Stripe told of an order that nobody won is of `won` from now on, its open dispute, too."""
-    _move(nobodys, won, col(StripeSale.conversion_id) == nobodys.id)
+    """Everything that Stripe told of an order that nobody won is of `won` from now on, but what a person said otherwise."""
     won.customer_id = won.customer_id or nobodys.customer_id  # what they buy next is theirs
     session().add(won)
-    disputed.move(nobodys.id, won.id)
+    theirs = StripeSale.conversion_id == nobodys.id, col(StripeSale.said).is_(False)
+    move(session().exec(select(StripeSale).where(*theirs)).all(), won)
 
 
-def move(payment: str, old: Conversion, new: Conversion) -> None:
-    """This payment is of `new` from now on."""
-    _move(old, new, col(StripeSale.payment_intent) == payment)
-    disputed.review(old.id, [])  # until what is left of it is read again
+def move(rows: Sequence[StripeSale], to: Conversion | None) -> None:
+    """What these rows know is of this sale from now on, or of none; call it with the orders' locks.
+
+    What Stripe took off the sales that had them is given again, and what is still theirs taken anew when it was read.
+    """
+    new_id = to.id if to else None
+    moving = [each for each in rows if each.conversion_id != new_id]
+    olds = {each.conversion_id for each in moving if each.conversion_id is not None}
+    for each in moving:
+        each.conversion_id = new_id
+        session().add(each)
+        if to is not None:
+            to.customer_id = to.customer_id or each.customer
+    session().flush()
+    disputed.move({each.payment_intent for each in moving} - {""}, new_id)
+    for old_id in sorted(olds):
+        _give_all_again(old_id)
+        read_again(old_id)
+    if olds and new_id is not None:
+        read_again(new_id)
 
 
 def read_again(conversion_id: str) -> None:
@@ -79,13 +91,9 @@ def payments_of(conversion_id: str) -> list[str]:
     return sorted(set(session().exec(paid)))
 
 
-def _move(old: Conversion, new: Conversion, rows: ColumnElement[bool]) -> None:
-    """What had gone back of these rows' payments is given back at `old`, and read again for both."""
-    run(update(StripeSale).where(col(StripeSale.conversion_id) == old.id, rows).values(conversion_id=new.id))
+def _give_all_again(conversion_id: str) -> None:
     taken = select(Refund).where(
-        Refund.conversion_id == old.id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
+        Refund.conversion_id == conversion_id, Refund.brought_by == STRIPE.id, Refund.state == "applied"
     )
     for row in session().exec(taken).all():
         refunds.undo(row)
-    read_again(old.id)
-    read_again(new.id)

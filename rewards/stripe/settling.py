@@ -1,19 +1,19 @@
 """Events about an order that nothing tells apart: a person says which of ours it is, or that it is none."""
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import update
 from sqlmodel import col, select
 
 from core import audit
 from core.access import Actor
 from core.clock import now
 from core.db import run, session
-from core.errors import Conflict, NotFound
+from core.errors import Conflict, Invalid, NotFound
 from referrals.conversions import same_order
 from referrals.conversions.conversions import Conversion, get_conversion
 from rewards.stripe import moved_sales, stripe_sales
 from rewards.stripe.stripe_event_rows import ASKS, StripeEvent, about
 from rewards.stripe.stripe_facts import id_of
-from rewards.stripe.stripe_sale_rows import StripeSale, keep
+from rewards.stripe.stripe_sale_rows import StripeSale, keep, known_as
 
 
 class EventNotFound(NotFound):
@@ -24,47 +24,64 @@ class NotAsked(Conflict):
     """This event waits for nobody."""
 
 
-def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
-    """The event is about this order of ours, or about none; so are all that ask about the same payment.
+class LeadMeant(Invalid):
+    """A lead was never paid: name a sale."""
 
-    They are applied by the clock. Raises EventNotFound, NotAsked, ConversionNotFound.
+
+def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
+    """The event is about this order of ours, or about none; so is all that is known of its payment, from now on.
+
+    Whatever asks about the same is applied by the clock. Raises EventNotFound, NotAsked, ConversionNotFound, LeadMeant.
     """
     sale = get_conversion(conversion_id) if conversion_id is not None else None
-    if sale is not None:  # before any row, as everybody takes it
-        same_order.one_at_a_time(sale.external_id)
-    event = session().exec(select(StripeEvent).where(StripeEvent.id == event_id).with_for_update()).first()
+    event = session().get(StripeEvent, event_id)
     if event is None:
         raise EventNotFound
+    if sale is not None and sale.kind == "lead" and _is_paid(event):
+        raise LeadMeant
+    # Before any row, as everybody takes them.
+    same_order.one_at_a_time(*{each.external_id for each in (sale, *_had_by(_known(event))) if each})
+    session().refresh(event, with_for_update=True)
     if event.applied_at is not None or not event.result.startswith(ASKS):
         raise NotAsked
-    asking = _asking_the_same(event)
-    if sale is None:
-        said = {"applied_at": now(), "result": "none of our orders, says a person"}
-        run(update(StripeEvent).where(asking).values(**said))
-        nobodys = select(Conversion.id).where(col(Conversion.earning_unit_id).is_(None))
-        theirs = _known_as(event), col(StripeSale.conversion_id).in_(nobodys)
-        run(update(StripeSale).where(*theirs).values(said=True))
-    else:
-        _is_of(sale, event)
-        run(update(StripeEvent).where(asking).values(due_at=now()))
+    _say(event, sale)
+    asking = [each.id for each in _asking() if _ids(each) & _ids(event)]
+    run(update(StripeEvent).where(col(StripeEvent.id).in_({event.id, *asking})).values(due_at=now()))
     facts = {"event": event.event_id, "conversion": conversion_id or ""}
     audit.record(by, "stripe_event.settled", "stripe_event", event.id, details=facts)
 
 
-def _is_of(sale: Conversion, event: StripeEvent) -> None:
-    """The object of an event and its payment are this sale's, whatever was guessed before."""
-    told, same = about(event), _known_as(event)
-    known = select(StripeSale.conversion_id, StripeSale.payment_intent).where(
-        same, StripeSale.conversion_id != sale.id
-    )
-    for old_id, paid in sorted(set(session().exec(known))):
-        old = get_conversion(old_id)
-        if old.earning_unit_id is None:  # the whole order is the other one
-            moved_sales.move_all(old, sale)
-        else:
-            moved_sales.move(paid, old, sale)
-    keep(_object_of(event), id_of(told.get("payment_intent")), sale, id_of(told.get("customer")))
-    run(update(StripeSale).where(same).values(conversion_id=sale.id, said=True))
+def _say(event: StripeEvent, sale: Conversion | None) -> None:
+    """The object of an event and its payment are this sale's, or none's, whatever was guessed before."""
+    rows, told = _known(event), about(event)
+    customer = id_of(told.get("customer"))
+    if sale is not None:
+        for old in _had_by(rows):
+            if old.earning_unit_id is None and old.id != sale.id:  # the whole order is the other one
+                moved_sales.move_all(old, sale)
+        sale.customer_id = sale.customer_id or customer  # what they buy next is theirs
+        session().add(sale)
+    moved_sales.move(rows, sale)
+    for each in rows:
+        each.said = True
+        session().add(each)
+    new_id = sale.id if sale else None
+    keep(_object_of(event), id_of(told.get("payment_intent")), new_id, customer, said=True)
+
+
+def _known(event: StripeEvent) -> list[StripeSale]:
+    return known_as(_ids(event), id_of(about(event).get("payment_intent")))
+
+
+def _had_by(rows: list[StripeSale]) -> list[Conversion]:
+    """The sales that have these now."""
+    return [get_conversion(each) for each in sorted({row.conversion_id for row in rows if row.conversion_id})]
+
+
+def _is_paid(event: StripeEvent) -> bool:
+    """Whether it tells of money; a free trial's beginning does not."""
+    told = about(event)
+    return event.kind in stripe_sales.WENT_BACK or bool(told.get("amount_total") or told.get("amount_paid"))
 
 
 def _object_of(event: StripeEvent) -> str:
@@ -73,24 +90,13 @@ def _object_of(event: StripeEvent) -> str:
     return id_of(told.get("payment_intent")) if event.kind in stripe_sales.WENT_BACK else id_of(told)
 
 
-def _known_as(event: StripeEvent) -> ColumnElement[bool]:
-    """What is known of the object of an event and of its payment."""
-    payment = id_of(about(event).get("payment_intent"))
-    return or_(
-        col(StripeSale.object_id) == _object_of(event),
-        col(StripeSale.payment_intent).in_({payment} - {""}),
-    )
+def _ids(event: StripeEvent) -> set[str]:
+    """Of its order's session, invoice and payment, as far as it names them."""
+    told = about(event)
+    named = (_object_of(event), id_of(told.get("invoice")), id_of(told.get("payment_intent")))
+    return {each for each in named if each}
 
 
-def _asking_the_same(event: StripeEvent) -> ColumnElement[bool]:
-    """This event, and those that ask about the same payment."""
-    payment = id_of(about(event).get("payment_intent"))
-    asking = select(StripeEvent).where(
-        col(StripeEvent.applied_at).is_(None), col(StripeEvent.result).startswith(ASKS)
-    )
-    same = [
-        each.id
-        for each in session().exec(asking)
-        if payment and id_of(about(each).get("payment_intent")) == payment
-    ]
-    return col(StripeEvent.id).in_({event.id, *same})
+def _asking() -> list[StripeEvent]:
+    asking = col(StripeEvent.applied_at).is_(None), col(StripeEvent.result).startswith(ASKS)
+    return list(session().exec(select(StripeEvent).where(*asking)))

@@ -49,29 +49,33 @@ def _due() -> tuple[Any, ...]:
 
 
 def _apply_one(event_id: str) -> bool:
+    lease = now() + LEASE
     with transaction():
         claim = update(StripeEvent).where(col(StripeEvent.id) == event_id, *_due())
-        if not update_one(claim.values(due_at=now() + LEASE)):
+        if not update_one(claim.values(due_at=lease)):
             return False
         event = session().get_one(StripeEvent, event_id)
+    # Where a person answers meanwhile it is due again, and what was found without the answer is not written over it.
+    mine = update(StripeEvent).where(
+        col(StripeEvent.id) == event_id,
+        col(StripeEvent.due_at) == lease,
+        col(StripeEvent.applied_at).is_(None),
+    )
     try:
         result = _apply(event)
     except LookAgain as later:
         with transaction():
-            wait = update(StripeEvent).where(col(StripeEvent.id) == event_id)
-            update_one(wait.values(due_at=later.due_at, result=later.message))
+            update_one(mine.values(due_at=later.due_at, result=later.message))
         return False
     except Undecided as error:  # until a person says it: settling.py
         with transaction():
-            wait = update(StripeEvent).where(col(StripeEvent.id) == event_id)
-            update_one(wait.values(due_at=now() + LOOKED_AT_AGAIN, result=f"{ASKS}{error.sentence}"))
+            update_one(mine.values(due_at=now() + LOOKED_AT_AGAIN, result=f"{ASKS}{error.sentence}"))
         return False
     except StripeError as error:  # stays due after the lease
         log.warning("event not applied", stripe_event=event.event_id, kind=event.kind, why=error.message)
         return False
     with transaction():
-        done = update(StripeEvent).where(col(StripeEvent.id) == event_id)
-        return update_one(done.values(applied_at=now(), result=result))
+        return update_one(mine.values(applied_at=now(), result=result))
 
 
 def _apply(event: StripeEvent) -> str:

@@ -48,6 +48,8 @@ class Paid:
     """what was bought: without tax and shipping, after discounts"""
     discount_minor: int = 0
     payment_intent: str = ""
+    invoice: str = ""
+    """of a session that begins a subscription: its first"""
     customer: str = ""
     """Stripe's id; empty for guests"""
     email: str = ""
@@ -112,6 +114,7 @@ def of_checkout(session: Body, payment_intent: str) -> Paid:
         amount_minor=max(0, minor_of(net, currency)),
         discount_minor=max(0, minor_of(totals.get("amount_discount") or 0, currency)),
         payment_intent=payment_intent,
+        invoice=id_of(session.get("invoice")),
         customer=id_of(session.get("customer")),
         email=str(person.get("email") or session.get("customer_email") or ""),
         coupons=_coupons(session.get("metadata") or {}, session.get("discounts") or ()),

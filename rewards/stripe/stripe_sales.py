@@ -13,6 +13,7 @@ each of them ends in the same two steps, the sale is there, and what went back o
   - A dispute holds what no payout has; lost, it is a refund; won, nothing has to be restored.
 """
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -36,7 +37,7 @@ from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders, stripe_t
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
 from rewards.stripe.stripe_gateway import Refused, TryLater
 from rewards.stripe.stripe_orders import Undecided
-from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale, keep
+from rewards.stripe.stripe_sale_rows import STRIPE, NoneOfOurs, StripeSale, keep, known_as
 
 PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 INVOICE_PAID = "invoice.paid"
@@ -124,7 +125,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
     if not payment:
         return UNKNOWN
     with transaction(read_only=True):
-        known = _sale_of(payment)
+        known = _known((), payment)
     charged = stripe_taken_back.charged_of(payment)
     if charged is None:
         return UNKNOWN
@@ -134,9 +135,9 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
             return _unless_told_soon(charged, at) if said == NOBODYS else said
     with transaction():
         if known is not None:
-            sale_id = known.conversion_id
+            sale_id: str | None = known.conversion_id
         elif (sale := stripe_orders.order_meant(charged.order_id)) is not None:
-            keep(payment, payment, sale)
+            keep(payment, payment, sale.id)
             sale_id = sale.id
         else:
             sale_id = None
@@ -170,11 +171,9 @@ def _settle(paid: Paid, at: datetime) -> str:
 
 def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
     same_order.one_at_a_time(paid.object_id)
-    known = session().exec(select(StripeSale).where(StripeSale.object_id == paid.object_id)).first()
+    known = _known((paid.object_id, paid.invoice), paid.payment_intent)
     if known is not None:
-        known.payment_intent = known.payment_intent or paid.payment_intent
-        known.customer = known.customer or paid.customer
-        session().add(known)
+        keep(paid.object_id, paid.payment_intent, known.conversion_id, paid.customer, said=known.said)
         return session().get_one(Conversion, known.conversion_id)
     order_id = paid.told.order_id or (charged.order_id if charged else "")
     sale = stripe_orders.order_meant(order_id, paid) or _new(paid, charged)
@@ -182,7 +181,7 @@ def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
         sale.customer_id = (
             sale.customer_id or paid.told.customer_id or paid.customer
         )  # what they buy next is theirs
-        keep(paid.object_id, paid.payment_intent, sale, paid.customer)
+        keep(paid.object_id, paid.payment_intent, sale.id, paid.customer)
     return sale
 
 
@@ -257,6 +256,9 @@ def _earlier_of(customer: str) -> Conversion | None:
     return session().exec(theirs.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
 
 
-def _sale_of(payment_intent: str) -> StripeSale | None:
-    wanted = select(StripeSale).where(StripeSale.payment_intent == payment_intent)
-    return session().exec(wanted.order_by(col(StripeSale.id)).limit(1)).first()
+def _known(objects: Collection[str], payment: str) -> StripeSale | None:
+    """What is known of these objects or of this payment; raises NoneOfOurs."""
+    known = next(iter(known_as(objects, payment)), None)
+    if known is not None and known.conversion_id is None:
+        raise NoneOfOurs
+    return known

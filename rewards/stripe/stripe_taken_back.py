@@ -1,17 +1,17 @@
 """What went back of a sale at Stripe, refunds that stand and disputes that were lost, is taken off; what did not after all is given again."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import count
 
 from sqlmodel import col, func, select
 
 from core.clock import now
 from core.db import session, transaction
 from core.money import Money
-from referrals.conversions import conversions, refunds, same_order
+from referrals.conversions import refunds, same_order
 from referrals.conversions.conversion_rows import LOST_DISPUTE
 from referrals.conversions.conversions import Conversion, NewRefund, Refund
-from referrals.conversions.refunds import RefundDiffers
 from rewards.stripe import moved_sales, stripe_facts, stripe_gateway
 from rewards.stripe.stripe_facts import Charged
 from rewards.stripe.stripe_gateway import TryLater
@@ -27,7 +27,8 @@ def compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -
             StripeSale.conversion_id == sale_id, col(StripeSale.payment_intent).not_in(("", payment_intent))
         )
         payments = sorted(set(session().exec(others)))
-    charges = [charged, *(each for one in payments if (each := charged_of(one)) is not None)]
+    charges = {payment_intent: charged}
+    charges |= {each: found for each in payments if (found := charged_of(each)) is not None}
     with transaction():
         return _take_off(session().get_one(Conversion, sale_id), payment_intent, charges, at)
 
@@ -42,22 +43,24 @@ def charged_of(payment_intent: str) -> Charged | None:
     return stripe_facts.of_charge(charges, stripe_gateway.disputes_of(found.charge_id), refunded)
 
 
-def _take_off(sale: Conversion, payment: str, charges: Sequence[Charged], at: datetime) -> str:
+def _take_off(sale: Conversion, payment: str, paid: Mapping[str, Charged], at: datetime) -> str:
     """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
     same_order.one_at_a_time(sale.external_id)
     session().refresh(sale)
     if moved_sales.is_anothers(payment, sale.id):
         raise TryLater("its payment is another order's by now")
-    if (other := _meant_instead(sale)) is not None:
-        moved_sales.move_all(sale, other)
-        return "another shop told this order and it was won there: read once more for that one"
-    if _went_back(charges) and _may_be_anothers(sale):
-        raise Undecided(
-            f"More than one unit may have sold what was paid under the number {sale.external_id}."
-        )
-    disputed.review(sale.id, [each for one in charges for each in one.disputed])
+    charges = list(paid.values())
+    if not moved_sales.is_said(payment):
+        if sale.earning_unit_id is None and (other := moved_sales.whose(sale)) is not None:
+            moved_sales.move_all(sale, other)
+            return "another shop told this order and it was won there: read once more for that one"
+        if _went_back(charges) and _may_be_anothers(sale):
+            raise Undecided(
+                f"More than one unit may have sold what was paid under the number {sale.external_id}."
+            )
+    disputed.review(sale.id, {each: charged.disputed for each, charged in paid.items()})
     session().refresh(sale)
-    charged, gone = charges[0], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
+    charged, gone = paid[payment], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
     missing = gone - sale.refunded_minor
     if missing > 0:
         _take(sale, charged, missing, _why(charges), at)
@@ -74,18 +77,11 @@ def _went_back(charges: Sequence[Charged]) -> bool:
     return any(each.gone or each.disputed for each in charges)
 
 
-def _meant_instead(sale: Conversion) -> Conversion | None:
-    """The same order as another shop told it and somebody won it, where nobody won this one."""
-    return moved_sales.whose(sale) if sale.earning_unit_id is None else None
-
-
 def _may_be_anothers(sale: Conversion) -> bool:
-    """Whether other orders of its number were won that the payment may be of, and no person said that it is this one's.
+    """Whether other orders of its number were won that a payment of it may be of.
 
     Of one that Stripe told first and nobody won; or of one that got its payments from such a one before another unit won it, too.
     """
-    if moved_sales.is_said(sale.id):
-        return False
     if sale.earning_unit_id is None:
         return bool(same_order.won_beside(sale))
     told = [each for each in same_order.nobodys_beside(sale) if each.brought_by == STRIPE.id]
@@ -100,21 +96,16 @@ def _why(charges: Sequence[Charged]) -> str:
 
 
 def _take(sale: Conversion, charged: Charged, amount_minor: int, reason: str, at: datetime) -> None:
-    """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again.
-
-    Raises Undecided when somebody else's refund has that name.
-    """
+    """One refund more of the sale; its name is its number, as the same sum may go, come back, and go again."""
+    names = (f"{charged.charge_id}#{number}" for number in count(1))
     said = NewRefund(
-        external_id=f"{charged.charge_id}#{_last_number(sale, charged) + 1}",
+        external_id=next(each for each in names if same_order.find_refund(sale.unit_id, each) is None),
         conversion_external_id=sale.external_id,
         amount_minor=amount_minor,
         reason=reason,
         occurred_at=min(at, now()).astimezone(UTC).isoformat(),
     )
-    try:
-        conversions.refund(said, by=STRIPE, unit_id=sale.unit_id)
-    except RefundDiffers as error:
-        raise Undecided(error.sentence) from error
+    refunds.refund(said, by=STRIPE, unit_id=sale.unit_id, of=sale)
 
 
 def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) -> None:
@@ -130,15 +121,6 @@ def _give_again(sale: Conversion, charged: Charged, surplus: int, at: datetime) 
         if amount > surplus:
             _take(sale, charged, amount - surplus, "what stands of a refund at Stripe", at)
         surplus -= amount
-
-
-def _last_number(sale: Conversion, charged: Charged) -> int:
-    """The number of the last refund that was told of a charge, also where it was taken off the same order elsewhere."""
-    told = select(Refund.external_id).where(
-        Refund.conversion_external_id == sale.external_id, Refund.brought_by == STRIPE.id
-    )
-    parts = (each.rpartition("#") for each in session().exec(told))
-    return max((int(number) for charge, _, number in parts if charge == charged.charge_id), default=0)
 
 
 def _taken_by_us(sale: Conversion) -> int:

@@ -1,16 +1,17 @@
 """A payment that its buyer disputes: what the sale earned waits, as far as no payout has it, until the bank has decided.
 
-That a dispute is open is a row of the sale's, so that what is granted for it later is held, too. An approval that was given
-before is void: nothing is paid out of money that the bank may take back.
+That a dispute is open is a row of the payment's, so that what is granted for its sale later is held, too, and what another
+sale earned if the payment turns out to be of that one. An approval that was given before is void: nothing is paid out of
+money that the bank may take back.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import Text, delete
-from sqlmodel import Field, SQLModel, col
+from sqlalchemy import JSON, Text
+from sqlmodel import Field, SQLModel, col, select
 
 from core.access import Actor
-from core.db import run, session
+from core.db import session
 from referrals.conversions.conversion_rows import Conversion, lock
 from rewards.approvals import holds
 from rewards.reward import DISPUTED, GIVES, UNDECIDED, Reward, rewards_of_conversion
@@ -19,57 +20,80 @@ from rewards.taking_back.below import cancels_out
 STRIPE = Actor("system", "stripe", "Stripe")
 
 
-class DisputedSale(SQLModel, table=True):
-    """A sale with an open dispute."""
+class DisputedPayment(SQLModel, table=True):
+    """A payment of a sale with disputes that are open."""
 
-    __tablename__ = "disputed_sale"
+    __tablename__ = "disputed_payment"
 
-    conversion_id: str = Field(primary_key=True, foreign_key="conversion.id", sa_type=Text)
-    words: str = Field(sa_type=Text)
-    """why its rewards are held"""
+    payment: str = Field(primary_key=True, sa_type=Text)
+    conversion_id: str = Field(foreign_key="conversion.id", index=True, sa_type=Text)
+    disputes: list[str] = Field(sa_type=JSON)
 
 
-def review(conversion_id: str, open_disputes: Sequence[str]) -> None:
-    """Hold the sale's rewards while a dispute is open; release those that only a dispute held; again: nothing.
+def review(conversion_id: str, open_disputes: Mapping[str, Sequence[str]]) -> None:
+    """Hold the sale's rewards while a dispute of one of its payments is open; release those that only a dispute held; again: nothing.
 
-    What a person released although the dispute is open stays released until there is another one. Whoever grants something for the sale at this moment comes before or after, never in between.
+    `open_disputes` is what is open of each payment of the sale. What a person released although a dispute is open stays
+    released until there is another one. Whoever grants something for the sale at this moment comes before or after, never
+    in between.
     """
     lock(session().get_one(Conversion, conversion_id))
-    if open_disputes:
-        words = f"{DISPUTED} ({', '.join(open_disputes)})."
-        known = session().get(DisputedSale, conversion_id)
-        if known is not None and known.words == words:
-            return
-        session().merge(DisputedSale(conversion_id=conversion_id, words=words))
-        session().flush()
+    before = _words(conversion_id)
+    for row in _rows(conversion_id):
+        if not open_disputes.get(row.payment):
+            session().delete(row)
+    for payment, disputes in open_disputes.items():
+        if disputes:
+            known = DisputedPayment(payment=payment, conversion_id=conversion_id, disputes=list(disputes))
+            session().merge(known)
+    session().flush()
+    if not before or _words(conversion_id) != before:
+        _hold_or_let_go(conversion_id)
+
+
+def move(payments: Collection[str], conversion_id: str | None) -> None:
+    """These payments turn out to be of this sale, or of none of ours: what is held for their disputes is what that one earned."""
+    rows = session().exec(select(DisputedPayment).where(col(DisputedPayment.payment).in_(payments))).all()
+    touched = {each.conversion_id for each in rows} | ({conversion_id} if rows and conversion_id else set())
+    for each in sorted(touched):
+        lock(session().get_one(Conversion, each))
+    for row in rows:
+        if conversion_id is None:
+            session().delete(row)
+        else:
+            row.conversion_id = conversion_id
+            session().add(row)
+    session().flush()
+    for each in sorted(touched):
+        _hold_or_let_go(each)
+
+
+def hold_again(conversion_id: str) -> None:
+    """Hold what a sale has earned by now, if a payment of it is disputed."""
+    if words := _words(conversion_id):
+        for reward in rewards_of_conversion(conversion_id):
+            session().refresh(reward)
+            _hold(reward, words)
+
+
+def _hold_or_let_go(conversion_id: str) -> None:
+    if _words(conversion_id):
         hold_again(conversion_id)
         return
-    run(delete(DisputedSale).where(col(DisputedSale.conversion_id) == conversion_id))
     for reward in rewards_of_conversion(conversion_id):
         session().refresh(reward)
         holds.let_go(reward, "dispute", by=STRIPE)
 
 
-def move(old_id: str, new_id: str) -> None:
-    """The dispute that is open on a sale turns out to be another's: what that earned is held, too."""
-    known = session().get(DisputedSale, old_id)
-    if known is None:
-        return
-    words = known.words
-    run(delete(DisputedSale).where(col(DisputedSale.conversion_id) == old_id))
-    lock(session().get_one(Conversion, new_id))
-    session().merge(DisputedSale(conversion_id=new_id, words=words))
-    session().flush()
-    hold_again(new_id)
+def _rows(conversion_id: str) -> Sequence[DisputedPayment]:
+    wanted = select(DisputedPayment).where(DisputedPayment.conversion_id == conversion_id)
+    return session().exec(wanted.order_by(col(DisputedPayment.payment))).all()
 
 
-def hold_again(conversion_id: str) -> None:
-    """Hold what a sale has earned by now, if its dispute is open."""
-    disputed = session().get(DisputedSale, conversion_id)
-    if disputed is not None:
-        for reward in rewards_of_conversion(conversion_id):
-            session().refresh(reward)
-            _hold(reward, disputed.words)
+def _words(conversion_id: str) -> str:
+    """Why its rewards are held; empty where nothing is disputed."""
+    disputes = [each for row in _rows(conversion_id) for each in row.disputes]
+    return f"{DISPUTED} ({', '.join(disputes)})." if disputes else ""
 
 
 def _hold(reward: Reward, words: str) -> None:

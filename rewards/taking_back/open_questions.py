@@ -10,7 +10,7 @@ from rewards.approvals import reviews
 from rewards.payouts.runs import Payout
 from rewards.reward import Reward
 from rewards.taking_back import disputed
-from rewards.taking_back.disputed import DisputedSale
+from rewards.taking_back.disputed import DisputedPayment
 
 
 def hold_again(conversion_id: str) -> None:
@@ -29,7 +29,7 @@ def lock_sales(payout: Payout) -> list[str]:
     behind = select(Conversion.id).where(col(Conversion.id).in_(inside)).order_by(col(Conversion.id))
     session().exec(behind.with_for_update()).all()
     asked = union(
-        select(DisputedSale.conversion_id).where(col(DisputedSale.conversion_id).in_(inside)),
+        select(DisputedPayment.conversion_id).where(col(DisputedPayment.conversion_id).in_(inside)),
         fraud_cases.open_about(inside),
     )
     return sorted(session().execute(asked).scalars())

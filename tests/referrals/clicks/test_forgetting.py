@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +13,7 @@ from referrals.clicks.click_ids import new_click_id
 from referrals.clicks.clicks import Click
 from referrals.clicks.forgetting import forget_clicks
 from referrals.clicks.journal_lines import ClickRecord, fields_of
-from referrals.clicks.link_days import clicks_by_day
+from referrals.clicks.link_days import LinkDay, clicks_by_day
 from referrals.clicks.link_referrers import sources_of
 from referrals.links.links import Link
 from tests.at_once import at_once
@@ -47,6 +47,16 @@ def came(link: Link, at: datetime, *, host: str = "", counted: bool = True, devi
 def store(*records: bytes) -> None:
     with db.transaction():
         clicks.store(records)
+
+
+def today_too(work: Callable[[], int]) -> Callable[[], int]:
+    """For threads, whose clock is the real one."""
+
+    def done() -> int:
+        with clock.at(TODAY):
+            return work()
+
+    return done
 
 
 def moments() -> list[datetime]:
@@ -141,7 +151,7 @@ def test_a_clock_that_goes_back_brings_nothing_back_and_breaks_nothing(link: Lin
 def test_of_two_clocks_at_once_each_click_is_added_up_by_one(link: Link) -> None:
     old = BOUNDARY - timedelta(days=1)
     store(*(came(link, old + timedelta(seconds=each), host=f"{each % 7}.example") for each in range(200)))
-    one, other = at_once(forget_clicks, forget_clicks)
+    one, other = at_once(*[today_too(forget_clicks)] * 2)
     assert isinstance(one, int)
     assert isinstance(other, int)
     assert one + other == 200
@@ -149,3 +159,63 @@ def test_of_two_clocks_at_once_each_click_is_added_up_by_one(link: Link) -> None
     with db.transaction(read_only=True) as session:
         gone = session.exec(select(forgetting.ForgottenReferrer)).all()
     assert sum(each.clicks for each in gone) == 200
+
+
+def test_a_clock_that_is_ahead_for_a_moment_costs_two_days_of_the_oldest_clicks(link: Link) -> None:
+    kept = [TODAY - timedelta(days=each) for each in (27, 26, 1)]
+    store(
+        came(link, TODAY - timedelta(days=28)),
+        came(link, kept[0] - timedelta(minutes=1)),
+        *(came(link, each) for each in kept),
+    )
+    with clock.at(TODAY + timedelta(days=3650)):
+        assert forget_clicks() == 2 + 1
+    assert moments() == kept[1:]
+    store(came(link, TODAY))
+    with db.transaction() as session:
+        for each in session.exec(select(LinkDay)):
+            each.clicks += 7
+    with db.transaction(read_only=True):
+        wrong = [each for each in link_proof.differences() if each.startswith("day")]
+    assert len(wrong) == 3
+
+
+def test_a_clock_that_is_ahead_where_nobody_clicked_moves_nothing(link: Link) -> None:
+    with clock.at(TODAY + timedelta(days=3650)):
+        assert forget_clicks() == 0
+    store(came(link, TODAY - timedelta(days=1)))
+    assert forget_clicks() == 0
+    assert is_proven()
+
+
+def test_ingest_recount_and_forgetting_at_once_leave_the_books_proven(
+    link: Link, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(forgetting, "BATCH", 50)
+    old = BOUNDARY - timedelta(days=1)
+    store(*(came(link, old + timedelta(seconds=each), host=f"{each % 7}.example") for each in range(300)))
+
+    def ingest() -> int:
+        for _ in range(10):
+            store(*(came(link, when, host=f"{each}.example") for each in range(7) for when in (old, TODAY)))
+        return 0
+
+    def recount() -> int:
+        wrong = 0
+        for _ in range(8):
+            with db.transaction():
+                wrong += link_proof.recount()
+            with db.transaction():
+                wrong += metrics.recount()
+        return wrong
+
+    def forget() -> int:
+        for _ in range(4):
+            forget_clicks()
+        return 0
+
+    assert at_once(*map(today_too, (ingest, recount, forget, forget, ingest))) == [0, 0, 0, 0, 0]
+    assert is_proven()
+    forget_clicks()
+    assert is_proven()
+    assert all(each >= BOUNDARY for each in moments())

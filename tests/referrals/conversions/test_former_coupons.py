@@ -218,3 +218,21 @@ def test_of_several_who_had_a_coupon() -> None:
     assert holder_among(kept, None, first - day) == holder_among(kept, None, first + day) == "bob"
     assert holder_among(kept, "ana", first + 2 * day) == "dora"
     assert holder_among(kept, None, first + 4 * day) is None
+
+
+def test_what_waits_is_also_of_a_link_that_had_the_coupon_for_a_while(
+    cast: Cast, two: tuple[Membership, Membership]
+) -> None:
+    ana, _bo = two
+    start = now()
+    with at(start + DAY):
+        end("bob")
+    with at(start + DAY + MINUTE):
+        waits = sold(cast, start + DAY + MINUTE / 2)
+    with at(start + DAY + MINUTE + timedelta(seconds=10)):
+        give("ana", "BOB10")
+    with at(start + DAY + MINUTE + timedelta(seconds=20)):
+        give("ana", "ANA20")
+    with at(start + DAY + timedelta(minutes=5)):
+        look_again()
+    assert owner(waits) == ana.id

@@ -98,3 +98,9 @@ def test_of_an_e_mail_address_its_one_form_is_told_too_so_that_an_own_purchase_i
 def test_an_empty_file_is_refused() -> None:
     with pytest.raises(NothingInFile):
         read_file(lines(), "conversions")
+
+
+def test_lines_without_a_number_are_told_that_and_not_that_they_are_twice() -> None:
+    raw = b"order,at,amount,currency\n,2026-11-02T10:15:00Z,1.00,EUR\n,2026-11-02T10:15:00Z,2.00,EUR\n"
+    one, two = read_file(raw, "conversions")
+    assert one.problem == two.problem == "order: This is required."

@@ -14,6 +14,7 @@ from core.people import get_person
 from hub import actions
 from hub.programmes import get_programme
 from referrals.clicks import clicks
+from referrals.clicks.forgetting import forget_clicks
 from referrals.conversions.conversions import Conversion
 from referrals.fraud import fraud_work
 from referrals.fraud.fraud_addresses import digest
@@ -157,6 +158,24 @@ def test_seconds_after_the_click_and_the_device_come_from_the_click(
     assert signals_of(orders[0]) == {"seconds_after_click"}
     assert signals_of(orders[2]) == {"seconds_after_click", "device_repeats"}
     assert "3 conversions of this advocate came from one device" in str(case_of(orders[2]).signals)
+
+
+def test_the_device_stays_known_when_its_clicks_are_forgotten(
+    cast: Cast, link: Link, visitors: Visitors
+) -> None:
+    with db.transaction():
+        percent_rule(cast.programme)
+    tokens = [visitors.click("ana").token for _ in range(3)]
+    visitors.leave()
+    clicks.ingest()
+    orders = [told(cast.north, code=None, click=token) for token in tokens]
+    with at(now() + timedelta(days=32)):
+        assert forget_clicks() == 3
+        with db.transaction():
+            fraud_work.look_again([link.membership_id])
+        reviews.reassess()
+        assert fraud_work.assess_due() == 3
+    assert "device_repeats" in signals_of(orders[2])
 
 
 def test_a_conversion_that_is_quicker_than_the_journal_waits_for_its_click(

@@ -19,6 +19,10 @@ from referrals.links.sharekit import disclosure_problem
         "#ad Nobody pays me to say so.",
         "#ad They don't pay me for it",
         "#ad It isn’t even an advertisement",
+        "#ad – I earned nothing from this.",
+        "#ad I get paid nothing for this.",
+        "#ad (I received no commission)",
+        "#ad I am not paid for this",
     ],
 )
 def test_a_disclosure_that_is_taken_back_is_refused(text: str) -> None:
@@ -35,6 +39,9 @@ def test_a_disclosure_that_is_taken_back_is_refused(text: str) -> None:
         "#ad not only an ad for me but my favourite",
         "#ad It isn’t just an ad, I use it each day.",
         "#ad I get nothing unless you buy, so look at it first.",
+        "#ad I don’t get paid unless you buy through my link.",
+        "#ad I am not paid extra, but I earn a commission if you buy.",
+        "#ad We never make money decisions lightly.",
         "#ad I don’t earn anything until you buy by this link.",
         "#ad I earn nothing if you only look.",
         "#ad I know you don’t get anything like it elsewhere.",

@@ -82,15 +82,15 @@ def test_a_dispute_and_a_review_hold_what_is_granted_late(cast: Cast, ana: Membe
     over, _none = sold(ana)
     with transaction():
         session().add(case_of_sale(reviewed, ana))
-        disputed.review(disputed_, ["du_1"])
-        disputed.review(over, ["du_2"])
-        disputed.review(over, [])
+        disputed.review(disputed_, {"pi_1": ["du_1"]})
+        disputed.review(over, {"pi_2": ["du_2"]})
+        disputed.review(over, {})
     enter(cast, ("EUR", "USD", "1.085"))
     assert late_grants.grant_waiting() == 3
     states = {each: [one.state for one in rewards_of(each)] for each in (reviewed, disputed_, over)}
     assert states == {reviewed: ["held"], disputed_: ["held"], over: ["pending"]}
     with transaction():
-        disputed.review(disputed_, [])
+        disputed.review(disputed_, {})
     assert [each.state for each in rewards_of(disputed_)] == ["pending"]
 
 

@@ -7,13 +7,14 @@ import pytest
 import checks
 from advocates.membership import Membership
 from core.access import COMMAND
-from core.db import transaction
+from core.db import session, transaction
+from hub.programmes import Programme
 from rewards.reward import rewards_of_conversion
 from rewards.stripe import settling, stripe_events, stripe_gateway
 from tests.factories import Cast
-from tests.referrals.stories import bring
+from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.local_stripe import LocalStripe
-from tests.rewards.stripe.shop import Shop, every, left_lying, told
+from tests.rewards.stripe.shop import Shop, every, left_lying, token, told
 from tests.rewards.stripe.twins import NUMBER, given_back, shop_tells, south_tells
 
 TRIAL = {"subscription_data[trial_period_days]": "30"}
@@ -139,3 +140,27 @@ def test_who_wins_a_trial_that_stripe_told_has_what_is_paid_after_it(
         bring(cast.north.id, external_id=NUMBER, kind="lead", code="ana", amount_minor=None, currency=None)
     told("invoice.paid", stripe.order(f"subscriptions/{made['subscription']}/renew"))
     assert [each.membership_id for each in every() if each.kind == "sale"] == [ana.id]
+
+
+def test_refunds_of_a_shared_order_move_in_parts_and_the_books_are_proven(
+    ana: Membership, cast: Cast, shop: Shop, paid: dict[str, Any], sue: Membership
+) -> None:
+    with transaction():
+        session().get_one(Programme, cast.programme.id).attribution_rule = "split"
+        make_link(make_earner(cast.programme, "Bob B"), "bob")
+    told("charge.refunded", shop.refunds(paid, 3_333))
+    with transaction():
+        bring(cast.north.id, external_id=NUMBER, amount_minor=50_000, click=token("ana"), code="bob")
+    stripe_events.apply_events()
+    assert sorted(given_back().values()) == [0, 3_333]
+    told("charge.refunded", shop.refunds(paid, 1_111))
+    assert sorted(given_back().values()) == [0, 4_444]
+    sale = south_tells(cast, 50_000)
+    told("charge.refunded", shop.refunds(paid, 45_556))
+    (event,) = left_lying()
+    with transaction():
+        settling.settle(event.id, sale.id, by=COMMAND)
+    stripe_events.apply_events()
+    assert (given_back()[sue.id], sum(given_back().values())) == (50_000, 50_000)
+    with transaction(read_only=True):
+        assert [each for _name, look in checks.problems() if (each := look())] == []

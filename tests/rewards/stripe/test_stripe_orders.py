@@ -127,6 +127,7 @@ def test_an_order_that_stripe_tells_otherwise_than_the_hubs_own_shop_leaves_its_
     (event,) = left_lying()
     with transaction():
         settling.settle(event.id, None, by=COMMAND)
+    stripe_events.apply_events()
     assert left_lying() == []
 
 

@@ -106,7 +106,7 @@ class World:
         elif act in {"review", "clear"}:
             (reviews.hold if act == "review" else reviews.let_go_on)(sale.id)
         elif act in {"dispute", "won"}:
-            disputed.review(sale.id, ["dp_1"] if act == "dispute" else [])
+            disputed.review(sale.id, {"pi_1": ["dp_1"] if act == "dispute" else []})
         else:
             to = self.ana if act == "give back" else None
             if (sale.membership_id is None) == (to is not None):

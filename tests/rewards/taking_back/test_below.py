@@ -318,7 +318,7 @@ class TestWhyItIsHeld:
 
     def dispute(self, sale: Conversion, *open_ones: str) -> None:
         with transaction():
-            disputed.review(sale.id, open_ones)
+            disputed.review(sale.id, {"pi_1": open_ones})
 
     def test_a_dispute_outlasts_a_review(self, sale: Conversion) -> None:
         with transaction():

@@ -60,7 +60,7 @@ def back(cast: Cast, sale: Conversion) -> Refund:
 
 def review(sale: Conversion, *disputes: str) -> None:
     with transaction():
-        disputed.review(sale.id, disputes)
+        disputed.review(sale.id, {"pi_1": disputes})
 
 
 def came_back(refund: Refund) -> None:
@@ -219,7 +219,7 @@ def test_what_is_decided_at_the_moment_of_a_dispute_or_a_review_is_held_by_it(
     def opens() -> None:
         with transaction():
             if who == "dispute":
-                disputed.review(sale.id, ["du_1"])
+                disputed.review(sale.id, {"pi_1": ["du_1"]})
             else:
                 reviews.hold(sale.id)
 
