@@ -64,7 +64,7 @@ def one_at_a_time(*external_ids: str) -> None:
 
     SQLite has one writer at a time anyway.
     """
-    if dialect() == "postgresql":
+    if dialect() == "postgresql" and external_ids:
         # Sorted: two batches with the same orders take them in the same order.
         locks = sorted({_lock(each) for each in external_ids})
         session().execute(

@@ -15,7 +15,7 @@ def test_disputes_from_before_are_of_a_payment_of_their_sale(tmp_path: Path) -> 
     engine = create_engine(url)
     with engine.begin() as connection:
         for sale in ("paid", "by hand"):
-            put(connection, "conversion", id=sale, external_id=sale)
+            put(connection, "conversion", id=sale, external_id=sale, kind="sale")
         put(connection, "stripe_sale", id="1", object_id="cs_1", payment_intent="", conversion_id="paid")
         put(connection, "stripe_sale", id="2", object_id="cs_2", payment_intent="pi_2", conversion_id="paid")
         put(connection, "disputed_sale", conversion_id="paid", words=f"{DISPUTED} (dp_1, dp_2).")
