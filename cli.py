@@ -1,6 +1,7 @@
 """The commands behind bin/spokes."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,7 +13,8 @@ from typing import Any
 import click
 import requests
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 
 import reactions
 from advocates.leaderboard import Wanted, standings, the_currency
@@ -41,6 +43,14 @@ def spokes() -> None:
     """Spokes: the advocate programme service."""
 
 
+def _database_trouble(error: DBAPIError) -> str:
+    """What is wrong with the database, as a sentence."""
+    where = make_url(settings().database).render_as_string(hide_password=True)
+    if re.search(r"no such table|relation .* does not exist", str(error.orig)):
+        return f"There is no Spokes in {where} yet, or an older one: run bin/spokes init-db."
+    return f"The database {where} does not answer: {error.orig}"
+
+
 @contextmanager
 def service() -> Iterator[None]:
     """Settings, logs, database and reactions, as every command needs them; refusals become a sentence and exit 1."""
@@ -54,8 +64,8 @@ def service() -> Iterator[None]:
         yield
     except (SettingsRefused, OSError) as error:
         raise click.ClickException(str(error)) from None
-    except OperationalError as error:
-        raise click.ClickException(f"The database does not answer: {error.orig}") from None
+    except (OperationalError, ProgrammingError) as error:
+        raise click.ClickException(_database_trouble(error)) from None
     except SpokesError as error:
         more = error.details.get("report", [])
         raise click.ClickException("\n".join([*more, error.sentence])) from None

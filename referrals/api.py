@@ -35,13 +35,14 @@ from referrals.conversions.listings import (
     programme_in,
     units_with_links,
 )
-from referrals.conversions.refunds import RefundDiffers, RefundToldByStripe, RefundTooLarge
-from referrals.conversions.refunds_in import (
+from referrals.conversions.refunds import (
+    RefundDiffers,
     RefundInOtherCurrency,
-    RefundNotFound,
     RefundOfLead,
-    RefundOfSeveral,
+    RefundToldByStripe,
+    RefundTooLarge,
 )
+from referrals.conversions.refunds_in import RefundNotFound, RefundOfSeveral
 from referrals.conversions.seen import clicks_seen, conversions_in, refunds_seen, seen_link
 from referrals.links.links import Link, LinkNotFound
 from rewards.together import take_with_others

@@ -20,6 +20,7 @@ from referrals.conversions.appeals import DECIDE, Appeal, State
 from referrals.conversions.conversion_rows import Conversion
 from referrals.conversions.conversions import candidates_of
 from referrals.conversions.narrowing import narrowed
+from referrals.conversions.yours import verdict_of
 from referrals.fraud.fraud_cases import under_review
 from referrals.links.links import Link
 from rewards.explanations import name_of
@@ -62,6 +63,7 @@ def my_conversion(conversion_id: str) -> str:
         conversion=conversion,
         is_mine=conversion.membership_id == member.id,
         candidates=candidates,
+        verdict=verdict_of,
         rate_wait=rate_waits.wait_of(conversion.id),
         used_up=caps.used_up(conversion),
         rewards=mine,

@@ -32,4 +32,5 @@ def my_conversions() -> ResponseReturnValue:
         conversions=told,
         amount=yours.amount_of,
         share=yours.share_of,
+        verdict=yours.verdict_of,
     )

@@ -54,6 +54,7 @@ def my_links() -> str:
         conversions=told,
         amount=yours.amount_of,
         share=yours.share_of,
+        verdict=yours.verdict_of,
     )
 
 

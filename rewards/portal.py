@@ -1,6 +1,7 @@
 """Doors for advocates: what they earned and why, statements, and where they are paid."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 from flask import Blueprint, flash, redirect, render_template
@@ -19,6 +20,7 @@ from core.settings import settings
 from hub.metrics import value_of
 from hub.programmes import get_programme
 from referrals.conversions.conversions import Conversion
+from referrals.conversions.yours import reason_for, verdict_of
 from rewards.approvals import second_looks
 from rewards.explanations import explain
 from rewards.payouts import accounts, in_kind, paid_to
@@ -78,6 +80,7 @@ def my_rewards() -> str:
         has_perks=bool(perks.perks_of(member.programme_id, offered=True)),
         page=page,
         orders=_orders(page.items),
+        won_by=partial(reason_for, member.id),
         months=[(each, statements.first_day(each)) for each in statements.months_of(member)[:SHOWN_MONTHS]],
         years=years_of(member),
         standing=paid_to.standing_of(member),
@@ -104,6 +107,8 @@ def my_reward(reward_id: str) -> str:
         "portal/rewards/reward.html",
         why=why,
         mine=mine,
+        verdict=verdict_of,
+        won_by=partial(reason_for, member.id),
         given_as=in_kind.given_as([reward.payout_id]).get(reward.payout_id or ""),
         may_ask=second_looks.may_ask(reward),
         asked=second_looks.asked_of(reward.id),

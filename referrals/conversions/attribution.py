@@ -215,5 +215,5 @@ def _named(touch: Touch, rule: AttributionRule) -> str:
         which = {"first_touch": "first click", "split": "click"}.get(rule, "last click")
         return f"{which} on {touch.code}, {touch.at:%-d %b %Y, %H:%M} UTC"
     if touch.source == "customer":
-        return f"known customer, first brought by {touch.code or 'this advocate'}"
+        return f"known customer, last brought by {touch.code or 'this advocate'}"
     return f"{touch.source} {touch.given}"

@@ -59,7 +59,22 @@ KnownCurrency = Annotated[Currency, AfterValidator(_known)]
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-fA-F]{64}$", to_lower=True)]
 Short = Annotated[StrictStr, StringConstraints(max_length=100, min_length=1)]
 Token = Annotated[StrictStr, StringConstraints(min_length=1, max_length=300)]
-Value = StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=500)] | None
+
+
+def _single(value: object) -> object:
+    """Refuse what is no plain value, with one sentence instead of one for each kind of value."""
+    if isinstance(value, str | int | float | None) and not (
+        isinstance(value, str) and len(value) > LONGEST_VALUE
+    ):
+        return value
+    raise ValueError(f"has to be text of up to {LONGEST_VALUE} characters, a number, true, false or null")
+
+
+LONGEST_VALUE = 500
+Value = Annotated[
+    StrictBool | StrictInt | float | Annotated[StrictStr, StringConstraints(max_length=LONGEST_VALUE)] | None,
+    BeforeValidator(_single),
+]
 
 
 class Written(Described, Input):

@@ -45,10 +45,10 @@ def look_again() -> int:
 def stuck() -> list[str]:
     """Check: every conversion whose next, or last, look should have been an hour ago, as a sentence."""
     late = now() - STUCK_AFTER
-    for_good = col(Conversion.received_at) < late - TOO_LONG  # it fails each time, and is leased each time
-    wanted = (
-        select(Conversion).join(WaitingConversion).where(or_(col(WaitingConversion.next_at) < late, for_good))
-    )
+    next_at = col(WaitingConversion.next_at)
+    # It fails each time, and is leased each time; one whose looks are late since the clock was away waits for longer.
+    for_good = and_(col(Conversion.received_at) < late - TOO_LONG, next_at <= now() + LEASE)
+    wanted = select(Conversion).join(WaitingConversion).where(or_(next_at < late, for_good))
     return [
         f"conversion {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not looked at again"
         for each in session().exec(wanted.order_by(col(Conversion.id)).limit(AT_ONCE))

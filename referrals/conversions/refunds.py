@@ -27,7 +27,7 @@ from hub.units import Unit
 from referrals.conversions import split
 from referrals.conversions.conversion_input import NewRefund, content_hash
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion, Refund, RefundShare, lock
-from referrals.conversions.refused_refunds import ask_to_look
+from referrals.conversions.refused_refunds import Unfit, ask_to_look
 from referrals.conversions.same_order import (
     STRIPE,
     are_one,
@@ -48,6 +48,21 @@ class RefundDiffers(Conflict):
 
 class RefundTooLarge(Invalid):
     """All refunds of a sale together cannot be more than the sale."""
+
+
+class RefundOfLead(Invalid):
+    """This is a lead, not a sale: nothing was paid for it, so nothing can be given back."""
+
+
+class RefundInOtherCurrency(Invalid):
+    """The refund's currency is not the sale's."""
+
+
+REFUSALS: dict[Unfit, type[Invalid]] = {
+    "lead": RefundOfLead,
+    "currency": RefundInOtherCurrency,
+    "too much": RefundTooLarge,
+}
 
 
 class RefundToldByStripe(Conflict):
@@ -77,7 +92,7 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str, of: Conversion | None = N
     The sale is `of`, else the unit's own, or the only one of that id below and above it. The same external_id and content again
     answers what is stored, also when a key of a unit below or above told it. Of a sale whose refunds Stripe tells nobody
     else's is taken; what Stripe says is cumulative, so what a shop told before is not taken off again. Raises RefundDiffers,
-    RefundTooLarge, RefundToldByStripe.
+    one of REFUSALS, RefundToldByStripe.
     """
     one_at_a_time(new.conversion_external_id)
     before = find_refund(unit_id, new.external_id)
@@ -97,8 +112,8 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str, of: Conversion | None = N
     conversion = of or conversion_meant(unit_id, new.conversion_external_id)
     if conversion is not None and by.id != STRIPE and _stripe_tells(conversion):
         raise RefundToldByStripe
-    if conversion is not None and not _apply(row, conversion):
-        raise RefundTooLarge
+    if conversion is not None and (unfit := _apply(row, conversion)):
+        raise REFUSALS[unfit]
     return row, True
 
 
@@ -183,11 +198,11 @@ def _settle(refund_id: str, conversion: Conversion) -> bool:
     if not update_one(claimed):
         return False
     row = session().get_one(Refund, refund_id, populate_existing=True)
-    if not _apply(row, conversion):
+    if unfit := _apply(row, conversion):
         row.state, row.conversion_id = "refused", conversion.id
         session().add(row)
         session().flush()
-        ask_to_look(row, conversion)
+        ask_to_look(row, conversion, unfit)
     return True
 
 
@@ -207,19 +222,20 @@ def _row(new: NewRefund, by: Actor, unit_id: str) -> Refund:
     )
 
 
-def _apply(row: Refund, conversion: Conversion) -> bool:
-    """Take the refund off what is left of the sale; False when it is more than that, or in another currency."""
+def _apply(row: Refund, conversion: Conversion) -> Unfit | None:
+    """Take the refund off what is left of the sale; else why it cannot be one of it."""
+    if conversion.kind == "lead":
+        return "lead"
     if row.currency not in {"", conversion.currency}:
-        return False
+        return "currency"
     sum_after = col(Conversion.refunded_minor) + row.amount_minor
     fits = update(Conversion).where(
         col(Conversion.id) == conversion.id,
-        col(Conversion.kind) == "sale",
         sum_after <= col(Conversion.amount_minor),
     )
     # The database decides, so that two refunds at once cannot both take the rest.
     if not update_one(fits.values(refunded_minor=sum_after).execution_options(synchronize_session=False)):
-        return False
+        return "too much"
     session().refresh(conversion)
     row.conversion_id, row.state = conversion.id, "applied"
     row.day = max(row.day, conversion.day)
@@ -229,7 +245,7 @@ def _apply(row: Refund, conversion: Conversion) -> bool:
     if conversion.membership_id is not None and conversion.earning_unit_id is not None:
         metrics.add(_gains(row, conversion, _losses(row, conversion)))
     events.publish(RefundRecorded(row.id, conversion.id, row.occurred_at))
-    return True
+    return None
 
 
 @dataclass(frozen=True)

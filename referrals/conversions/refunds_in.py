@@ -11,11 +11,11 @@ from sqlmodel import col
 
 from core.access import Actor
 from core.db import session, update_one
-from core.errors import Conflict, Invalid, NotFound
+from core.errors import Conflict, NotFound
 from referrals.conversions import refunds, refused_refunds
 from referrals.conversions.conversion_input import NewRefund, content_hash
 from referrals.conversions.conversion_rows import Conversion, Refund
-from referrals.conversions.refunds import RefundDiffers
+from referrals.conversions.refunds import RefundDiffers, RefundInOtherCurrency, RefundOfLead
 from referrals.conversions.same_order import (
     STRIPE,
     conversions_meant,
@@ -25,20 +25,12 @@ from referrals.conversions.same_order import (
 )
 
 
-class RefundOfLead(Invalid):
-    """This is a lead, not a sale: nothing was paid for it, so nothing can be given back."""
-
-
 class RefundOfSeveral(Conflict):
     """Several units sold under this number: the refund has to be told with the key of the one that sold it."""
 
 
 class RefundNotFound(NotFound):
     """No refund of this unit's own shop has this external_id."""
-
-
-class RefundInOtherCurrency(Invalid):
-    """The refund's currency is not the sale's."""
 
 
 def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
@@ -53,6 +45,8 @@ def refund(new: NewRefund, *, by: Actor, unit_id: str) -> tuple[Refund, bool]:
         _refuse_unfit(new, conversions_meant(unit_id, new.conversion_external_id))
     elif new.currency and before.currency not in {"", new.currency}:
         raise RefundDiffers
+    elif before.conversion_id is not None and not before.currency:
+        _require_currency(new, session().get_one(Conversion, before.conversion_id))
     return refunds.refund(new, by=by, unit_id=unit_id)
 
 
@@ -89,5 +83,9 @@ def _refuse_unfit(new: NewRefund, meant: Sequence[Conversion]) -> None:
     for sale in meant:
         if sale.kind == "lead":
             raise RefundOfLead
-        if new.currency and new.currency != sale.currency:
-            raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")
+        _require_currency(new, sale)
+
+
+def _require_currency(new: NewRefund, sale: Conversion) -> None:
+    if new.currency and new.currency != sale.currency:
+        raise RefundInOtherCurrency(f"The sale is in {sale.currency}, this refund in {new.currency}.")

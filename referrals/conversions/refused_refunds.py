@@ -1,5 +1,7 @@
 """Refunds that waited for their sale and could not be one of it: people are asked to settle it with the shop."""
 
+from typing import Literal
+
 from sqlmodel import col, select
 
 from core import audit
@@ -14,12 +16,20 @@ LOOK, SETTLE = "refund.look", "conversion.import"
 LOOK_WITHIN_DAYS = 5
 
 
-def ask_to_look(refund: Refund, conversion: Conversion) -> None:
+Unfit = Literal["lead", "currency", "too much"]
+"""why a refund cannot be one of a conversion"""
+_IS: dict[Unfit, str] = {
+    "lead": "names the lead",
+    "currency": "is in another currency than",
+    "too much": "is more than was left of",
+}
+
+
+def ask_to_look(refund: Refund, conversion: Conversion, unfit: Unfit) -> None:
     """Put the sale on the list of its unit; several refunds of one are looked at together."""
-    money = Money(refund.amount_minor, refund.currency or conversion.currency).format()
-    fits = refund.currency in {"", conversion.currency}
-    wrong = "more than was left of" if fits else "in another currency than"
-    why = f"Refund {refund.external_id} of {money} is {wrong} {conversion.external_id}"
+    currency = refund.currency or conversion.currency  # of a lead without an amount nobody may have said one
+    money = f" of {Money(refund.amount_minor, currency).format()}" if currency else ""
+    why = f"Refund {refund.external_id}{money} {_IS[unfit]} {conversion.external_id}"
     actions.ask(
         LOOK,
         conversion.id,

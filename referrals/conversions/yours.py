@@ -1,6 +1,7 @@
 """What of conversions was an advocate's, or might have been, with the reason; the newest first, page by page."""
 
 import hashlib
+import re
 from dataclasses import dataclass
 
 from sqlmodel import col, select
@@ -12,6 +13,16 @@ from core.paging import page_of
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
 
 SHOWN = 20
+_LOST = re.compile(r"lost to ((?:last |first )?click|code|coupon|known customer)\b[^()]*")
+_OTHERS = {
+    "last click": "a later click of somebody else’s",
+    "first click": "an earlier click of somebody else’s",
+    "click": "a click of somebody else’s",
+    "code": "somebody else’s code",
+    "coupon": "somebody else’s coupon",
+    "known customer": "whoever brought the customer before",
+}
+"""by what it was lost, without whose link that was and when: who else won is nobody's business"""
 Row = tuple[Conversion, AttributionCandidate]
 
 
@@ -51,6 +62,20 @@ def yours(membership_id: str, after: str | None = None) -> Yours:
     ):
         found.setdefault(each.conversion_id, each)
     return Yours([(each, found[each.id]) for each in page.items], after, page.next)
+
+
+def verdict_of(conversion: Conversion, mine: AttributionCandidate) -> str:
+    """Why it is the advocate's or is not, as they may read it: nothing of it names another advocate's link."""
+    if conversion.membership_id == mine.membership_id:
+        return mine.verdict
+    return _LOST.sub(lambda found: f"lost to {_OTHERS[found[1]]}", mine.verdict)
+
+
+def reason_for(membership_id: str, conversion: Conversion) -> str:
+    """Why a conversion was won, for somebody who has or had it; who else shares it, or has it now, is not said."""
+    if conversion.shared:
+        return "shared with other advocates"
+    return conversion.reason if conversion.membership_id == membership_id else "somebody else’s by now"
 
 
 def amount_of(conversion: Conversion) -> Money | None:

@@ -55,9 +55,9 @@ def require_dates(starts_at: datetime, ends_at: datetime | None) -> None:
     """The rule of every door for a link that starts and ends then; raises StartsTooEarly, EndsTooEarly."""
     latest = now() + LATEST
     if not now() - BEHIND <= starts_at <= latest:
-        raise StartsTooEarly
+        raise StartsTooEarly("A link starts now at the earliest, and within five years.")
     if ends_at is not None and not starts_at < ends_at <= latest:
-        raise EndsTooEarly
+        raise EndsTooEarly("A link ends after now and after its start, and within five years.")
 
 
 def _midnight(day: date, zone: ZoneInfo) -> datetime:

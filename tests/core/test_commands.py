@@ -33,6 +33,16 @@ def run(database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
     hurry(db.connect(database))
 
 
+def test_a_database_without_spokes_is_said_to_be_none(
+    run: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'another.sqlite'}")
+    checked = run("check")
+    assert checked.exit_code == 1
+    assert "There is no Spokes in sqlite:///" in checked.output
+    assert "bin/spokes init-db" in checked.output
+
+
 def test_init_db_makes_the_hub_so_that_production_can_begin(run: Command) -> None:
     made = run("create-staff", "first@example.org", "--role", "hub_admin", "--unit", "hub")
     assert made.exit_code == 0, made.output

@@ -99,7 +99,7 @@ def test_a_known_customer_counts_only_when_nothing_else_does() -> None:
     known = Touch("customer", "c-7", SALE, link_id="lk", code="ana", membership_id="mk", programme_id="p")
     assert decided(known, coupon()).reason == "won: coupon ANA10"
     assert decided(known, click(1, 40 * DAY)).winner is known
-    assert decided(known).reason == "won: known customer, first brought by ana"
+    assert decided(known).reason == "won: known customer, last brought by ana"
 
 
 def test_a_known_customer_of_another_programme_does_not_choose_the_rule() -> None:

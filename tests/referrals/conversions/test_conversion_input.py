@@ -2,8 +2,12 @@
 
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from core.access import COMMAND
 from core.db import transaction
+from core.inputs import refuse
 from referrals.conversions.conversion_input import NewConversion, content_hash
 from referrals.conversions.import_reading import read_file
 from referrals.conversions.won import won_of
@@ -29,6 +33,17 @@ def test_orders_that_were_stored_before_keep_their_hash_and_new_parts_are_conten
 
     assert told() == told(tax_minor=0) == told(discount_minor=None) == HASH_OF_BEFORE
     assert len({told(), told(tax_minor=1), told(shipping_minor=1), told(discount_minor=1)}) == 4
+
+
+def test_what_is_no_plain_value_of_the_metadata_is_refused_in_one_sentence() -> None:
+    plain = {"text": "a" * 500, "whole": 1, "part": 1.5, "yes": True, "none": None}
+    assert NewConversion.model_validate({**KNOWN, "metadata": plain}).metadata == plain
+    for value in ({"b": 1}, [1], "a" * 501):
+        with pytest.raises(ValidationError) as refused:
+            NewConversion.model_validate({**KNOWN, "metadata": {"a": value}})
+        assert refuse(refused.value).problems == {
+            "metadata.a": "Has to be text of up to 500 characters, a number, true, false or null."
+        }
 
 
 def test_a_rule_rewards_without_tax_and_shipping_what_a_shop_brought(cast: Cast) -> None:

@@ -151,7 +151,7 @@ def test_a_customer_stays_the_advocates_who_brought_them(cast: Cast, link: Link)
         bring(cast.north.id, code="ana", customer={"external_id": "c-1"})
     with at(now() + 60 * DAY), db.transaction():
         again = bring(cast.north.id, customer={"external_id": "c-1"})
-        assert again.reason == "won: known customer, first brought by ana"
+        assert again.reason == "won: known customer, last brought by ana"
         assert bring(cast.north.id, customer={"external_id": "c-2"}).membership_id is None
         assert bring(cast.south.id, customer={"external_id": "c-1"}).membership_id is None
 

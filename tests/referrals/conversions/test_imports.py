@@ -234,7 +234,7 @@ def test_a_line_is_tried_beside_earlier_ones_about_its_customer(
     )
     made = brought(raw, cast)
     foretold = rows(made)
-    assert foretold[-1][1:] == ("new", "won: known customer, first brought by ana")
+    assert foretold[-1][1:] == ("new", "won: known customer, last brought by ana")
     confirmed(made, cast)
     assert rows(made) == foretold
 

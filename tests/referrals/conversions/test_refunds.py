@@ -3,17 +3,26 @@ from datetime import timedelta
 
 import pytest
 from flask.testing import FlaskClient
+from sqlmodel import select
 
 from advocates.membership import Membership
 from core import db
 from core.access import COMMAND
 from core.clock import at, now
 from hub import metrics
+from hub.actions import Action
 from referrals.conversions import refunds, refunds_in
 from referrals.conversions.conversions import Conversion, Refund
 from referrals.conversions.reassignment import reassign
-from referrals.conversions.refunds import RefundDiffers, apply_parked_refunds, refunds_of, stuck_refunds
-from referrals.conversions.refunds_in import RefundInOtherCurrency, RefundOfSeveral
+from referrals.conversions.refunds import (
+    RefundDiffers,
+    RefundInOtherCurrency,
+    apply_parked_refunds,
+    refunds_of,
+    stuck_refunds,
+)
+from referrals.conversions.refunds_in import RefundOfSeveral
+from referrals.conversions.refused_refunds import LOOK
 from referrals.links.links import Link
 from tests.at_once import at_once, while_open
 from tests.factories import Cast, sign_in
@@ -170,6 +179,23 @@ def test_a_refund_that_waited_is_refused_when_its_sale_is_in_another_currency(
     assert "$2.00" in page
 
 
+@pytest.mark.parametrize("currency", [None, "EUR"])
+def test_a_lead_is_stored_although_a_refund_waited_for_its_number(
+    cast: Cast, link: Link, currency: str | None
+) -> None:
+    with db.transaction():
+        waited = give_back(cast.north.id, "o-1", 200, currency=currency)
+        lead = bring(
+            cast.north.id, external_id="o-1", kind="lead", code="ana", amount_minor=None, currency=None
+        )
+        assert lead.membership_id == link.membership_id
+    assert state_of(waited.id) == "refused"
+    with db.transaction(read_only=True) as session:
+        said = session.exec(select(Action.summary).where(Action.kind == LOOK)).one()
+    named = f"Refund {waited.external_id}{' of €2.00' if currency else ''}"
+    assert said == f"{named} names the lead o-1: nothing was taken off"
+
+
 def test_a_refund_keeps_to_its_currency_and_is_the_same_without(cast: Cast, link: Link) -> None:
     moment = now().isoformat()
     with db.transaction():
@@ -183,6 +209,8 @@ def test_a_refund_keeps_to_its_currency_and_is_the_same_without(cast: Cast, link
             give_back(cast.north.id, "later", 100, occurred_at=moment, currency="EUR")
         with pytest.raises(RefundInOtherCurrency):
             give_back(cast.north.id, "o-1", 200, currency="USD")
+        with pytest.raises(RefundInOtherCurrency):  # the first again, which had said none
+            give_back(cast.north.id, "o-1", 100, occurred_at=moment, currency="USD")
 
 
 def test_a_refund_and_its_sale_told_at_once_find_each_other(cast: Cast, link: Link) -> None:

@@ -424,6 +424,18 @@ def test_one_that_is_looked_at_late_since_the_clock_was_away_is_not_stuck(
         assert len(looking_again.stuck()) == 1
 
 
+def test_looks_that_are_late_since_the_clock_was_away_for_long_are_waited_for(
+    cast: Cast, ana: Membership
+) -> None:
+    sold(cast, coupon="ANA10")
+    away = timedelta(days=30)
+    for hours in (0, 1, 2, 10):
+        with at(later(away + timedelta(hours=hours))):
+            look_again()
+    with at(later(away + timedelta(hours=20))), db.transaction(read_only=True):
+        assert looking_again.stuck() == []
+
+
 def _breaks(*_given: object, **_named: object) -> None:
     raise ZeroDivisionError
 

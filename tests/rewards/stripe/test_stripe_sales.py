@@ -153,7 +153,7 @@ def test_a_subscription_is_one_order_at_first_and_a_sale_of_the_known_customer_e
     told("invoice.paid", renewal)
     (_, second) = every()
     assert (second.external_id, second.membership_id, second.amount_minor) == (renewal["id"], ana.id, 900)
-    assert second.reason == "won: known customer, first brought by ana"
+    assert second.reason == "won: known customer, last brought by ana"
 
 
 def test_a_renewal_is_a_recurring_sale_in_the_customers_first_months(
@@ -195,7 +195,7 @@ def test_a_free_trial_is_a_lead_and_what_is_paid_after_it_a_sale_of_the_known_cu
     assert told("invoice.paid", after) == "recorded; nothing to take off"
     (_, sale) = every()
     assert (sale.kind, sale.amount_minor, earned(sale)) == ("sale", 900, 90)
-    assert sale.reason == "won: known customer, first brought by ana"
+    assert sale.reason == "won: known customer, last brought by ana"
 
 
 def test_a_trial_without_an_advocate_and_an_order_that_costs_nothing_are_not_kept(

@@ -22,7 +22,9 @@ def test_disputes_from_before_are_of_a_payment_of_their_sale(tmp_path: Path) -> 
         put(connection, "disputed_sale", conversion_id="by hand", words=f"{DISPUTED} (dp_3).")
     upgrade(url)
     with engine.begin() as connection:
-        rows = connection.exec_driver_sql("SELECT payment, conversion_id, disputes FROM disputed_payment").all()
+        rows = connection.exec_driver_sql(
+            "SELECT payment, conversion_id, disputes FROM disputed_payment"
+        ).all()
         put(connection, "stripe_sale", id="3", object_id="cs_3", payment_intent="pi_3", conversion_id=None)
     assert {tuple(each) for each in rows} == {
         ("pi_2", "paid", '["dp_1", "dp_2"]'),
