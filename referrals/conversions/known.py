@@ -129,7 +129,7 @@ class Known:
         found = (self.by_unit_and_order.get((each, order.external_id)) for each in self.related[unit_id])
         return [each for each in found if each is not None]
 
-    def earlier(self, unit_id: str, customer_id: str, at: datetime) -> Brought | None:
+    def latest_brought(self, unit_id: str, customer_id: str, at: datetime) -> Brought | None:
         """The customer's latest conversion by then that was somebody's."""
         brought = self.by_customer.get((unit_id, customer_id), ())
         return max((each for each in brought if each.occurred_at <= at), default=None)

@@ -210,7 +210,7 @@ def _known_customer(
 ) -> list[AttributionCandidate]:
     """The candidate that the customer is by now, where an earlier order was given to somebody since."""
     customer_id, at = conversion.customer_id, conversion.occurred_at
-    earlier = known.earlier(conversion.unit_id, customer_id, at) if customer_id else None
+    earlier = known.latest_brought(conversion.unit_id, customer_id, at) if customer_id else None
     if earlier is None or any(each.source == "customer" for each in candidates):
         return []
     made = AttributionCandidate(

@@ -40,7 +40,7 @@ def of(new: NewConversion, clicks: dict[str, ClickFacts | None], unit_id: str, k
     if new.coupon is not None:
         touches.append(_touch("coupon", new.coupon, at, known.of_coupon(new.coupon, at), seen))
     customer_id = new.customer.external_id if new.customer else None
-    if customer_id and known.earlier(unit_id, customer_id, at):
+    if customer_id and known.latest_brought(unit_id, customer_id, at):
         touches.append(again("customer", customer_id, at, unit_id, known))
     return touches
 
@@ -48,7 +48,7 @@ def of(new: NewConversion, clicks: dict[str, ClickFacts | None], unit_id: str, k
 def again(source: Source, given: str, at: datetime, unit_id: str, known: Known) -> Touch:
     """The touch by a code, a coupon or a customer as it is known now."""
     if source == "customer":
-        earlier = known.earlier(unit_id, given, at)
+        earlier = known.latest_brought(unit_id, given, at)
         link = known.of_id(earlier.link_id) if earlier else None
         return _touch(source, given, at, link, known.seen[unit_id], must_run=False)
     link = known.of_code(given) if source == "code" else known.of_coupon(given, at)
