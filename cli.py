@@ -46,7 +46,7 @@ def spokes() -> None:
 def _database_trouble(error: DBAPIError) -> str:
     """What is wrong with the database, as a sentence."""
     where = make_url(settings().database).render_as_string(hide_password=True)
-    if re.search(r"no such table|relation .* does not exist", str(error.orig)):
+    if re.search(r"no such (table|column)|(relation|column) .* does not exist", str(error.orig)):
         return f"There is no Spokes in {where} yet, or an older one: run bin/spokes init-db."
     return f"The database {where} does not answer: {error.orig}"
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint, update
+from sqlalchemy import JSON, BigInteger, Index, Text, UniqueConstraint, false, update
 from sqlmodel import Field, SQLModel, col
 
 from core.clock import now
@@ -60,6 +60,8 @@ class Conversion(SQLModel, table=True):
     """why it was theirs or nobody's, as a sentence"""
     shared: bool = False
     """several advocates have a part of it, which stands on their candidates; the sale itself counts for membership_id"""
+    stands_alone: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
+    """a person said that it is an order of its own: no other telling of its number is the same"""
     answer: dict[str, Any] | None = Field(default=None, sa_type=JSON)
     """what the API answered first, given again to every repetition"""
     assessed_at: datetime | None = moment(optional=True)

@@ -23,8 +23,6 @@ from referrals.links.links import Link
 
 AT_ONCE = 500
 STUCK_AFTER = timedelta(hours=1)
-TOO_LONG = 3 * LOOKS[-1]
-"""the last look is later where the clock was away for days"""
 ELSEWHERE = "nobody's: another shop told the same order, which was won there"
 
 
@@ -45,10 +43,9 @@ def look_again() -> int:
 def stuck() -> list[str]:
     """Check: every conversion whose next, or last, look should have been an hour ago, as a sentence."""
     late = now() - STUCK_AFTER
-    next_at = col(WaitingConversion.next_at)
-    # It fails each time, and is leased each time; one whose looks are late since the clock was away waits for longer.
-    for_good = and_(col(Conversion.received_at) < late - TOO_LONG, next_at <= now() + LEASE)
-    wanted = select(Conversion).join(WaitingConversion).where(or_(next_at < late, for_good))
+    waits = WaitingConversion
+    unlooked, failing = col(waits.next_at) < late, col(waits.failing_since) < late
+    wanted = select(Conversion).join(waits).where(or_(unlooked, failing))
     return [
         f"conversion {each.id} came at {each.received_at:%Y-%m-%d %H:%M} and is not looked at again"
         for each in session().exec(wanted.order_by(col(Conversion.id)).limit(AT_ONCE))
@@ -111,13 +108,17 @@ def _look_later(conversion_ids: Sequence[str]) -> None:
     session().execute(delete(WaitingConversion).where(mine, col(WaitingConversion.looks) >= len(LOOKS) - 1))
     pauses = {number: now() + (LOOKS[number + 1] - LOOKS[number]) for number in range(len(LOOKS) - 1)}
     later = case(pauses, value=col(WaitingConversion.looks))
-    looked = {"looks": col(WaitingConversion.looks) + 1, "next_at": later}
+    looked = {"looks": col(WaitingConversion.looks) + 1, "next_at": later, "failing_since": None}
     session().execute(update(WaitingConversion).where(mine).values(looked))
 
 
 def _lease(conversion_ids: Sequence[str]) -> None:
+    """Leave them to whoever decides them now; one that fails is leased again and again, and keeps since when."""
     mine = col(WaitingConversion.conversion_id).in_(conversion_ids)
-    session().execute(update(WaitingConversion).where(mine).values(next_at=now() + LEASE))
+    since = func.coalesce(col(WaitingConversion.failing_since), now())
+    session().execute(
+        update(WaitingConversion).where(mine).values(next_at=now() + LEASE, failing_since=since)
+    )
 
 
 def _settle(conversion_id: str) -> int:
@@ -131,12 +132,13 @@ def _settle(conversion_id: str) -> int:
         return _let_go(conversion_id)
     wanted = select(AttributionCandidate).where(AttributionCandidate.conversion_id == conversion_id)
     candidates = list(session().exec(wanted.order_by(col(AttributionCandidate.position))))
-    if same_order.won_elsewhere(conversion) is not None:
-        _say(conversion, ELSEWHERE)
-        return _let_go(conversion_id)
     known = _known_of(conversion, candidates)
     candidates += _known_customer(conversion, candidates, known)
     decided = _decided(conversion, candidates, known)
+    whose = decided.winner.membership_id if decided.winner else None
+    if same_order.won_elsewhere(conversion, whose) is not None:
+        _say(conversion, ELSEWHERE)
+        return _let_go(conversion_id)
     _note(candidates, decided)
     if (winner := decided.winner) is not None:
         why = f"{_called(winner)} became known on {now():%-d %b %Y, %H:%M} UTC"

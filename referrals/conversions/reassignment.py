@@ -89,7 +89,7 @@ def reassign(
     _lock(conversion)
     if to is not None and (conversion.shared or _was_shared(conversion.id)):
         raise IsShared
-    if to is not None and conversion.earning_unit_id is None and won_elsewhere(conversion) is not None:
+    if to is not None and conversion.earning_unit_id is None and won_elsewhere(conversion, to.id):
         raise WonElsewhere
     return _change(conversion, lambda: _give(conversion, to, link_id, why), why, by)
 

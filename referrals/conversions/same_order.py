@@ -112,6 +112,8 @@ def conversions_meant(unit_id: str, external_id: str) -> list[Conversion]:
     ]
     if own is None:
         return others
+    if own.stands_alone:
+        return [own]
     won = [each for each in others if each.earning_unit_id in reached and are_one(own, each)]
     return won if len(won) == 1 else [own]
 
@@ -125,7 +127,7 @@ def all_of_number(external_id: str) -> list[Conversion]:
 
 
 def _is_twin(order: Conversion, won: Conversion) -> bool:
-    return won.unit_id in related(order.unit_id) and are_one(order, won)
+    return not order.stands_alone and won.unit_id in related(order.unit_id) and are_one(order, won)
 
 
 def are_one(order: Order, other: Order) -> bool:
@@ -141,8 +143,11 @@ def is_told_again(told: Told, order: Order, hashes: frozenset[str]) -> bool:
 
 
 def beside(conversion: Conversion) -> list[Conversion]:
-    """Orders of the same number, kind and currency that units below and above told."""
+    """Orders of the same number, kind and currency that units below and above told; none where one stands alone."""
+    if conversion.stands_alone:
+        return []
     told = select(Conversion).where(
+        col(Conversion.stands_alone).is_(False),
         col(Conversion.unit_id).in_(related(conversion.unit_id)),
         Conversion.external_id == conversion.external_id,
         Conversion.kind == conversion.kind,
@@ -163,19 +168,21 @@ def nobodys_beside(won: Conversion) -> list[Conversion]:
     return [each for each in nobodys if won.earning_unit_id in reach(each.unit_id)]
 
 
-def won_elsewhere(conversion: Conversion) -> Conversion | None:
+def won_elsewhere(conversion: Conversion, membership_id: str | None) -> Conversion | None:
     """The same order as a shop of a unit below or above told it, won in this one's unit or below it: there is one credit.
 
-    A shop may tell gross what Stripe tells net, whichever of the two was won first.
+    A shop may tell gross what Stripe tells net, whichever of the two is decided first: so what Stripe told is what the
+    same advocate (`membership_id`, who is about to win it) has won already.
     """
     said = frozenset({conversion.content_hash})
+    by_stripe = conversion.brought_by == STRIPE
     return next(
         (
             each
             for each in won_beside(conversion)
             if are_one(each, conversion)
             or is_told_again(each, conversion, said)
-            or conversion.brought_by == STRIPE
+            or (by_stripe and each.membership_id == membership_id)
         ),
         None,
     )

@@ -33,6 +33,8 @@ class WaitingConversion(SQLModel, table=True):
     looks: int = 0
     """how often it was looked at"""
     next_at: datetime = moment(index=True)
+    failing_since: datetime | None = moment(optional=True)
+    """since when it could have been decided and was not"""
 
 
 def customers_among(customers: Collection[tuple[str, str]]) -> frozenset[tuple[str, str]]:

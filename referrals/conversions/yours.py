@@ -14,6 +14,8 @@ from referrals.conversions.conversion_rows import AttributionCandidate, Conversi
 
 SHOWN = 20
 _LOST = re.compile(r"lost to ((?:last |first )?click|code|coupon|known customer)\b[^()]*")
+AS_BEFORE = "(first: "
+"""how a verdict goes on with what was said before somebody gave it to somebody else"""
 _OTHERS = {
     "last click": "a later click of somebody else’s",
     "first click": "an earlier click of somebody else’s",
@@ -66,7 +68,7 @@ def yours(membership_id: str, after: str | None = None) -> Yours:
 
 def verdict_of(conversion: Conversion, mine: AttributionCandidate) -> str:
     """Why it is the advocate's or is not, as they may read it: nothing of it names another advocate's link."""
-    if conversion.membership_id == mine.membership_id:
+    if conversion.membership_id == mine.membership_id and AS_BEFORE not in mine.verdict:
         return mine.verdict
     return _LOST.sub(lambda found: f"lost to {_OTHERS[found[1]]}", mine.verdict)
 

@@ -39,10 +39,21 @@ def is_said(payment: str) -> bool:
     return any(each.said for each in known_as((), payment))
 
 
-def is_anothers(payment: str, conversion_id: str) -> bool:
-    """Whether a payment is known, and not as this sale's."""
-    known = known_as((), payment)
-    return bool(known) and known[0].conversion_id != conversion_id
+def agree(objects: Collection[str], payment: str) -> StripeSale | None:
+    """What is known of these objects and this payment; call it with the locks of both.
+
+    Where two answers named two sales before anybody knew that they were about one payment, the latest holds for all of it.
+    """
+    rows = known_as(objects, payment)
+    if not rows:
+        return None
+    others = [each for each in rows if each.conversion_id != rows[0].conversion_id]
+    if others:
+        had = sorted({each.conversion_id for each in rows if each.conversion_id is not None})
+        sales = {each: session().get_one(Conversion, each) for each in had}
+        same_order.one_at_a_time(*(each.external_id for each in sales.values()))
+        move(others, sales.get(rows[0].conversion_id or ""))
+    return rows[0]
 
 
 def move_all(nobodys: Conversion, won: Conversion) -> None:

@@ -40,6 +40,7 @@ def settle(event_id: str, conversion_id: str | None, *, by: Actor) -> None:
     if sale is not None and sale.kind == "lead" and _is_paid(event):
         raise LeadMeant
     # Before any row, as everybody takes them.
+    same_order.one_at_a_time(*_ids(event))
     same_order.one_at_a_time(*{each.external_id for each in (sale, *_had_by(_known(event))) if each})
     session().refresh(event, with_for_update=True)
     if event.applied_at is not None or not event.result.startswith(ASKS):
@@ -61,16 +62,21 @@ def _say(event: StripeEvent, sale: Conversion | None) -> None:
                 moved_sales.move_all(old, sale)
         sale.customer_id = sale.customer_id or customer  # what they buy next is theirs
         session().add(sale)
+        if sale.earning_unit_id is None:  # what another shop tells and wins later is another order
+            sale.stands_alone = True
     moved_sales.move(rows, sale)
     for each in rows:
-        each.said = True
+        each.said, each.made_at = True, now()
         session().add(each)
     new_id = sale.id if sale else None
     keep(_object_of(event), id_of(told.get("payment_intent")), new_id, customer, said=True)
 
 
 def _known(event: StripeEvent) -> list[StripeSale]:
-    return known_as(_ids(event), id_of(about(event).get("payment_intent")))
+    """What is known of its object and payment, and of the payments that are known of them."""
+    rows = known_as(_ids(event), id_of(about(event).get("payment_intent")))
+    more = {each.payment_intent for each in rows} - {""}
+    return rows + [each for one in sorted(more) for each in known_as((), one) if each not in rows]
 
 
 def _had_by(rows: list[StripeSale]) -> list[Conversion]:

@@ -27,11 +27,12 @@ class StripeSale(SQLModel, table=True):
     payment_intent: str = Field(default="", index=True, sa_type=Text)
     customer: str = Field(default="", index=True, sa_type=Text)
     """Stripe's id of the customer; empty for guests"""
-    conversion_id: str | None = Field(foreign_key="conversion.id", sa_type=Text)
+    conversion_id: str | None = Field(foreign_key="conversion.id", index=True, sa_type=Text)
     """None: of none of our orders, as a person said"""
     said: bool = False
     """a person said so: nothing is guessed anew"""
     made_at: datetime = moment(now)
+    """since when that is known, or was said"""
 
 
 class NoneOfOurs(Conflict):
@@ -39,23 +40,28 @@ class NoneOfOurs(Conflict):
 
 
 def known_as(objects: Collection[str], payment: str) -> list[StripeSale]:
-    """What is known of these objects or of this payment; what a person said comes first."""
+    """What is known of these objects or of this payment; what a person said comes first, the latest of it."""
     about: list[ColumnElement[bool]] = [col(StripeSale.object_id).in_(set(objects) - {""})]
     if payment:
         about.append(col(StripeSale.payment_intent) == payment)
-    rows = select(StripeSale).where(or_(*about)).order_by(col(StripeSale.said).desc(), col(StripeSale.id))
+    latest = col(StripeSale.said).desc(), col(StripeSale.made_at).desc(), col(StripeSale.id).desc()
+    rows = select(StripeSale).where(or_(*about)).order_by(*latest)
     return list(session().exec(rows.execution_options(populate_existing=True)))
 
 
 def keep(
     object_id: str, payment: str, conversion_id: str | None, customer: str = "", *, said: bool = False
 ) -> None:
-    """Know one of Stripe's objects as this sale from now on, with its payment; call it with the order's lock."""
+    """Know one of Stripe's objects as this sale from now on, with its payment; call it with the locks of both.
+
+    What a person said of it is not written over by what is guessed.
+    """
     known = session().exec(select(StripeSale).where(StripeSale.object_id == object_id)).first()
     if known is None:
         known = StripeSale(object_id=object_id, conversion_id=conversion_id, made_at=now())
     known.payment_intent = known.payment_intent or payment
     known.customer = known.customer or customer
-    known.conversion_id, known.said = conversion_id, known.said or said
+    if said or not known.said:
+        known.conversion_id, known.said = conversion_id, said
     session().add(known)
     session().flush()

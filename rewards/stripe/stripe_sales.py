@@ -33,11 +33,11 @@ from referrals.conversions.recording import ConversionDiffers
 from referrals.conversions.waiting import LOOKS, WaitingConversion
 from referrals.fraud.fraud_addresses import digest, normalised
 from referrals.links import former_coupons
-from rewards.stripe import stripe_facts, stripe_gateway, stripe_orders, stripe_taken_back
+from rewards.stripe import moved_sales, stripe_facts, stripe_gateway, stripe_orders, stripe_taken_back
 from rewards.stripe.stripe_facts import Charged, Paid, id_of
 from rewards.stripe.stripe_gateway import Refused, TryLater
 from rewards.stripe.stripe_orders import Undecided
-from rewards.stripe.stripe_sale_rows import STRIPE, NoneOfOurs, StripeSale, keep, known_as
+from rewards.stripe.stripe_sale_rows import STRIPE, NoneOfOurs, StripeSale, keep
 
 PAID = frozenset({"checkout.session.completed", "checkout.session.async_payment_succeeded"})
 INVOICE_PAID = "invoice.paid"
@@ -124,7 +124,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
     payment = id_of(about.get("payment_intent"))
     if not payment:
         return UNKNOWN
-    with transaction(read_only=True):
+    with transaction():
         known = _known((), payment)
     charged = stripe_taken_back.charged_of(payment)
     if charged is None:
@@ -134,13 +134,12 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
             said = _checkout(each["id"], at)
             return _unless_told_soon(charged, at) if said == NOBODYS else said
     with transaction():
-        if known is not None:
-            sale_id: str | None = known.conversion_id
-        elif (sale := stripe_orders.order_meant(charged.order_id)) is not None:
+        same_order.one_at_a_time(payment)
+        known = _known((), payment)  # a person may have answered meanwhile
+        sale = stripe_orders.order_meant(charged.order_id) if known is None else None
+        if sale is not None:
             keep(payment, payment, sale.id)
-            sale_id = sale.id
-        else:
-            sale_id = None
+        sale_id = known.conversion_id if known else sale.id if sale else None
     if sale_id is None:
         return _unless_told_soon(charged, at)  # a subscription's invoice brings it along when it is applied
     return stripe_taken_back.compare(sale_id, payment, charged, at)
@@ -170,7 +169,7 @@ def _settle(paid: Paid, at: datetime) -> str:
 
 
 def _record(paid: Paid, charged: Charged | None) -> Conversion | None:
-    same_order.one_at_a_time(paid.object_id)
+    same_order.one_at_a_time(paid.object_id, paid.payment_intent or paid.object_id)
     known = _known((paid.object_id, paid.invoice), paid.payment_intent)
     if known is not None:
         keep(paid.object_id, paid.payment_intent, known.conversion_id, paid.customer, said=known.said)
@@ -257,8 +256,8 @@ def _earlier_of(customer: str) -> Conversion | None:
 
 
 def _known(objects: Collection[str], payment: str) -> StripeSale | None:
-    """What is known of these objects or of this payment; raises NoneOfOurs."""
-    known = next(iter(known_as(objects, payment)), None)
+    """What is known of these objects and of this payment; raises NoneOfOurs."""
+    known = moved_sales.agree(objects, payment)
     if known is not None and known.conversion_id is None:
         raise NoneOfOurs
     return known

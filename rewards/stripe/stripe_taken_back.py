@@ -1,6 +1,6 @@
 """What went back of a sale at Stripe, refunds that stand and disputes that were lost, is taken off; what did not after all is given again."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import count
 
@@ -16,21 +16,35 @@ from rewards.stripe import moved_sales, stripe_facts, stripe_gateway
 from rewards.stripe.stripe_facts import Charged
 from rewards.stripe.stripe_gateway import TryLater
 from rewards.stripe.stripe_orders import Undecided
-from rewards.stripe.stripe_sale_rows import STRIPE, StripeSale
+from rewards.stripe.stripe_sale_rows import STRIPE
 from rewards.taking_back import disputed
 
 
 def compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -> str:
-    """Take off, or give again, what all payments of a sale say together; one order may be paid in parts, or twice."""
+    """Take off, or give again, what all payments of a sale say together; one order may be paid in parts, or twice.
+
+    Raises TryLater when what is known of its payments changed meanwhile, Undecided when a person has to say whose they are;
+    until then what is disputed is held.
+    """
     with transaction(read_only=True):
-        others = select(StripeSale.payment_intent).where(
-            StripeSale.conversion_id == sale_id, col(StripeSale.payment_intent).not_in(("", payment_intent))
-        )
-        payments = sorted(set(session().exec(others)))
-    charges = {payment_intent: charged}
-    charges |= {each: found for each in payments if (found := charged_of(each)) is not None}
+        asked = {payment_intent, *moved_sales.payments_of(sale_id)}
+    others = sorted(asked - {payment_intent})
+    paid = {payment_intent: charged}
+    paid |= {each: found for each in others if (found := charged_of(each)) is not None}
     with transaction():
-        return _take_off(session().get_one(Conversion, sale_id), payment_intent, charges, at)
+        sale = session().get_one(Conversion, sale_id)
+        same_order.one_at_a_time(sale.external_id)
+        session().refresh(sale)
+        if {*moved_sales.payments_of(sale_id)} != asked:
+            raise TryLater("what is known of its payments has changed")
+        is_said = moved_sales.is_said(payment_intent)
+        if not is_said and sale.earning_unit_id is None and (other := moved_sales.whose(sale)) is not None:
+            moved_sales.move_all(sale, other)
+            return "another shop told this order and it was won there: read once more for that one"
+        disputed.review(sale.id, {each: found.disputed for each, found in paid.items()})
+        if is_said or not (_went_back(paid.values()) and _may_be_anothers(sale)):
+            return _take_off(sale, payment_intent, paid, at)
+    raise Undecided(f"More than one unit may have sold what was paid under the number {sale.external_id}.")
 
 
 def charged_of(payment_intent: str) -> Charged | None:
@@ -44,23 +58,10 @@ def charged_of(payment_intent: str) -> Charged | None:
 
 
 def _take_off(sale: Conversion, payment: str, paid: Mapping[str, Charged], at: datetime) -> str:
-    """Refund the difference between what has gone back and what was taken off; hold or release what is disputed."""
-    same_order.one_at_a_time(sale.external_id)
+    """Refund the difference between what has gone back and what was taken off."""
     session().refresh(sale)
-    if moved_sales.is_anothers(payment, sale.id):
-        raise TryLater("its payment is another order's by now")
-    charges = list(paid.values())
-    if not moved_sales.is_said(payment):
-        if sale.earning_unit_id is None and (other := moved_sales.whose(sale)) is not None:
-            moved_sales.move_all(sale, other)
-            return "another shop told this order and it was won there: read once more for that one"
-        if _went_back(charges) and _may_be_anothers(sale):
-            raise Undecided(
-                f"More than one unit may have sold what was paid under the number {sale.external_id}."
-            )
-    disputed.review(sale.id, {each: charged.disputed for each, charged in paid.items()})
-    session().refresh(sale)
-    charged, gone = paid[payment], stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
+    charges, charged = list(paid.values()), paid[payment]
+    gone = stripe_facts.gone_of(Money(sale.amount_minor, sale.currency), charges)
     missing = gone - sale.refunded_minor
     if missing > 0:
         _take(sale, charged, missing, _why(charges), at)
@@ -72,7 +73,7 @@ def _take_off(sale: Conversion, payment: str, paid: Mapping[str, Charged], at: d
     return "nothing to take off"
 
 
-def _went_back(charges: Sequence[Charged]) -> bool:
+def _went_back(charges: Iterable[Charged]) -> bool:
     """Whether anything of these payments went back, or is disputed."""
     return any(each.gone or each.disputed for each in charges)
 

@@ -38,7 +38,7 @@ def review(conversion_id: str, open_disputes: Mapping[str, Sequence[str]]) -> No
     in between.
     """
     lock(session().get_one(Conversion, conversion_id))
-    before = _words(conversion_id)
+    before = _open(conversion_id)
     for row in _rows(conversion_id):
         if not open_disputes.get(row.payment):
             session().delete(row)
@@ -47,8 +47,7 @@ def review(conversion_id: str, open_disputes: Mapping[str, Sequence[str]]) -> No
             known = DisputedPayment(payment=payment, conversion_id=conversion_id, disputes=list(disputes))
             session().merge(known)
     session().flush()
-    if not before or _words(conversion_id) != before:
-        _hold_or_let_go(conversion_id)
+    _follow(conversion_id, is_new=bool(_open(conversion_id) - before))
 
 
 def move(payments: Collection[str], conversion_id: str | None) -> None:
@@ -65,7 +64,7 @@ def move(payments: Collection[str], conversion_id: str | None) -> None:
             session().add(row)
     session().flush()
     for each in sorted(touched):
-        _hold_or_let_go(each)
+        _follow(each, is_new=each == conversion_id)
 
 
 def hold_again(conversion_id: str) -> None:
@@ -76,13 +75,14 @@ def hold_again(conversion_id: str) -> None:
             _hold(reward, words)
 
 
-def _hold_or_let_go(conversion_id: str) -> None:
-    if _words(conversion_id):
+def _follow(conversion_id: str, *, is_new: bool) -> None:
+    """Hold what it earned for a new dispute; after the last one let go what only disputes held."""
+    if is_new:
         hold_again(conversion_id)
-        return
-    for reward in rewards_of_conversion(conversion_id):
-        session().refresh(reward)
-        holds.let_go(reward, "dispute", by=STRIPE)
+    elif not _open(conversion_id):
+        for reward in rewards_of_conversion(conversion_id):
+            session().refresh(reward)
+            holds.let_go(reward, "dispute", by=STRIPE)
 
 
 def _rows(conversion_id: str) -> Sequence[DisputedPayment]:
@@ -90,9 +90,13 @@ def _rows(conversion_id: str) -> Sequence[DisputedPayment]:
     return session().exec(wanted.order_by(col(DisputedPayment.payment))).all()
 
 
+def _open(conversion_id: str) -> frozenset[str]:
+    return frozenset(each for row in _rows(conversion_id) for each in row.disputes)
+
+
 def _words(conversion_id: str) -> str:
     """Why its rewards are held; empty where nothing is disputed."""
-    disputes = [each for row in _rows(conversion_id) for each in row.disputes]
+    disputes = sorted(_open(conversion_id))
     return f"{DISPUTED} ({', '.join(disputes)})." if disputes else ""
 
 

@@ -3,12 +3,17 @@
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 
 from advocates.membership import Membership
 from core import db
+from core.access import COMMAND
+from core.people import get_person
 from referrals.conversions.conversion_rows import AttributionCandidate, Conversion
+from referrals.conversions.reassignment import reassign
 from referrals.conversions.yours import reason_for, verdict_of, yours
-from tests.factories import Cast
+from referrals.links.links import get_link
+from tests.factories import Cast, sign_in
 from tests.referrals.stories import bring
 
 
@@ -61,3 +66,28 @@ def test_the_two_of_one_order_read_of_their_own(cast: Cast, two: tuple[Membershi
     with db.transaction(read_only=True):
         (anas,), (bos,) = yours(ana.id).rows, yours(bo.id).rows
         assert (verdict_of(*anas), verdict_of(*bos)) == ("won: code ana", "lost to somebody else’s code")
+
+
+def test_who_is_given_it_later_does_not_read_whose_it_was(
+    cast: Cast, client: FlaskClient, two: tuple[Membership, Membership]
+) -> None:
+    ana, bo = two
+    with db.transaction():
+        sale = bring(cast.north.id, code="bob", coupon="NOBODYS")
+        assert sale.membership_id == bo.id
+        link = get_link("ana")
+        session = db.session()
+        session.add(
+            candidate(
+                conversion_id=sale.id, position=2, source="code", given="ana", at=sale.occurred_at, link_id=link.id,
+                membership_id=ana.id, verdict="lost to code bob",
+            )
+        )  # fmt: skip
+        session.flush()
+        reassign(sale, ana, link_id=link.id, why="an appeal", by=COMMAND)
+        who = get_person(ana.person_id)
+    sign_in(client, who)
+    for page in (f"/portal/conversions/{sale.id}", "/portal/links"):
+        text = client.get(page).text
+        assert "lost to somebody else’s code" in text
+        assert "code bob" not in text

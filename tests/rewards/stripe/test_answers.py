@@ -10,12 +10,14 @@ from core.clock import at, now
 from core.db import session, transaction
 from referrals.conversions import reassignment
 from referrals.conversions.conversions import Conversion
-from rewards.stripe import stripe_events, stripe_sales
+from rewards.stripe import stripe_events, stripe_facts, stripe_gateway, stripe_sales, stripe_taken_back
 from rewards.stripe.settling import LeadMeant
 from rewards.stripe.stripe_event_rows import StripeEvent
+from rewards.stripe.stripe_facts import Charged
 from rewards.stripe.stripe_orders import Undecided
+from rewards.stripe.stripe_sale_rows import known_as
 from tests.factories import Cast
-from tests.referrals.stories import bring
+from tests.referrals.stories import bring, give_back
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stripe.shop import Shop, every, left_lying, told
 from tests.rewards.stripe.test_settling import SENT, nobodys, says
@@ -197,3 +199,79 @@ def test_an_answer_while_it_is_looked_at_again_is_not_written_over(
     assert answered
     assert not result.startswith(ASKED)
     assert given_back() == {None: 0, ana.id: 0 if none else 8_400}
+
+
+def test_a_refund_that_a_shop_told_of_it_stays_there_as_well(
+    ana: Membership, cast: Cast, shop: Shop, paid: dict[str, Any], sue: Membership
+) -> None:
+    south_tells(cast, 42_000)
+    with transaction():
+        give_back(cast.hub.id, NUMBER, 10_000)  # the shop that took the payment tells what Stripe tells, too
+    told("charge.refunded", shop.refunds(paid, 10_000))
+    says(left_lying()[0], nobodys())
+    stripe_events.apply_events()
+    assert given_back() == {None: 10_000, sue.id: 0}
+    shop_tells(cast, 50_000)
+    for _ in range(3):
+        told("charge.refunded", shop.charge(paid))
+    assert given_back() == {None: 10_000, sue.id: 0, ana.id: 0}
+
+
+@pytest.mark.parametrize("answer", ["none", "south"])
+def test_what_a_person_said_is_not_written_over_by_a_guess(
+    ana: Membership, cast: Cast, shop: Shop, sue: Membership, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    shop_tells(cast, 42_000)
+    souths = south_tells(cast, 41_000)
+    monkeypatch.setattr(stripe_gateway, "checkouts_of", lambda **_of: [])  # paid by a form of the shop's own
+    made = shop.sells(50_000, sent={"payment_intent_data[metadata][order_id]": NUMBER})
+    assert told("charge.refunded", shop.refunds(made, 10_000)).startswith(ASKED)
+    (event,) = left_lying()
+    with transaction():  # one of the two is taken away: now the number alone seems to decide
+        found = session().get_one(Conversion, souths.id)
+        reassignment.reassign(found, None, link_id=None, why="a review", by=COMMAND)
+    said: Conversion | None = souths if answer == "south" else None
+    read, answered = stripe_taken_back.charged_of, False
+
+    def then_a_person_answers(payment: str) -> Charged | None:
+        nonlocal answered
+        charged = read(payment)
+        if not answered:
+            answered = True
+            says(event, said)
+        return charged
+
+    monkeypatch.setattr(stripe_taken_back, "charged_of", then_a_person_answers)
+    with at(now() + stripe_events.LOOKED_AT_AGAIN):
+        apply_all()
+    assert answered
+    with transaction(read_only=True):
+        known = {(each.conversion_id, each.said) for each in known_as((), made["payment_intent"])}
+    assert known == {(said.id if said else None, True)}
+    assert given_back().get(ana.id) == 0
+
+
+@pytest.mark.parametrize("first", ["session", "refund"])
+def test_of_two_answers_about_one_payment_the_later_holds_for_all_that_is_known_of_it(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, sue: Membership, first: str
+) -> None:
+    made = shop.sells(900, recurring=True, sent=SENT)
+    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
+    payment = stripe_facts.payment_of(stripe_gateway.read_invoice(invoice["id"]))
+    told("checkout.session.completed", made)
+    souths, sale = south_tells(cast, 900), shop_tells(cast, 900)
+    stripe.api("refunds", payment_intent=payment, amount="300")
+    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
+    told("checkout.session.async_payment_succeeded", made)
+    told("charge.refunded", charge)
+    (asking,) = [each for each in left_lying() if each.kind.startswith("checkout")]
+    refund = next(each for each in left_lying() if each.kind == "charge.refunded")
+    one, other = (asking, refund) if first == "session" else (refund, asking)
+    says(one, souths)
+    says(other, sale)  # a mistake, put right with the other question
+    with at(now() + stripe_events.LOOKED_AT_AGAIN):
+        apply_all()
+    assert left_lying() == []
+    assert (given_back()[ana.id], given_back()[sue.id]) == (300, 0)
+    with transaction(read_only=True):
+        assert {each.conversion_id for each in known_as((), payment)} == {sale.id}

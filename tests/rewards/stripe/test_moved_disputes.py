@@ -75,3 +75,13 @@ def test_a_dispute_of_none_of_our_orders_holds_nothing_any_more(
     with at(now() + stripe_events.LOOKED_AT_AGAIN):
         stripe_events.apply_events()
     assert (left_lying(), states(sale.id)) == ([], {"pending"})
+
+
+def test_what_is_disputed_is_held_while_a_person_is_asked(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, paid: dict[str, Any], sue: Membership
+) -> None:
+    sale = shop_tells(cast)  # the payment is this one's from now on
+    south_tells(cast, 50_000)
+    dispute = stripe.order(f"charges/{shop.charge(paid)['id']}/dispute")
+    assert told("charge.dispute.created", dispute).startswith("a person has to look")
+    assert states(sale.id) == {"held"}

@@ -16,7 +16,7 @@ from referrals.conversions.reassignment import WonElsewhere
 from tests.factories import Cast
 from tests.referrals.stories import bring, make_earner, make_link
 from tests.rewards.stripe.shop import Shop, every, told
-from tests.rewards.stripe.twins import NUMBER, shop_tells
+from tests.rewards.stripe.twins import NUMBER, shop_tells, south_tells
 
 
 def winners() -> list[str]:
@@ -55,3 +55,39 @@ def test_stripes_is_given_to_somebody_by_a_person(
         with pytest.raises(WonElsewhere):
             reassignment.reassign(found, ana, link_id=None, why="an appeal", by=COMMAND)
     assert winners() == [ana.id]
+
+
+def test_a_neighbours_order_of_that_number_takes_no_credit_away(
+    ana: Membership, cast: Cast, shop: Shop, sue: Membership
+) -> None:
+    south_tells(cast, 42_000)
+    sent = {"metadata[spokes_code]": "ana", "metadata[order_id]": NUMBER}
+    assert told("checkout.session.completed", shop.sells(10_000, sent=sent)).startswith("recorded")
+    assert set(winners()) == {ana.id, sue.id}
+
+
+def test_a_neighbours_order_takes_none_away_where_the_code_became_known_later(
+    ana: Membership, cast: Cast, shop: Shop, sue: Membership
+) -> None:
+    start = now()
+    sent = {"metadata[spokes_code]": "later", "metadata[order_id]": NUMBER}
+    assert told("checkout.session.completed", shop.sells(10_000, sent=sent)).startswith("recorded")
+    south_tells(cast, 42_000)
+    with at(start - timedelta(hours=1)), transaction():
+        later = make_earner(cast.programme, "La Ter")
+        make_link(later, "later")
+    for minutes in (2, 12, 75):
+        with at(start + timedelta(minutes=minutes)):
+            look_again()
+    assert set(winners()) == {later.id, sue.id}
+
+
+def test_a_person_gives_stripes_order_to_somebody_beside_a_neighbours(
+    ana: Membership, cast: Cast, shop: Shop, paid: dict[str, Any], sue: Membership
+) -> None:
+    south_tells(cast, 900)
+    (nobodys,) = [each for each in every() if each.membership_id is None]
+    with transaction():
+        found = session().get_one(Conversion, nobodys.id)
+        reassignment.reassign(found, ana, link_id=None, why="an appeal", by=COMMAND)
+    assert set(winners()) == {ana.id, sue.id}

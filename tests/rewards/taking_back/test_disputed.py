@@ -298,3 +298,24 @@ def test_a_stopped_payout_with_a_disputed_sale_is_not_sent_again(
     _sale, payout_id = stopped(cast, ana, stripe)
     with transaction(), pytest.raises(payout_decisions.StillOpen):
         payout_decisions.retry(payout_decisions.get_payout(payout_id), by=acting(cast.finance))
+
+
+@pytest.mark.parametrize("how", ["won", "moved away"])
+def test_a_release_survives_that_one_of_two_disputes_is_gone(ana: Membership, cast: Cast, how: str) -> None:
+    sale = sell(cast)
+    both = {"pi_1": ["dp_1"], "pi_2": ["dp_2"]}
+    with transaction():
+        disputed.review(sale.id, both)
+    assert states(sale) == ["held"]
+    with transaction():
+        (reward,) = rewards_of_conversion(sale.id)
+        approvals.release(reward, by=acting(cast.manager))
+    with transaction():
+        disputed.review(sale.id, both)
+    assert states(sale) == ["pending"]
+    with transaction():
+        if how == "won":
+            disputed.review(sale.id, {"pi_1": [], "pi_2": ["dp_2"]})
+        else:
+            disputed.move({"pi_1"}, None)
+    assert states(sale) == ["pending"]
