@@ -39,6 +39,16 @@ def is_said(payment: str) -> bool:
     return any(each.said for each in known_as((), payment))
 
 
+def is_anothers(payment: str, conversion_id: str) -> bool:
+    """Whether a payment is known, and not as this sale's."""
+    return any(each.conversion_id != conversion_id for each in known_as((), payment))
+
+
+def payments_beside(payment: str, conversion_id: str) -> list[str]:
+    """The other payments that are known as a sale."""
+    return [each for each in payments_of(conversion_id) if each != payment]
+
+
 def agree(objects: Collection[str], payment: str) -> StripeSale | None:
     """What is known of these objects and this payment; call it with the locks of both.
 

@@ -125,6 +125,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
     if not payment:
         return UNKNOWN
     with transaction():
+        same_order.one_at_a_time(payment)
         known = _known((), payment)
     charged = stripe_taken_back.charged_of(payment)
     if charged is None:

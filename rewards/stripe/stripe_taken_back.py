@@ -27,15 +27,15 @@ def compare(sale_id: str, payment_intent: str, charged: Charged, at: datetime) -
     until then what is disputed is held.
     """
     with transaction(read_only=True):
-        asked = {payment_intent, *moved_sales.payments_of(sale_id)}
-    others = sorted(asked - {payment_intent})
+        others = moved_sales.payments_beside(payment_intent, sale_id)
     paid = {payment_intent: charged}
     paid |= {each: found for each in others if (found := charged_of(each)) is not None}
     with transaction():
         sale = session().get_one(Conversion, sale_id)
         same_order.one_at_a_time(sale.external_id)
         session().refresh(sale)
-        if {*moved_sales.payments_of(sale_id)} != asked:
+        moved = moved_sales.is_anothers(payment_intent, sale_id)
+        if moved or moved_sales.payments_beside(payment_intent, sale_id) != others:
             raise TryLater("what is known of its payments has changed")
         is_said = moved_sales.is_said(payment_intent)
         if not is_said and sale.earning_unit_id is None and (other := moved_sales.whose(sale)) is not None:

@@ -6,15 +6,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlmodel import Session
+from sqlmodel import Session, select
 
 from advocates.membership import Membership
 from core.clock import at, now
-from core.db import transaction
+from core.db import session, transaction
 from referrals.conversions.conversions import Conversion
 from rewards.reward import rewards_of_conversion
 from rewards.stripe import stripe_events, stripe_taken_back
 from rewards.stripe.stripe_event_rows import StripeEvent
+from rewards.stripe.stripe_sale_rows import StripeSale
 from tests.factories import Cast
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stripe.shop import Shop, left_lying, token, told
@@ -140,3 +141,19 @@ def test_a_dispute_that_came_along_meanwhile_still_holds(
     applied()
     assert left_lying() == []
     assert states(sale.id) == {"held"}
+
+
+def test_a_session_that_was_known_by_another_payment_is_compared_all_the_same(
+    ana: Membership, cast: Cast, shop: Shop, paid: dict[str, Any]
+) -> None:
+    with transaction():
+        (row,) = session().exec(select(StripeSale)).all()
+        row.payment_intent = ""
+        session().add(row)
+    shop.refunds(paid, 5_000)
+    assert told("checkout.session.completed", paid) == "recorded; 5000 EUR taken off"
+    with transaction():
+        (row,) = session().exec(select(StripeSale)).all()
+        row.payment_intent = "pi_that_is_gone"
+        session().add(row)
+    assert told("checkout.session.completed", paid) == "recorded; nothing to take off"
