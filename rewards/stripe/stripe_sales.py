@@ -124,9 +124,7 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
     payment = id_of(about.get("payment_intent"))
     if not payment:
         return UNKNOWN
-    with transaction():
-        same_order.one_at_a_time(payment)
-        known = _known((), payment)
+    known = _agreed((), payment)
     charged = stripe_taken_back.charged_of(payment)
     if charged is None:
         return UNKNOWN
@@ -157,6 +155,7 @@ def _settle(paid: Paid, at: datetime) -> str:
     """Record the sale, and take off what has gone back of it; a free trial's beginning is a lead."""
     if paid.amount_minor == 0 and not paid.is_lead:
         return "nothing was paid"
+    _agreed((paid.object_id, paid.invoice), paid.payment_intent)
     charged = stripe_taken_back.charged_of(paid.payment_intent) if paid.payment_intent else None
     with transaction():
         sale = _record(paid, charged)
@@ -254,6 +253,16 @@ def _earlier_of(customer: str) -> Conversion | None:
         .where(StripeSale.customer == customer, or_(is_somebodys, waits))
     )
     return session().exec(theirs.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
+
+
+def _agreed(objects: Collection[str], payment: str) -> StripeSale | None:
+    """What is known of these objects and of this payment; what has to move for that has moved, also where it raises NoneOfOurs."""
+    with transaction():
+        same_order.one_at_a_time(*({*objects, payment} - {""}))
+        known = moved_sales.agree(objects, payment)
+    if known is not None and known.conversion_id is None:
+        raise NoneOfOurs
+    return known
 
 
 def _known(objects: Collection[str], payment: str) -> StripeSale | None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from sqlmodel import select
 
 from advocates.membership import Membership
 from core.access import COMMAND
@@ -15,7 +16,7 @@ from rewards.stripe.settling import LeadMeant
 from rewards.stripe.stripe_event_rows import StripeEvent
 from rewards.stripe.stripe_facts import Charged
 from rewards.stripe.stripe_orders import Undecided
-from rewards.stripe.stripe_sale_rows import known_as
+from rewards.stripe.stripe_sale_rows import StripeSale, known_as
 from tests.factories import Cast
 from tests.referrals.stories import bring, give_back
 from tests.rewards.local_stripe import LocalStripe
@@ -275,3 +276,49 @@ def test_of_two_answers_about_one_payment_the_later_holds_for_all_that_is_known_
     assert (given_back()[ana.id], given_back()[sue.id]) == (300, 0)
     with transaction(read_only=True):
         assert {each.conversion_id for each in known_as((), payment)} == {sale.id}
+
+
+@pytest.mark.parametrize("kind", ["checkout.session.async_payment_succeeded", "invoice.paid"])
+def test_none_of_ours_as_the_later_answer_holds_for_all_that_is_known_of_it(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, sue: Membership, kind: str
+) -> None:
+    made = shop.sells(900, recurring=True, sent=SENT)
+    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
+    payment = stripe_facts.payment_of(stripe_gateway.read_invoice(invoice["id"]))
+    told("checkout.session.completed", made)
+    south_tells(cast, 900)
+    sale = shop_tells(cast, 900)
+    stripe.api("refunds", payment_intent=payment, amount="300")
+    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
+    told(kind, invoice if kind == "invoice.paid" else made)
+    told("charge.refunded", charge)
+    (names_no_payment,) = [each for each in left_lying() if each.kind == kind]
+    says(next(each for each in left_lying() if each.kind == "charge.refunded"), sale)
+    apply_all()
+    assert given_back()[ana.id] == 300
+    says(names_no_payment, None)
+    apply_all()
+    stripe.api("refunds", payment_intent=payment, amount="600")
+    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
+    told("charge.refunded", charge)
+    assert (left_lying(), given_back()[ana.id]) == ([], 0)
+    with transaction(read_only=True):
+        assert {each.conversion_id for each in session().exec(select(StripeSale))} == {None}
+
+
+def test_renewals_of_none_of_our_orders_are_nobodys(
+    ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, sue: Membership
+) -> None:
+    south_tells(cast, 900)
+    sale = shop_tells(cast, 900)
+    made = shop.sells(900, recurring=True, sent=SENT)
+    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
+    told("checkout.session.completed", made)
+    told("invoice.paid", invoice)
+    of_session, of_invoice = left_lying()
+    says(of_session, sale)
+    says(of_invoice, None)
+    apply_all()
+    assert left_lying() == []
+    told("invoice.paid", stripe.order(f"subscriptions/{made['subscription']}/renew"))
+    assert len(every()) == 2
