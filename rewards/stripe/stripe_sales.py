@@ -124,11 +124,11 @@ def _went_back(about: dict[str, Any], at: datetime) -> str:
     payment = id_of(about.get("payment_intent"))
     if not payment:
         return UNKNOWN
-    known = _agreed((), payment)
+    is_known = _is_known((), payment)
     charged = stripe_taken_back.charged_of(payment)
     if charged is None:
         return UNKNOWN
-    if known is None:
+    if not is_known:
         for each in stripe_gateway.checkouts_of(payment_intent=payment):
             said = _checkout(each["id"], at)
             return _unless_told_soon(charged, at) if said == NOBODYS else said
@@ -155,7 +155,7 @@ def _settle(paid: Paid, at: datetime) -> str:
     """Record the sale, and take off what has gone back of it; a free trial's beginning is a lead."""
     if paid.amount_minor == 0 and not paid.is_lead:
         return "nothing was paid"
-    _agreed((paid.object_id, paid.invoice), paid.payment_intent)
+    _is_known((paid.object_id, paid.invoice), paid.payment_intent)
     charged = stripe_taken_back.charged_of(paid.payment_intent) if paid.payment_intent else None
     with transaction():
         sale = _record(paid, charged)
@@ -255,14 +255,15 @@ def _earlier_of(customer: str) -> Conversion | None:
     return session().exec(theirs.order_by(col(Conversion.occurred_at).desc()).limit(1)).first()
 
 
-def _agreed(objects: Collection[str], payment: str) -> StripeSale | None:
-    """What is known of these objects and of this payment; what has to move for that has moved, also where it raises NoneOfOurs."""
+def _is_known(objects: Collection[str], payment: str) -> bool:
+    """Whether anything is known of these objects or of this payment; what has to move for that has moved, also where it raises NoneOfOurs."""
     with transaction():
         same_order.one_at_a_time(*({*objects, payment} - {""}))
         known = moved_sales.agree(objects, payment)
-    if known is not None and known.conversion_id is None:
+        is_none = known is not None and known.conversion_id is None
+    if is_none:
         raise NoneOfOurs
-    return known
+    return known is not None
 
 
 def _known(objects: Collection[str], payment: str) -> StripeSale | None:
