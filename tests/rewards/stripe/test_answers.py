@@ -11,7 +11,7 @@ from core.clock import at, now
 from core.db import session, transaction
 from referrals.conversions import reassignment
 from referrals.conversions.conversions import Conversion
-from rewards.stripe import stripe_events, stripe_facts, stripe_gateway, stripe_sales, stripe_taken_back
+from rewards.stripe import stripe_events, stripe_gateway, stripe_sales, stripe_taken_back
 from rewards.stripe.settling import LeadMeant
 from rewards.stripe.stripe_event_rows import StripeEvent
 from rewards.stripe.stripe_facts import Charged
@@ -22,7 +22,15 @@ from tests.referrals.stories import bring, give_back
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stripe.shop import Shop, every, left_lying, told
 from tests.rewards.stripe.test_settling import SENT, nobodys, says
-from tests.rewards.stripe.twins import NUMBER, given_back, shop_tells, south_tells
+from tests.rewards.stripe.twins import (
+    NUMBER,
+    first_invoice,
+    given_back,
+    goes_back_of_first,
+    payment_of_first,
+    shop_tells,
+    south_tells,
+)
 
 ONLY_A_NUMBER = {"metadata[order_id]": NUMBER}
 ASKED = "a person has to look"
@@ -100,8 +108,7 @@ def test_a_subscriptions_first_invoice_is_heard_for_its_session(
     south_tells(cast, 900)
     sale = shop_tells(cast, 900)
     made = shop.sells(900, recurring=True, sent=SENT)
-    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
-    assert told("invoice.paid", invoice).startswith(ASKED)
+    assert told("invoice.paid", first_invoice(stripe, made)).startswith(ASKED)
     says(left_lying()[0], sale)
     apply_all()
     assert left_lying() == []
@@ -257,12 +264,9 @@ def test_of_two_answers_about_one_payment_the_later_holds_for_all_that_is_known_
     ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, sue: Membership, first: str
 ) -> None:
     made = shop.sells(900, recurring=True, sent=SENT)
-    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
-    payment = stripe_facts.payment_of(stripe_gateway.read_invoice(invoice["id"]))
     told("checkout.session.completed", made)
     souths, sale = south_tells(cast, 900), shop_tells(cast, 900)
-    stripe.api("refunds", payment_intent=payment, amount="300")
-    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
+    charge = goes_back_of_first(stripe, made, 300)
     told("checkout.session.async_payment_succeeded", made)
     told("charge.refunded", charge)
     (asking,) = [each for each in left_lying() if each.kind.startswith("checkout")]
@@ -275,7 +279,7 @@ def test_of_two_answers_about_one_payment_the_later_holds_for_all_that_is_known_
     assert left_lying() == []
     assert (given_back()[ana.id], given_back()[sue.id]) == (300, 0)
     with transaction(read_only=True):
-        assert {each.conversion_id for each in known_as((), payment)} == {sale.id}
+        assert {each.conversion_id for each in known_as((), payment_of_first(stripe, made))} == {sale.id}
 
 
 @pytest.mark.parametrize("kind", ["checkout.session.async_payment_succeeded", "invoice.paid"])
@@ -283,14 +287,11 @@ def test_none_of_ours_as_the_later_answer_holds_for_all_that_is_known_of_it(
     ana: Membership, cast: Cast, shop: Shop, stripe: LocalStripe, sue: Membership, kind: str
 ) -> None:
     made = shop.sells(900, recurring=True, sent=SENT)
-    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
-    payment = stripe_facts.payment_of(stripe_gateway.read_invoice(invoice["id"]))
     told("checkout.session.completed", made)
     south_tells(cast, 900)
     sale = shop_tells(cast, 900)
-    stripe.api("refunds", payment_intent=payment, amount="300")
-    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
-    told(kind, invoice if kind == "invoice.paid" else made)
+    charge = goes_back_of_first(stripe, made, 300)
+    told(kind, first_invoice(stripe, made) if kind == "invoice.paid" else made)
     told("charge.refunded", charge)
     (names_no_payment,) = [each for each in left_lying() if each.kind == kind]
     says(next(each for each in left_lying() if each.kind == "charge.refunded"), sale)
@@ -298,9 +299,7 @@ def test_none_of_ours_as_the_later_answer_holds_for_all_that_is_known_of_it(
     assert given_back()[ana.id] == 300
     says(names_no_payment, None)
     apply_all()
-    stripe.api("refunds", payment_intent=payment, amount="600")
-    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
-    told("charge.refunded", charge)
+    told("charge.refunded", goes_back_of_first(stripe, made, 600))
     assert (left_lying(), given_back()[ana.id]) == ([], 0)
     with transaction(read_only=True):
         assert {each.conversion_id for each in session().exec(select(StripeSale))} == {None}
@@ -312,9 +311,8 @@ def test_renewals_of_none_of_our_orders_are_nobodys(
     south_tells(cast, 900)
     sale = shop_tells(cast, 900)
     made = shop.sells(900, recurring=True, sent=SENT)
-    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
     told("checkout.session.completed", made)
-    told("invoice.paid", invoice)
+    told("invoice.paid", first_invoice(stripe, made))
     of_session, of_invoice = left_lying()
     says(of_session, sale)
     says(of_invoice, None)

@@ -1,12 +1,12 @@
 """Whose a subscription's first order was said to be, theirs are its renewals."""
 
 from advocates.membership import Membership
-from rewards.stripe import stripe_events, stripe_facts, stripe_gateway
+from rewards.stripe import stripe_events
 from tests.factories import Cast
 from tests.rewards.local_stripe import LocalStripe
 from tests.rewards.stripe.shop import Shop, every, left_lying, told
 from tests.rewards.stripe.test_settling import SENT, says
-from tests.rewards.stripe.twins import shop_tells, south_tells
+from tests.rewards.stripe.twins import goes_back_of_first, shop_tells, south_tells
 
 
 def renewed_by(stripe: LocalStripe, subscription: str) -> str | None:
@@ -43,10 +43,7 @@ def test_a_person_moved_it_from_another_order(
     told("checkout.session.completed", made)
     south_tells(cast, 900)
     sale = shop_tells(cast, 900)
-    (invoice,) = stripe.read("invoices", subscription=made["subscription"])["data"]
-    payment = stripe_facts.payment_of(stripe_gateway.read_invoice(invoice["id"]))
-    stripe.api("refunds", payment_intent=payment, amount="300")
-    (charge,) = stripe.read("charges", payment_intent=payment)["data"]
+    charge = goes_back_of_first(stripe, made, 300)
     assert told("charge.refunded", charge).startswith("a person has to look")
     says(left_lying()[0], sale)
     stripe_events.apply_events()
