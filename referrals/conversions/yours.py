@@ -17,9 +17,9 @@ _LOST = re.compile(r"lost to ((?:last |first )?click|code|coupon|known customer)
 AS_BEFORE = "(first: "
 """how a verdict goes on with what was said before somebody gave it to somebody else"""
 _OTHERS = {
-    "last click": "a later click of somebody else’s",
-    "first click": "an earlier click of somebody else’s",
-    "click": "a click of somebody else’s",
+    "last click": "the last click, on somebody else’s link",
+    "first click": "the first click, on somebody else’s link",
+    "click": "a click on somebody else’s link",
     "code": "somebody else’s code",
     "coupon": "somebody else’s coupon",
     "known customer": "whoever brought the customer before",

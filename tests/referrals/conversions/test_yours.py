@@ -31,9 +31,9 @@ OTHERS = "won: last click on bob, 2 Nov 2026, 10:15 UTC"
 @pytest.mark.parametrize(
     ("verdict", "read"),
     [
-        ("lost to last click on bob, 2 Nov 2026, 10:15 UTC", "lost to a later click of somebody else’s"),
-        ("lost to first click on bob, 2 Nov 2026, 10:15 UTC", "lost to an earlier click of somebody else’s"),
-        ("lost to click on bob, 2 Nov 2026, 10:15 UTC, whose programme rules", "lost to a click of somebody else’s"),
+        ("lost to last click on bob, 2 Nov 2026, 10:15 UTC", "lost to the last click, on somebody else’s link"),
+        ("lost to first click on bob, 2 Nov 2026, 10:15 UTC", "lost to the first click, on somebody else’s link"),
+        ("lost to click on bob, 2 Nov 2026, 10:15 UTC, whose programme rules", "lost to a click on somebody else’s link"),
         ("lost to code bob", "lost to somebody else’s code"),
         ("lost to coupon BOB10", "lost to somebody else’s coupon"),
         ("lost to known customer, last brought by bob", "lost to whoever brought the customer before"),
